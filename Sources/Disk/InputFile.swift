@@ -1,0 +1,76 @@
+import LosslessJSON
+import SystemPackage
+
+/// A file opened for reading only; closed with its owner. Never writes, never follows the file
+/// position of anyone else: every read names its offset.
+package struct InputFile: ~Copyable {
+  package let path: FilePath
+  let descriptor: FileDescriptor
+
+  /// Opens a regular file. Throws `notFound`, `notRegular` (a directory, FIFO, socket or
+  /// device, none of which is waited for), or the system's own reason.
+  package init(opening path: FilePath) throws(DiskError) {
+    self.path = path
+    do {
+      descriptor = try FileDescriptor.open(path, .readOnly, options: [.closeOnExec, .nonBlocking])
+    } catch let error as Errno {
+      throw DiskError("cannot open", path, error)
+    } catch { throw DiskError(.failed, "cannot open: \(error)", path: path) }
+    do throws(DiskError) {
+      guard try FileFacts(of: descriptor, path: path).isRegular else {
+        throw DiskError(.notRegular, "is not a regular file", path: path)
+      }
+    } catch {
+      try? descriptor.close()
+      throw error
+    }
+  }
+
+  deinit { try? descriptor.close() }
+
+  /// Size, mode, times and identity, as they are now.
+  package func facts() throws(DiskError) -> FileFacts { try FileFacts(of: descriptor, path: path) }
+
+  /// Appends up to `limit` bytes that start at `offset`; returns how many, 0 only at the end.
+  /// Interrupted and short reads are continued until `limit` or the end of the file.
+  package func read(at offset: Int, into buffer: inout ByteBuffer, atMost limit: Int)
+    throws(DiskError) -> Int
+  {
+    var total = 0
+    while total < limit {
+      let wanted = limit - total
+      let position = offset + total
+      let count = try buffer.append(atMost: wanted) { memory throws(DiskError) -> Int in
+        do {
+          return try descriptor.read(fromAbsoluteOffset: Int64(position), into: memory)
+        } catch let error as Errno {
+          var failure = DiskError("cannot read", path, error)
+          failure.offset = position
+          throw failure
+        } catch { throw DiskError(.failed, "cannot read: \(error)", path: path, offset: position) }
+      }
+      if count == 0 { break }
+      total += count
+    }
+    return total
+  }
+}
+
+/// A file read from front to back.
+package struct FileSource: ByteSource, ~Copyable {
+  package let file: InputFile
+  package private(set) var offset: Int
+
+  package init(_ file: consuming InputFile, from offset: Int = 0) {
+    self.file = file
+    self.offset = offset
+  }
+
+  package mutating func read(into buffer: inout ByteBuffer, atMost limit: Int)
+    throws(DiskError) -> Int
+  {
+    let count = try file.read(at: offset, into: &buffer, atMost: limit)
+    offset += count
+    return count
+  }
+}
