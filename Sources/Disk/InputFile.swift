@@ -11,19 +11,25 @@ package struct InputFile: ~Copyable {
   /// device, none of which is waited for), or the system's own reason.
   package init(opening path: FilePath) throws(DiskError) {
     self.path = path
+    descriptor = try InputFile.openRegular(path)
+  }
+
+  private static func openRegular(_ path: FilePath) throws(DiskError) -> FileDescriptor {
+    let opened: FileDescriptor
     do {
-      descriptor = try FileDescriptor.open(path, .readOnly, options: [.closeOnExec, .nonBlocking])
+      opened = try FileDescriptor.open(path, .readOnly, options: [.closeOnExec, .nonBlocking])
     } catch let error as Errno {
       throw DiskError("cannot open", path, error)
     } catch { throw DiskError(.failed, "cannot open: \(error)", path: path) }
     do throws(DiskError) {
-      guard try FileFacts(of: descriptor, path: path).isRegular else {
+      guard try FileFacts(of: opened, path: path).isRegular else {
         throw DiskError(.notRegular, "is not a regular file", path: path)
       }
     } catch {
-      try? descriptor.close()
+      try? opened.close()
       throw error
     }
+    return opened
   }
 
   deinit { try? descriptor.close() }
