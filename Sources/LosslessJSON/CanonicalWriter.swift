@@ -1,0 +1,202 @@
+/// Writes the canonical form: one sequence of bytes for each value, however it was spelt.
+///
+/// Objects sorted by key (bytes of the unescaped UTF-8; repeated keys kept in source order);
+/// strings as raw UTF-8 except `\"`, `\\`, `\b \t \n \f \r`, other controls as `\u00xx` and lone
+/// surrogates as `\udxxx`; numbers as in `appendCanonicalNumber`; no whitespace. No recursion.
+struct CanonicalWriter: Sendable {
+  /// What is left of a container that has been begun: a range of `pending`, `at` the next of it.
+  private struct Frame {
+    var first: Int
+    var at: Int
+    var isObject: Bool
+  }
+
+  private var frames: [Frame] = []
+  /// Keys of the open objects in the order to write, elements of the open arrays.
+  private var pending: [UInt32] = []
+  private var keyA = ByteBuffer()
+  private var keyB = ByteBuffer()
+
+  mutating func write(
+    _ token: Int, of tokens: [JSONToken], in bytes: ByteBuffer, to out: inout ByteBuffer
+  ) {
+    let text = bytes.span
+    frames.removeAll(keepingCapacity: true)
+    pending.removeAll(keepingCapacity: true)
+    begin(token, of: tokens, in: text, to: &out)
+    while let top = frames.last {
+      if top.at == pending.count {
+        out.append(top.isObject ? 0x7D : 0x5D)
+        pending.removeSubrange(top.first...)
+        frames.removeLast()
+        continue
+      }
+      if top.at != top.first { out.append(0x2C) }
+      frames[frames.count - 1].at += 1
+      var value = Int(pending[top.at])
+      if top.isObject {
+        appendCanonicalString(tokens[value], in: text, to: &out)
+        out.append(0x3A)
+        value += 1
+      }
+      begin(value, of: tokens, in: text, to: &out)
+    }
+  }
+
+  @inline(__always)
+  private mutating func begin(
+    _ token: Int, of tokens: [JSONToken], in text: Span<UInt8>, to out: inout ByteBuffer
+  ) {
+    let entry = tokens[token]
+    switch entry.kind {
+    case .string: appendCanonicalString(entry, in: text, to: &out)
+    case .number:
+      let lexeme = text.extracting(entry.range)
+      if entry.isPlain { out.append(lexeme) } else { appendCanonicalNumber(lexeme, to: &out) }
+    case .true: out.append("true")
+    case .false: out.append("false")
+    case .null: out.append("null")
+    case .array:
+      out.append(0x5B)
+      let first = pending.count
+      var at = token + 1
+      while at < Int(entry.next) {
+        pending.append(UInt32(truncatingIfNeeded: at))
+        at = Int(tokens[at].next)
+      }
+      frames.append(Frame(first: first, at: first, isObject: false))
+    case .object:
+      out.append(0x7B)
+      let first = pending.count
+      var at = token + 1
+      while at < Int(entry.next) {
+        pending.append(UInt32(truncatingIfNeeded: at))
+        at = Int(tokens[at + 1].next)
+      }
+      sortKeys(from: first, of: tokens, in: text)
+      frames.append(Frame(first: first, at: first, isObject: true))
+    }
+  }
+
+  /// Sorts `pending[first...]`, keys, by their unescaped bytes; equal keys keep their order.
+  private mutating func sortKeys(
+    from first: Int, of tokens: [JSONToken], in text: Span<UInt8>
+  ) {
+    if pending.count - first > 24 {
+      var keys: [(bytes: [UInt8], token: UInt32)] = []
+      for token in pending[first...] {
+        keyA.removeAll()
+        appendKey(tokens[Int(token)], in: text, to: &keyA)
+        keys.append((keyA.array, token))
+      }
+      keys.sort {
+        let order = $0.bytes.span.compare(with: $1.bytes.span)
+        return order != 0 ? order < 0 : $0.token < $1.token
+      }
+      for (offset, key) in keys.enumerated() { pending[first + offset] = key.token }
+      return
+    }
+    var next = first + 1
+    while next < pending.count {
+      let token = pending[next]
+      var at = next
+      while at > first,
+        precedes(tokens[Int(token)], tokens[Int(pending[at - 1])], in: text)
+      {
+        pending[at] = pending[at - 1]
+        at -= 1
+      }
+      pending[at] = token
+      next += 1
+    }
+  }
+
+  @inline(__always)
+  private mutating func precedes(_ a: JSONToken, _ b: JSONToken, in text: Span<UInt8>) -> Bool {
+    if a.isPlain && b.isPlain {
+      // The first byte after the quote decides most comparisons, the closing quote included.
+      var x = Int(a.start) + 1
+      var y = Int(b.start) + 1
+      let endX = Int(a.end) - 1
+      let endY = Int(b.end) - 1
+      while x < endX && y < endY {
+        let p = text[x]
+        let q = text[y]
+        if p != q { return p < q }
+        x += 1
+        y += 1
+      }
+      return x == endX && y < endY
+    }
+    keyA.removeAll()
+    keyB.removeAll()
+    appendKey(a, in: text, to: &keyA)
+    appendKey(b, in: text, to: &keyB)
+    return keyA.span.compare(with: keyB.span) < 0
+  }
+
+  private func appendKey(_ key: JSONToken, in text: Span<UInt8>, to out: inout ByteBuffer) {
+    appendUnescaped(text.extracting(Int(key.start) + 1..<Int(key.end) - 1), to: &out)
+  }
+
+  @inline(__always)
+  private mutating func appendCanonicalString(
+    _ entry: JSONToken, in text: Span<UInt8>, to out: inout ByteBuffer
+  ) {
+    if entry.isPlain {
+      out.append(text.extracting(entry.range))
+      return
+    }
+    keyB.removeAll()
+    appendUnescaped(text.extracting(Int(entry.start) + 1..<Int(entry.end) - 1), to: &keyB)
+    appendJSONString(keyB.span, to: &out)
+  }
+}
+
+/// Appends `content` as a canonical JSON string, quotes included. `content` is UTF-8 in which
+/// lone surrogates may stand as three bytes, as `appendUnescaped` leaves them.
+package func appendJSONString(_ content: Span<UInt8>, to out: inout ByteBuffer) {
+  out.append(0x22)
+  appendJSONEscaped(content, to: &out)
+  out.append(0x22)
+}
+
+/// The same without the quotes: what may stand between them. Cut `content` only between
+/// characters.
+package func appendJSONEscaped(_ content: Span<UInt8>, to out: inout ByteBuffer) {
+  var at = 0
+  while at < content.count {
+    var end = content.endOfPlainString(from: at)
+    while end < content.count, content[end] >= 0x80,
+      !(content[end] == 0xED && end + 2 < content.count && content[end + 1] >= 0xA0)
+    {
+      end = content.endOfPlainString(from: end + 1)
+    }
+    out.append(content.extracting(at..<end))
+    guard end < content.count else { return }
+    at = end + 1
+    let byte = content[end]
+    switch byte {
+    case 0x22: out.append("\\\"")
+    case 0x5C: out.append("\\\\")
+    case 0x08: out.append("\\b")
+    case 0x09: out.append("\\t")
+    case 0x0A: out.append("\\n")
+    case 0x0C: out.append("\\f")
+    case 0x0D: out.append("\\r")
+    case 0xED:
+      let unit = 0xD000 | UInt32(content[end + 1] & 0x3F) << 6 | UInt32(content[end + 2] & 0x3F)
+      appendUnit(unit, to: &out)
+      at = end + 3
+    default: appendUnit(UInt32(byte), to: &out)
+    }
+  }
+}
+
+private func appendUnit(_ unit: UInt32, to out: inout ByteBuffer) {
+  out.append("\\u")
+  for shift in [12, 8, 4, 0] as [UInt32] {
+    let digit = UInt8(truncatingIfNeeded: unit >> shift & 0xF)
+    out.append(digit < 10 ? 0x30 + digit : 0x57 + digit)
+  }
+}

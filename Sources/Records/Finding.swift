@@ -1,0 +1,94 @@
+/// Something worth knowing about a store or a backup, and exactly where it is.
+package struct Finding: Sendable, Equatable {
+  package enum Severity: String, Sendable, Comparable {
+    /// Bytes are lost or unreadable, or the owning application would refuse or drop the record.
+    case error
+    /// The data are intact but disagree with the rules of their kind.
+    case warning
+    /// Worth knowing, nothing to do.
+    case note
+
+    private var rank: Int { self == .error ? 0 : self == .warning ? 1 : 2 }
+    package static func < (a: Self, b: Self) -> Bool { a.rank < b.rank }
+  }
+
+  /// Stable names, for `--json` and for golden files.
+  package enum Code: String, Sendable, CaseIterable {
+    // Bytes.
+    case unreadable, tornTail = "torn-tail", byteOrderMark = "byte-order-mark"
+    case commentLine = "comment-line", nulBytes = "nul-bytes", empty
+    // Records.
+    case missingField = "missing-field", wrongType = "wrong-type"
+    case unknownType = "unknown-type", unknownValue = "unknown-value"
+    case duplicateID = "duplicate-id", duplicateEdge = "duplicate-edge"
+    case danglingEnd = "dangling-end", missingChart = "missing-chart"
+    case timeOrder = "time-order", badTime = "bad-time"
+    case keyMismatch = "key-mismatch", familyMismatch = "family-mismatch"
+    // Files of a store.
+    case hashMismatch = "hash-mismatch", missingFile = "missing-file", orphan
+    case badIndex = "bad-index", leftover, skippedFile = "skipped-file"
+    case changedWhileReading = "changed-while-reading"
+    // Backups.
+    case damagedFrame = "damaged-frame", damagedMember = "damaged-member"
+    case badManifest = "bad-manifest", sidecarMissing = "sidecar-missing"
+    case sidecarMismatch = "sidecar-mismatch", encodingsDisagree = "encodings-disagree"
+    case encodingHolds = "encoding-holds", unknownMember = "unknown-member"
+  }
+
+  package var severity: Severity
+  package var code: Code
+  package var message: String
+  /// Path as the user would type it.
+  package var path: String?
+  /// Counted from 1.
+  package var line: Int?
+  /// Byte offset in the file.
+  package var offset: Int?
+  /// Bytes concerned, for ranges that could not be read.
+  package var length: Int?
+  /// `kind:id`.
+  package var record: String?
+
+  package init(
+    _ severity: Severity, _ code: Code, _ message: String, path: String? = nil,
+    line: Int? = nil, offset: Int? = nil, length: Int? = nil, record: String? = nil
+  ) {
+    self.severity = severity
+    self.code = code
+    self.message = message
+    self.path = path
+    self.line = line
+    self.offset = offset
+    self.length = length
+    self.record = record
+  }
+}
+
+/// Findings in the order they were made. Of each code the first `limit` are kept and the rest
+/// only counted, so that a badly damaged store does not fill the memory.
+package struct FindingLog: Sendable {
+  package static let limit = 10_000
+
+  package private(set) var findings: [Finding] = []
+  /// How many there were of each code, kept or not.
+  package private(set) var counts: [Finding.Code: Int] = [:]
+  package private(set) var errors = 0
+
+  package init() {}
+
+  package mutating func add(_ finding: Finding) {
+    let count = (counts[finding.code] ?? 0) + 1
+    counts[finding.code] = count
+    if finding.severity == .error { errors += 1 }
+    if count <= Self.limit { findings.append(finding) }
+  }
+
+  package mutating func add(_ more: FindingLog) {
+    findings += more.findings
+    counts.merge(more.counts, uniquingKeysWith: +)
+    errors += more.errors
+  }
+
+  /// All findings, those not kept included.
+  package var total: Int { counts.values.reduce(0, +) }
+}
