@@ -1,0 +1,170 @@
+import Glibc
+import Synchronization
+import LosslessJSON
+import SystemPackage
+
+/// The system calls that change the file system, each in one place.
+package enum Disk {
+  private static let counter = Counter()
+
+  /// A name beside `target` that no other run uses.
+  package static func temporaryPath(for target: FilePath) -> FilePath {
+    let name = target.lastComponent?.string ?? "file"
+    let number = counter.next()
+    return target.removingLastComponent().appending(
+      "\(OutputFile.temporaryPrefix)\(getpid())-\(number)-\(name.prefix(120)).tmp")
+  }
+
+  /// Creates a new file, or fails if it exists.
+  static func create(_ path: FilePath, mode: Int) throws(DiskError) -> FileDescriptor {
+    do {
+      return try FileDescriptor.open(
+        path, .readWrite, options: [.create, .exclusiveCreate, .closeOnExec],
+        permissions: FilePermissions(rawValue: CModeT(mode)))
+    } catch let error as Errno {
+      throw DiskError("cannot create a file here", path.removingLastComponent(), error)
+    } catch { throw DiskError(.failed, "cannot create: \(error)", path: path) }
+  }
+
+  /// Writes all of `bytes`; short and interrupted writes are continued.
+  static func write(_ bytes: Span<UInt8>, to descriptor: FileDescriptor, path: FilePath)
+    throws(DiskError)
+  {
+    var done = 0
+    while done < bytes.count {
+      let result = bytes.withUnsafeBytes { memory -> Int in
+        guard let base = memory.baseAddress else { return 0 }
+        return Glibc.write(descriptor.rawValue, base + done, memory.count - done)
+      }
+      if result < 0 {
+        if errno == EINTR { continue }
+        throw DiskError("cannot write", path, Errno(rawValue: errno))
+      }
+      done += result
+    }
+  }
+
+  static func sync(_ descriptor: FileDescriptor, path: FilePath) throws(DiskError) {
+    while fsync(descriptor.rawValue) != 0 {
+      if errno == EINTR { continue }
+      throw DiskError("cannot make durable", path, Errno(rawValue: errno))
+    }
+  }
+
+  /// Makes the names in a directory durable.
+  package static func syncDirectory(_ directory: FilePath) throws(DiskError) {
+    let path = directory.isEmpty ? FilePath(".") : directory
+    let opened = path.withPlatformString { open($0, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
+    guard opened >= 0 else {
+      throw DiskError("cannot open the directory", path, Errno(rawValue: errno))
+    }
+    let descriptor = FileDescriptor(rawValue: opened)
+    defer { try? descriptor.close() }
+    try sync(descriptor, path: path)
+  }
+
+  package static func syncDirectory(of path: FilePath) throws(DiskError) {
+    try syncDirectory(path.removingLastComponent())
+  }
+
+  /// Renames within one file system. Does not make the directory durable.
+  /// - Parameter replacing: if false, an existing target is an `exists` error, atomically.
+  package static func rename(_ source: FilePath, to target: FilePath, replacing: Bool)
+    throws(DiskError)
+  {
+    let isDirectory = try FileFacts(at: source, following: false)?.kind == .directory
+    // A hard link is the portable way to take a name only if it is free; directories have none,
+    // but a rename never replaces a file or a filled directory by a directory.
+    let result = source.withPlatformString { from in
+      target.withPlatformString { to in
+        guard !replacing, !isDirectory else { return Glibc.rename(from, to) }
+        let linked = link(from, to)
+        return linked == 0 ? unlink(from) : linked
+      }
+    }
+    if result != 0 { throw DiskError("cannot rename into place", target, Errno(rawValue: errno)) }
+  }
+
+  /// Makes a directory and those above it; one that exists is fine. New ones are made durable.
+  package static func makeDirectory(_ path: FilePath, mode: Int = 0o755) throws(DiskError) {
+    var missing: [FilePath] = []
+    var at = path
+    while !at.isEmpty, try FileFacts(at: at) == nil {
+      missing.append(at)
+      let parent = at.removingLastComponent()
+      if parent == at { break }
+      at = parent
+    }
+    if missing.isEmpty, let facts = try FileFacts(at: path), facts.kind != .directory {
+      throw DiskError("cannot make a directory here", path, .notDirectory)
+    }
+    for directory in missing.reversed() {
+      let result = directory.withPlatformString { mkdir($0, mode_t(mode)) }
+      if result != 0, errno != EEXIST {
+        throw DiskError("cannot make the directory", directory, Errno(rawValue: errno))
+      }
+      try syncDirectory(of: directory)
+    }
+  }
+
+  /// Removes a file, or a directory with all that it holds; nothing there is fine.
+  /// Symbolic links are removed, never followed.
+  package static func remove(_ path: FilePath) throws {
+    guard let facts = try FileFacts(at: path, following: false) else { return }
+    guard facts.kind == .directory else { return try unlinkFile(path) }
+    var directories = [path]
+    try TreeWalk.walk(path) { entry in
+      let full = path.pushing(entry.name)
+      if entry.facts.kind == .directory { directories.append(full) } else { try unlinkFile(full) }
+      return true
+    }
+    for directory in directories.reversed() {
+      let result = directory.withPlatformString { rmdir($0) }
+      if result != 0, errno != ENOENT {
+        throw DiskError("cannot remove", directory, Errno(rawValue: errno))
+      }
+    }
+  }
+
+  private static func unlinkFile(_ path: FilePath) throws(DiskError) {
+    let result = path.withPlatformString { unlink($0) }
+    if result != 0, errno != ENOENT {
+      throw DiskError("cannot remove", path, Errno(rawValue: errno))
+    }
+  }
+
+  /// Sets permission bits and the time of last change of a file or directory.
+  package static func setFacts(
+    _ path: FilePath, mode: Int, modified: (seconds: Int, nanoseconds: Int)
+  ) throws(DiskError) {
+    guard path.withPlatformString({ chmod($0, mode_t(mode)) }) == 0 else {
+      throw DiskError("cannot set the mode", path, Errno(rawValue: errno))
+    }
+    let time = timespec(tv_sec: modified.seconds, tv_nsec: modified.nanoseconds)
+    let times = [time, time]
+    guard path.withPlatformString({ utimensat(AT_FDCWD, $0, times, 0) }) == 0 else {
+      throw DiskError("cannot set the time", path, Errno(rawValue: errno))
+    }
+  }
+
+  /// The absolute path, symbolic links resolved as far as it exists.
+  package static func absolute(_ path: FilePath) -> FilePath {
+    let resolved = path.withPlatformString { text -> FilePath? in
+      guard let real = realpath(text, nil) else { return nil }
+      defer { free(real) }
+      return FilePath(platformString: real)
+    }
+    if let resolved { return resolved }
+    guard let last = path.lastComponent else { return path }
+    if path.removingLastComponent().isEmpty {
+      return absolute(FilePath(".")).appending(last).lexicallyNormalized()
+    }
+    return absolute(path.removingLastComponent()).appending(last).lexicallyNormalized()
+  }
+}
+
+/// Numbers for temporary names, one after the other, from any thread.
+private final class Counter: Sendable {
+  private let value = Atomic(0)
+  func next() -> Int { value.add(1, ordering: .relaxed).newValue }
+}

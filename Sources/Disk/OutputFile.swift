@@ -1,0 +1,123 @@
+import Glibc
+import LosslessJSON
+import SystemPackage
+
+/// A file being written. Until `publish` it is not under its name: it lies beside its target as
+/// `.holdfast-….tmp`, and goes away with its owner.
+package struct OutputFile: ~Copyable {
+  /// Names of unfinished files and directories start with this; a later run may remove them.
+  package static let temporaryPrefix = ".holdfast-"
+
+  package let target: FilePath
+  private let temporary: FilePath
+  private let descriptor: FileDescriptor
+  /// Bytes written so far.
+  package private(set) var count = 0
+  private var isPublished = false
+
+  /// Starts the file that `publish` will put at `target`. Its directory must exist.
+  package init(for target: FilePath, mode: Int = 0o644) throws(DiskError) {
+    self.target = target
+    temporary = Disk.temporaryPath(for: target)
+    descriptor = try Disk.create(temporary, mode: mode)
+  }
+
+  deinit {
+    try? descriptor.close()
+    if !isPublished { _ = temporary.withPlatformString { unlink($0) } }
+  }
+
+  package mutating func write(_ bytes: Span<UInt8>) throws(DiskError) {
+    try Disk.write(bytes, to: descriptor, path: target)
+    count += bytes.count
+  }
+
+  /// Makes the bytes durable, then gives them their name: data first, then the rename, then the
+  /// directory. What had the name before is replaced.
+  /// - Parameter replacing: if false, an existing target is an `exists` error.
+  package mutating func publish(replacing: Bool = true) throws(DiskError) {
+    try Disk.sync(descriptor, path: target)
+    try Disk.rename(temporary, to: target, replacing: replacing)
+    isPublished = true
+    try Disk.syncDirectory(of: target)
+  }
+
+  /// The unpublished bytes, opened for reading.
+  package func reopen() throws(DiskError) -> InputFile { try InputFile(opening: temporary) }
+
+  package var temporaryPath: FilePath { temporary }
+}
+
+/// A nameless file for intermediate data: it vanishes with its owner, however that ends.
+package final class SpillFile {
+  private let descriptor: FileDescriptor
+  private let path: FilePath
+  /// Bytes written so far.
+  package private(set) var count = 0
+  private var pending = ByteBuffer()
+  /// Bytes already in the file.
+  private var flushed = 0
+
+  /// `O_TMPFILE` of Linux's fcntl.h, which the module map of Glibc leaves out.
+  private static let nameless: Int32 = 0o20_000_000 | O_DIRECTORY
+
+  /// Makes one on the file system of `directory`.
+  package init(in directory: FilePath) throws(DiskError) {
+    path = directory
+    let opened = directory.withPlatformString {
+      open($0, Self.nameless | O_RDWR | O_CLOEXEC, 0o600)
+    }
+    if opened >= 0 {
+      descriptor = FileDescriptor(rawValue: opened)
+      return
+    }
+    let temporary = Disk.temporaryPath(for: directory.appending("spill"))
+    descriptor = try Disk.create(temporary, mode: 0o600)
+    _ = temporary.withPlatformString { unlink($0) }
+  }
+
+  deinit { try? descriptor.close() }
+
+  package func append(_ bytes: Span<UInt8>) throws(DiskError) {
+    count += bytes.count
+    if bytes.count >= 64 << 10 {
+      try flush()
+      try Disk.write(bytes, to: descriptor, path: path)
+      flushed += bytes.count
+      return
+    }
+    pending.append(bytes)
+    if pending.count >= 128 << 10 { try flush() }
+  }
+
+  private func flush() throws(DiskError) {
+    if pending.isEmpty { return }
+    let bytes = pending
+    try Disk.write(bytes.span, to: descriptor, path: path)
+    flushed += bytes.count
+    pending.removeAll()
+  }
+
+  /// Appends exactly `length` bytes that start at `offset` to `buffer`.
+  package func read(at offset: Int, into buffer: inout ByteBuffer, count length: Int)
+    throws(DiskError)
+  {
+    if offset + length > flushed { try flush() }
+    var total = 0
+    while total < length {
+      let position = offset + total
+      let got = try buffer.append(atMost: length - total) { memory throws(DiskError) -> Int in
+        while true {
+          let result = pread(descriptor.rawValue, memory.baseAddress, memory.count, position)
+          if result >= 0 { return result }
+          if errno == EINTR { continue }
+          throw DiskError("cannot read intermediate data", path, Errno(rawValue: errno))
+        }
+      }
+      if got == 0 {
+        throw DiskError(.shortRead, "intermediate data ended early", path: path, offset: position)
+      }
+      total += got
+    }
+  }
+}

@@ -1,0 +1,196 @@
+import LosslessJSON
+import SystemPackage
+
+/// Sorts any number of keyed entries in bounded memory: runs sorted in memory, spilled to a
+/// nameless file, merged on the way out. Equal keys keep the order in which they came.
+package struct RunSorter: ~Copyable {
+  /// Bytes of entries held before a run is spilled.
+  private let runLimit: Int
+  private let directory: FilePath
+  private var spill: SpillFile?
+  private var runs: [Range<Int>] = []
+  private var arena = ByteBuffer()
+  private var slots: [Slot] = []
+  package private(set) var count = 0
+
+  /// The start of an entry in the arena, with the first 16 bytes of its key to sort by.
+  private struct Slot {
+    var high: UInt64
+    var low: UInt64
+    var offset: UInt32
+  }
+
+  /// - Parameter directory: where to spill; its file system must have room for all entries.
+  package init(spillingTo directory: FilePath, runLimit: Int = 12 << 20) {
+    self.directory = directory
+    self.runLimit = runLimit
+  }
+
+  /// Adds an entry. The key sorts bytewise.
+  package mutating func insert(key: Span<UInt8>, payload: Span<UInt8>) throws {
+    if arena.count + key.count + payload.count > runLimit, !slots.isEmpty { try spillRun() }
+    let (high, low) = Self.prefix(of: key)
+    slots.append(Slot(high: high, low: low, offset: UInt32(truncatingIfNeeded: arena.count)))
+    Entry.append(key: key, payload: payload, to: &arena)
+    count += 1
+  }
+
+  private static func prefix(of key: Span<UInt8>) -> (UInt64, UInt64) {
+    var words: (UInt64, UInt64) = (0, 0)
+    for index in 0..<min(8, key.count) { words.0 |= UInt64(key[index]) << UInt64(56 - index * 8) }
+    for index in 8..<max(8, min(16, key.count)) {
+      words.1 |= UInt64(key[index]) << UInt64(56 - (index - 8) * 8)
+    }
+    return words
+  }
+
+  private mutating func sortSlots() {
+    let bytes = arena
+    slots.sort { a, b in
+      if a.high != b.high { return a.high < b.high }
+      if a.low != b.low { return a.low < b.low }
+      let text = bytes.span
+      let order = Entry.key(in: text, at: Int(a.offset))
+        .compare(with: Entry.key(in: text, at: Int(b.offset)))
+      return order != 0 ? order < 0 : a.offset < b.offset
+    }
+  }
+
+  private mutating func spillRun() throws {
+    let file = try spill ?? SpillFile(in: directory)
+    spill = file
+    sortSlots()
+    let start = file.count
+    for slot in slots { try file.append(Entry.whole(in: arena.span, at: Int(slot.offset))) }
+    runs.append(start..<file.count)
+    slots.removeAll(keepingCapacity: true)
+    arena.removeAll()
+  }
+
+  /// Hands out all entries in key order; each is borrowed by `body` for the call.
+  package consuming func drain(_ body: (Span<UInt8>, Span<UInt8>) throws -> Void) throws {
+    sortSlots()
+    guard let spill else {
+      for slot in slots {
+        let text = arena.span
+        try body(
+          Entry.key(in: text, at: Int(slot.offset)), Entry.payload(in: text, at: Int(slot.offset)))
+      }
+      return
+    }
+    try spillRun()
+    arena = ByteBuffer()
+    slots = []
+    var heads = try runs.map { try RunHead(reading: $0, of: spill) }
+    // A binary heap of run numbers, the least head on top; ties go to the earlier run.
+    var heap: [Int] = []
+    func precedes(_ a: Int, _ b: Int) -> Bool {
+      let order = heads[a].compareKey(with: heads[b])
+      return order != 0 ? order < 0 : a < b
+    }
+    func sink(_ start: Int) {
+      var at = start
+      while true {
+        var least = at
+        for child in [2 * at + 1, 2 * at + 2] where child < heap.count {
+          if precedes(heap[child], heap[least]) { least = child }
+        }
+        if least == at { return }
+        heap.swapAt(at, least)
+        at = least
+      }
+    }
+    heap = Array(heads.indices)
+    for start in stride(from: heap.count / 2, through: 0, by: -1) where start < heap.count {
+      sink(start)
+    }
+    while let top = heap.first {
+      try heads[top].lend(body)
+      if try heads[top].advance() == false {
+        heap[0] = heap[heap.count - 1]
+        heap.removeLast()
+      }
+      if !heap.isEmpty { sink(0) }
+    }
+  }
+}
+
+/// The form of an entry in memory and in the spill: two lengths of 4 bytes, key, payload.
+private enum Entry {
+  static func append(key: Span<UInt8>, payload: Span<UInt8>, to out: inout ByteBuffer) {
+    for length in [key.count, payload.count] {
+      for shift in [0, 8, 16, 24] { out.append(UInt8(truncatingIfNeeded: length >> shift)) }
+    }
+    out.append(key)
+    out.append(payload)
+  }
+
+  static func length(_ text: Span<UInt8>, at: Int) -> Int {
+    Int(text[at]) | Int(text[at + 1]) << 8 | Int(text[at + 2]) << 16 | Int(text[at + 3]) << 24
+  }
+
+  static func size(_ text: Span<UInt8>, at: Int) -> Int {
+    8 + length(text, at: at) + length(text, at: at + 4)
+  }
+
+  @_lifetime(copy text)
+  static func key(in text: Span<UInt8>, at: Int) -> Span<UInt8> {
+    text.extracting(at + 8..<at + 8 + length(text, at: at))
+  }
+
+  @_lifetime(copy text)
+  static func payload(in text: Span<UInt8>, at: Int) -> Span<UInt8> {
+    let start = at + 8 + length(text, at: at)
+    return text.extracting(start..<start + length(text, at: at + 4))
+  }
+
+  @_lifetime(copy text)
+  static func whole(in text: Span<UInt8>, at: Int) -> Span<UInt8> {
+    text.extracting(at..<at + size(text, at: at))
+  }
+}
+
+/// The next entry of one spilled run.
+private struct RunHead {
+  private let spill: SpillFile
+  private var next: Int
+  private let end: Int
+  private var window = ByteBuffer()
+  private var at = 0
+
+  init(reading range: Range<Int>, of spill: SpillFile) throws {
+    self.spill = spill
+    next = range.lowerBound
+    end = range.upperBound
+    try load()
+  }
+
+  /// Makes sure that a whole entry is in the window.
+  private mutating func load() throws {
+    while true {
+      let held = window.count - at
+      let needed = held < 8 ? 8 : Entry.size(window.span, at: at)
+      if held >= needed || next == end { return }
+      window.removeFirst(at)
+      at = 0
+      let step = min(max(64 << 10, needed - held), end - next)
+      try spill.read(at: next, into: &window, count: step)
+      next += step
+    }
+  }
+
+  func compareKey(with other: RunHead) -> Int {
+    Entry.key(in: window.span, at: at).compare(with: Entry.key(in: other.window.span, at: other.at))
+  }
+
+  func lend(_ body: (Span<UInt8>, Span<UInt8>) throws -> Void) throws {
+    try body(Entry.key(in: window.span, at: at), Entry.payload(in: window.span, at: at))
+  }
+
+  /// Moves to the next entry; false at the end of the run.
+  mutating func advance() throws -> Bool {
+    at += Entry.size(window.span, at: at)
+    try load()
+    return at < window.count
+  }
+}
