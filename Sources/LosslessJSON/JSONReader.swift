@@ -12,25 +12,34 @@ package struct JSONReader<Source: ByteSource & ~Copyable>: ~Copyable {
   /// Absolute offset of the first byte of `window`.
   private var base: Int
   private var ended = false
-  /// Line feeds in everything before `base`.
-  private var linesBeforeBase = 0
+  /// Line feeds in everything before `counted`, a position in the window.
+  private var linesBefore: Int
+  private var counted = 0
 
   /// - Parameter offset: the absolute offset of the first byte that `source` will give.
-  package init(_ source: consuming Source, offset: Int = 0) {
+  /// - Parameter linesBefore: line feeds before that byte.
+  package init(_ source: consuming Source, offset: Int = 0, linesBefore: Int = 0) {
     self.source = source
     base = offset
+    self.linesBefore = linesBefore
+  }
+
+  /// Reads the source to its end without looking at it.
+  package mutating func drain() throws {
+    repeat { cursor = window.count } while try fill()
   }
 
   /// Absolute offset of the next byte.
   package var offset: Int { base + cursor }
 
-  /// Line of the next byte, counted from 1. Costs a scan of the window: for findings only.
+  /// Line of the next byte, counted from 1; counts on from where it was asked last.
   package var line: Int {
-    linesBeforeBase + window.span.extracting(0..<cursor).occurrences(of: 0x0A) + 1
+    mutating get {
+      linesBefore += window.span.extracting(counted..<max(counted, cursor)).occurrences(of: 0x0A)
+      counted = max(counted, cursor)
+      return linesBefore + 1
+    }
   }
-
-  /// The source, for its own end-of-stream checks.
-  package consuming func intoSource() -> Source { source }
 
   /// Skips whitespace; the next byte, or nil at the end of the source.
   package mutating func peek() throws -> UInt8? {
@@ -259,8 +268,9 @@ package struct JSONReader<Source: ByteSource & ~Copyable>: ~Copyable {
   private mutating func fill() throws -> Bool {
     if ended { return false }
     if cursor >= step || cursor == window.count {
-      linesBeforeBase += window.span.extracting(0..<cursor).occurrences(of: 0x0A)
+      _ = line
       window.removeFirst(cursor)
+      counted = 0
       base += cursor
       cursor = 0
     }

@@ -1,0 +1,139 @@
+import Disk
+import LosslessJSON
+import Records
+
+extension StoreFormat {
+  /// One JSON object of intents and edges, version 1.0 or 1.1 (FORMATS: intent-snapshot); also
+  /// the `backup.json` of a backup, which holds the other kinds in arrays of their own.
+  package static let intentSnapshot = StoreFormat(
+    name: "intent-snapshot",
+    summary: "CCOS intents and edges in one JSON object, version 1.0 or 1.1",
+    recordKinds: RecordKind.allCases,
+    recognises: { tree in
+      guard tree.isSingleFile else { return false }
+      var found = false
+      try FileHead(tree, 0).forEachTopLevelKey { key, byte in
+        found = key == Array("intents".utf8) && (byte == 0x7B || byte == 0x5B)
+        return !found
+      }
+      return found
+    },
+    read: { tree, options, sink in
+      for (index, file) in tree.files.enumerated() where !file.isDirectory {
+        let head = try FileHead(tree, index)
+        let reader = try ContainerReader(
+          tree: tree, file: index, sink: sink, skipping: head.markLength)
+        var record = Record()
+        try reader.walk { text in
+          try SnapshotWalk(container: reader, sink: sink).read(&text, &record)
+        }
+      }
+    })
+}
+
+/// Walks the top level of a snapshot.
+private struct SnapshotWalk {
+  let container: ContainerReader
+  let sink: any RecordSink
+
+  /// Members that describe the snapshot and hold no records.
+  private static let frame: [StaticString] = ["version", "timestamp", "manifest", "rtfs"]
+
+  func read(_ text: inout JSONReader<ByteStream>, _ record: inout Record) throws {
+    try text.expect(0x7B, .unexpectedByte)
+    var first = true
+    while let key = try text.nextKey(first: first) {
+      first = false
+      let next = try text.peek()
+      if key == Array("intents".utf8), next == 0x7B {
+        try readIntents(&text, &record)
+      } else if next == 0x5B,
+        let kind = RecordKind.allCases.first(where: { key == Array($0.plural.utf8) })
+      {
+        try container.elements(&text, &record) {
+          $0.kind = kind
+          ScopedRecord.unwrap(&$0)
+          try sink.take(&$0)
+          $0.scope = []
+        }
+      } else if key == Array("rtfs".utf8), next == 0x22 {
+        try readOver(&text)
+      } else if Self.frame.contains(where: { key == $0.bytes }) {
+        _ = try container.element(&text, &record)
+      } else if try container.element(&text, &record) {
+        record.kind = .document
+        record.scope = key
+        try sink.take(&record)
+        record.scope = []
+      }
+    }
+  }
+
+  private func readIntents(
+    _ text: inout JSONReader<ByteStream>, _ record: inout Record
+  ) throws {
+    try text.expect(0x7B, .unexpectedByte)
+    var first = true
+    while let key = try text.nextKey(first: first) {
+      first = false
+      guard try container.element(&text, &record) else { continue }
+      record.kind = .intent
+      record.scope = record.text.string("intent_id") == key ? [] : key
+      try sink.take(&record)
+      record.scope = []
+    }
+  }
+
+  /// Checks a long string without keeping it.
+  private func readOver(_ text: inout JSONReader<ByteStream>) throws {
+    try text.beginString()
+    var scrap = ByteBuffer()
+    while try text.readString(into: &scrap, atMost: 64 << 10) > 0 { scrap.removeAll() }
+  }
+}
+
+/// How an array of a snapshot holds a record whose container said more than the record:
+/// `{"$scope":"…","$record":…}`. A record that looks like that itself is wrapped as well, so
+/// nothing is ambiguous.
+package enum ScopedRecord {
+  /// Whether a record must be wrapped to be put into an array.
+  package static func needsWrapping(_ record: borrowing Record) -> Bool {
+    !record.scope.isEmpty || isWrapped(record.text)
+  }
+
+  static func isWrapped(_ text: JSONText) -> Bool {
+    let keys = text.children(of: 0)
+    return text.kind() == .object && keys.count == 2
+      && text.isString(keys[0], equalTo: "$scope") && text.kind(keys[0] + 1) == .string
+      && text.isString(keys[1], equalTo: "$record")
+  }
+
+  /// Replaces a wrapped record by what is in it, and sets its scope.
+  static func unwrap(_ record: inout Record) {
+    guard record.text.kind() == .object, record.text.tokens.count > 1,
+      record.text.isString(1, equalTo: "$scope"), isWrapped(record.text),
+      let inner = record.text.member("$record")
+    else { return }
+    record.scope = record.text.string("$scope") ?? []
+    let start = record.text.tokens[inner].range.lowerBound
+    var bytes = ByteBuffer()
+    record.text.appendCompact(inner, to: &bytes)
+    // The inside of a value that has been parsed is a value.
+    try? record.text.parse(bytes.span)
+    record.place.offset += start
+  }
+
+  /// Appends the record as an element: compact bytes, wrapped if need be.
+  package static func append(_ record: borrowing Record, to out: inout ByteBuffer) {
+    guard needsWrapping(record) else { return record.text.appendCompact(to: &out) }
+    out.append("{\"$scope\":")
+    appendJSONString(record.scope.span, to: &out)
+    out.append(",\"$record\":")
+    record.text.appendCompact(to: &out)
+    out.append(0x7D)
+  }
+}
+
+extension StaticString {
+  var bytes: [UInt8] { Array(UnsafeBufferPointer(start: utf8Start, count: utf8CodeUnitCount)) }
+}

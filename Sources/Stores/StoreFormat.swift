@@ -1,0 +1,143 @@
+import Disk
+import LosslessJSON
+import Records
+
+/// What a reader hands its records and findings to.
+package protocol RecordSink: AnyObject {
+  /// Borrows the record for the call.
+  func take(_ record: inout Record) throws
+  func note(_ finding: Finding)
+}
+
+/// What the person asked of the reading.
+package struct ReadOptions: Sendable {
+  /// JSON pointer (RFC 6901) of the id within a document; nil: documents are known by line.
+  package var idField: JSONPointer?
+
+  package init(idField: JSONPointer? = nil) { self.idField = idField }
+}
+
+/// A kind of store: its name, how its content is recognised, and how its records are read.
+///
+/// A value. The list of kinds is assembled by the command line; a new kind is one more entry.
+package struct StoreFormat: Sendable {
+  /// As in `--kind` and in manifests.
+  package let name: String
+  /// One line for `--help`.
+  package let summary: String
+  /// The kinds of records it may hold.
+  package let recordKinds: [RecordKind]
+  /// Whether the content is of this kind. Formats are asked in the order of the list.
+  package let recognises: @Sendable (any StoreTree) throws -> Bool
+  /// Reads all files of the tree as far as they go: every record to the sink, every unreadable
+  /// byte range as a finding. Throws only for what the disk or the sink throws.
+  package let read: @Sendable (any StoreTree, ReadOptions, any RecordSink) throws -> Void
+
+  package init(
+    name: String, summary: String, recordKinds: [RecordKind],
+    recognises: @escaping @Sendable (any StoreTree) throws -> Bool,
+    read: @escaping @Sendable (any StoreTree, ReadOptions, any RecordSink) throws -> Void
+  ) {
+    self.name = name
+    self.summary = summary
+    self.recordKinds = recordKinds
+    self.recognises = recognises
+    self.read = read
+  }
+
+  /// The file kinds of this room, in the order in which detection asks them.
+  package static let fileFormats: [StoreFormat] = [
+    .contentArchive, .intentSnapshot, .memoryGraph, .jsonLines, .json,
+  ]
+}
+
+/// A store could not be taken as any kind, or not as the kind that was asked for.
+package struct StoreError: Error, Sendable, CustomStringConvertible {
+  package enum Code: String, Sendable {
+    case unknownKind = "unknown-kind"
+    case refused
+  }
+
+  package var code: Code
+  package var message: String
+  package var path: String?
+  package var hint: String?
+
+  package init(_ code: Code, _ message: String, path: String? = nil, hint: String? = nil) {
+    self.code = code
+    self.message = message
+    self.path = path
+    self.hint = hint
+  }
+
+  package var description: String { "\(path.map { "\($0): " } ?? "")\(message)" }
+}
+
+extension Array where Element == StoreFormat {
+  /// The kind called `name`. Throws `unknownKind`, listing those there are.
+  package func named(_ name: String) throws(StoreError) -> StoreFormat {
+    if let format = first(where: { $0.name == name }) { return format }
+    throw StoreError(
+      .unknownKind, "there is no kind of store called \(name)",
+      hint: "use one of \(map(\.name).joined(separator: ", "))")
+  }
+
+  /// The first kind that recognises the content. Throws `unknownKind` if none does.
+  package func detect(_ tree: any StoreTree, path: String) throws -> StoreFormat {
+    for format in self where try format.recognises(tree) { return format }
+    throw StoreError(
+      .unknownKind, "is no store that Holdfast knows", path: path,
+      hint: "name its kind with --kind, or a file of it if this is a directory of other things")
+  }
+}
+
+/// A JSON pointer, RFC 6901: `/meta/id`; empty for the value itself.
+package struct JSONPointer: Sendable, Equatable {
+  package let steps: [[UInt8]]
+
+  /// Nil for a text that is neither empty nor starts with a slash, or has a bad `~` escape.
+  package init?(_ text: String) {
+    guard text.isEmpty || text.utf8.first == 0x2F else { return nil }
+    var steps: [[UInt8]] = []
+    for part in text.utf8.split(separator: 0x2F, omittingEmptySubsequences: false).dropFirst() {
+      var step: [UInt8] = []
+      var rest = part[...]
+      while let byte = rest.popFirst() {
+        guard byte == 0x7E else {
+          step.append(byte)
+          continue
+        }
+        switch rest.popFirst() {
+        case 0x30: step.append(0x7E)
+        case 0x31: step.append(0x2F)
+        default: return nil
+        }
+      }
+      steps.append(step)
+    }
+    self.steps = steps
+  }
+
+  /// The value it points at, as an id: the inside of a string, the canonical text of anything
+  /// else. Nil where there is none.
+  package func value(in text: inout JSONText) -> [UInt8]? {
+    var at = 0
+    for step in steps {
+      let children = text.children(of: at)
+      switch text.kind(at) {
+      case .object:
+        guard let key = children.last(where: { text.decoded($0) == step }) else { return nil }
+        at = key + 1
+      case .array:
+        guard let index = Int(String(decoding: step, as: UTF8.self)), children.indices ~= index
+        else { return nil }
+        at = children[index]
+      default: return nil
+      }
+    }
+    if text.kind(at) == .string { return text.decoded(at) }
+    var out = ByteBuffer()
+    text.appendCanonical(at, to: &out)
+    return out.array
+  }
+}

@@ -1,0 +1,123 @@
+import Disk
+import LosslessJSON
+import Records
+import SystemPackage
+
+/// One file or directory of a store.
+package struct StoreFile: Sendable, Equatable {
+  /// Path from the root of the store; for a store of one file, its name.
+  package var name: FilePath
+  package var isDirectory: Bool
+  /// Bytes; 0 for a directory.
+  package var size: Int
+  /// Permission bits.
+  package var mode: Int
+  package var modifiedSeconds: Int
+  package var modifiedNanoseconds: Int
+
+  package init(
+    name: FilePath, isDirectory: Bool, size: Int, mode: Int, modifiedSeconds: Int,
+    modifiedNanoseconds: Int
+  ) {
+    self.name = name
+    self.isDirectory = isDirectory
+    self.size = size
+    self.mode = mode
+    self.modifiedSeconds = modifiedSeconds
+    self.modifiedNanoseconds = modifiedNanoseconds
+  }
+
+  package init(name: FilePath, facts: FileFacts) {
+    self.init(
+      name: name, isDirectory: facts.kind == .directory,
+      size: facts.kind == .directory ? 0 : facts.size, mode: facts.mode,
+      modifiedSeconds: facts.modified.seconds, modifiedNanoseconds: facts.modified.nanoseconds)
+  }
+}
+
+/// The files a store consists of, wherever they lie: on disk, or inside a backup.
+///
+/// Readers open each file at most once, front to back, so that whoever supplies the tree can
+/// watch the very bytes that the records come from.
+package protocol StoreTree: AnyObject {
+  /// Files and directories, directories before what they hold, in byte order of names.
+  var files: [StoreFile] { get }
+  /// Whether the store is one file rather than a directory.
+  var isSingleFile: Bool { get }
+  /// What was left out, or is worth knowing, of the tree itself.
+  var notes: [Finding] { get }
+  /// The path of a file as the user would type it.
+  func displayPath(_ index: Int) -> String
+  /// The bytes of a file, from the front.
+  func open(_ index: Int) throws -> ByteStream
+  /// Up to `limit` bytes from the front of a file, for detection: not seen by any watcher.
+  func head(_ index: Int, limit: Int) throws -> ByteBuffer
+}
+
+/// A store on disk.
+package final class DiskTree: StoreTree {
+  package let root: FilePath
+  package let isSingleFile: Bool
+  package private(set) var files: [StoreFile] = []
+  package private(set) var notes: [Finding] = []
+
+  /// Names at the top of a store directory that never belong to the store (FORMATS:
+  /// memory-graph), and what writers leave for as long as they write.
+  private static let outside = [".backup", ".recovery", ".archive_lock"]
+
+  /// Lists the store at `root`. Throws `notFound` where there is nothing.
+  /// - Parameter include: which files of a directory are wanted, by name; all by default.
+  package init(_ root: FilePath, include: (FilePath) -> Bool = { _ in true }) throws {
+    self.root = root
+    guard let facts = try FileFacts(at: root) else {
+      throw DiskError(
+        .notFound, "no such file or directory", path: root, hint: "check the path of the store")
+    }
+    isSingleFile = facts.kind != .directory
+    if isSingleFile {
+      guard facts.isRegular else {
+        throw DiskError(
+          .notRegular, "is neither a regular file nor a directory", path: root,
+          hint: "name the store's file or directory itself")
+      }
+      let name = root.lastComponent ?? Disk.absolute(root).lastComponent
+      files = [StoreFile(name: FilePath(root: nil, [name].compactMap { $0 }), facts: facts)]
+      return
+    }
+    try TreeWalk.walk(root) { entry in
+      let name = entry.name.lastComponent?.string ?? ""
+      if entry.name.components.count == 1, Self.outside.contains(name) { return false }
+      if name == ".archive_lock" || name.hasPrefix(OutputFile.temporaryPrefix) { return false }
+      switch entry.facts.kind {
+      case .regular, .directory:
+        if entry.facts.kind == .directory || include(entry.name) {
+          files.append(StoreFile(name: entry.name, facts: entry.facts))
+        }
+      case .symbolicLink, .other:
+        let what = entry.facts.kind == .symbolicLink ? "a symbolic link" : "no regular file"
+        notes.append(
+          Finding(
+            .warning, .skippedFile, "is \(what) and was left out",
+            path: root.pushing(entry.name).string))
+      }
+      return true
+    }
+  }
+
+  package func path(_ index: Int) -> FilePath {
+    isSingleFile ? root : root.pushing(files[index].name)
+  }
+
+  package func displayPath(_ index: Int) -> String { path(index).string }
+
+  package func open(_ index: Int) throws -> ByteStream {
+    var source = FileSource(try InputFile(opening: path(index)))
+    return ByteStream { try source.read(into: &$0, atMost: $1) }
+  }
+
+  package func head(_ index: Int, limit: Int) throws -> ByteBuffer {
+    var bytes = ByteBuffer()
+    _ = try InputFile(opening: path(index)).read(at: 0, into: &bytes, atMost: limit)
+    return bytes
+  }
+}
