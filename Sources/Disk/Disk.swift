@@ -32,6 +32,7 @@ package enum Disk {
   {
     var done = 0
     while done < bytes.count {
+      try Interruption.check()
       let result = bytes.withUnsafeBytes { memory -> Int in
         guard let base = memory.baseAddress else { return 0 }
         return Glibc.write(descriptor.rawValue, base + done, memory.count - done)

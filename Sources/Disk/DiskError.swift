@@ -11,6 +11,7 @@ package struct DiskError: Error, Sendable, CustomStringConvertible {
     case notRegular = "not-a-regular-file"
     case shortRead = "short-read"
     case changed = "changed-while-reading"
+    case interrupted
     case failed = "io"
   }
 

@@ -44,6 +44,7 @@ package struct InputFile: ~Copyable {
   {
     var total = 0
     while total < limit {
+      try Interruption.check()
       let wanted = limit - total
       let position = offset + total
       let count = try buffer.append(atMost: wanted) { memory throws(DiskError) -> Int in

@@ -1,0 +1,71 @@
+import Disk
+import Glibc
+import LosslessJSON
+import Records
+import SystemPackage
+
+/// Where output goes: results to stdout, everything else to stderr. Nothing else prints.
+struct Console {
+  var isQuiet: Bool
+  var isJSON: Bool
+
+  static var isTerminal: Bool { isatty(STDOUT_FILENO) == 1 }
+  static var errorIsTerminal: Bool { isatty(STDERR_FILENO) == 1 }
+
+  /// Colour only on a terminal, and never where `NO_COLOR` is set to anything (no-color.org).
+  static var hasColour: Bool {
+    guard isTerminal else { return false }
+    return (getenv("NO_COLOR").map { $0.pointee != 0 } ?? false) == false
+  }
+
+  /// A line of the result for people; left out with `--quiet` and with `--json`.
+  func result(_ line: String) {
+    if !isQuiet, !isJSON { Self.write(line + "\n", to: .standardOutput) }
+  }
+
+  /// A line that is the result itself, as a digest is; only `--json` replaces it.
+  func answer(_ line: String) {
+    if !isJSON { Self.write(line + "\n", to: .standardOutput) }
+  }
+
+  /// The one object that `--json` prints.
+  func json(_ schema: String, _ body: (inout JSONBuilder) -> Void) {
+    guard isJSON else { return }
+    var builder = JSONBuilder(pretty: true)
+    builder.object {
+      $0.member("schema", "holdfast.\(schema)/1")
+      body(&$0)
+    }
+    Self.write(builder.bytes.array + [0x0A], to: .standardOutput)
+  }
+
+  /// Anything that is not the result.
+  func message(_ line: String) {
+    if !isQuiet { Self.write(line + "\n", to: .standardError) }
+  }
+
+  /// The one line of a failure; printed even when quiet.
+  func failure(_ line: String) { Self.write("holdfast: \(line)\n", to: .standardError) }
+
+  static func write(_ text: String, to target: FileDescriptor) {
+    write(Array(text.utf8), to: target)
+  }
+
+  /// A reader that went away is no concern of ours.
+  static func write(_ bytes: [UInt8], to target: FileDescriptor) { _ = try? target.writeAll(bytes) }
+}
+
+/// Text made safe for a terminal: control characters and what is no text are shown as `\xNN`.
+func printable(_ text: String) -> String {
+  guard text.unicodeScalars.contains(where: { $0.value < 0x20 || $0.value == 0x7F }) else {
+    return text
+  }
+  return text.unicodeScalars.reduce(into: "") { out, scalar in
+    if scalar.value < 0x20 || scalar.value == 0x7F {
+      let digits = String(scalar.value, radix: 16)
+      out += "\\x" + (digits.count < 2 ? "0" : "") + digits
+    } else {
+      out.unicodeScalars.append(scalar)
+    }
+  }
+}

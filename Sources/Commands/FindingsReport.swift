@@ -1,0 +1,125 @@
+import LosslessJSON
+import Records
+
+/// Findings as people and programs see them.
+enum FindingsReport {
+  /// At most this many are shown to people; `--json` shows all that were kept.
+  private static let shown = 50
+
+  /// A table on a terminal, `path:line: …` lines elsewhere.
+  static func print(_ log: FindingLog, to console: Console) {
+    guard log.total > 0, !console.isQuiet, !console.isJSON else { return }
+    let sorted = log.findings.enumerated().sorted {
+      ($0.element.severity, $0.offset) < ($1.element.severity, $1.offset)
+    }.map(\.element)
+    let rows = sorted.prefix(shown)
+    if Console.isTerminal {
+      table(Array(rows), console)
+    } else {
+      for finding in rows { console.result(line(finding)) }
+    }
+    if log.total > rows.count {
+      console.result("… and \(log.total - rows.count) more findings; --json lists them")
+    }
+  }
+
+  /// One finding on one line: place, severity, code, message, record.
+  static func line(_ finding: Finding) -> String {
+    var text = ""
+    if let place = place(finding) { text += "\(place): " }
+    text += "\(finding.severity.rawValue): \(finding.code.rawValue): "
+    if let record = finding.record { text += "\(record) " }
+    return printable(text + finding.message)
+  }
+
+  static func place(_ finding: Finding) -> String? {
+    guard let path = finding.path else { return nil }
+    var text = path
+    if let line = finding.line { text += ":\(line)" }
+    if let offset = finding.offset { text += ": byte \(offset)" }
+    return text
+  }
+
+  private static func table(_ findings: [Finding], _ console: Console) {
+    let colours: [Finding.Severity: String] = [.error: "31", .warning: "33", .note: "36"]
+    let width = findings.map(\.code.rawValue.count).max() ?? 0
+    for finding in findings {
+      let severity = finding.severity.rawValue.padded(to: 7)
+      let colour = Console.hasColour ? colours[finding.severity] : nil
+      let shown = colour.map { "\u{1B}[\($0)m\(severity)\u{1B}[0m" } ?? severity
+      let subject = finding.record.map { "\($0) " } ?? ""
+      console.result(
+        "  \(shown)  \(finding.code.rawValue.padded(to: width))  "
+          + printable(subject + finding.message))
+      if let place = place(finding) { console.result("           \(printable(place))") }
+    }
+  }
+
+  /// "2 errors, 1 warning"; "none".
+  static func summary(_ log: FindingLog) -> String {
+    var counts: [Finding.Severity: Int] = [:]
+    for finding in log.findings { counts[finding.severity, default: 0] += 1 }
+    counts[.error] = log.errors > 0 ? log.errors : nil
+    let parts = [Finding.Severity.error, .warning, .note].compactMap { severity in
+      counts[severity].map { "\($0) \(severity.rawValue)\($0 == 1 ? "" : "s")" }
+    }
+    return parts.isEmpty ? "none" : parts.joined(separator: ", ")
+  }
+
+  static func json(_ findings: [Finding], to builder: inout JSONBuilder) {
+    builder.array(of: findings) { builder, finding in
+      builder.object {
+        $0.member("severity", finding.severity.rawValue)
+        $0.member("code", finding.code.rawValue)
+        $0.member("message", finding.message)
+        $0.member("path", ifPresent: finding.path)
+        $0.member("line", ifPresent: finding.line)
+        $0.member("offset", ifPresent: finding.offset)
+        $0.member("length", ifPresent: finding.length)
+        $0.member("record", ifPresent: finding.record)
+      }
+    }
+  }
+}
+
+extension String {
+  func padded(to width: Int) -> String {
+    count >= width ? self : self + String(repeating: " ", count: width - count)
+  }
+
+  func leftPadded(to width: Int) -> String {
+    count >= width ? self : String(repeating: " ", count: width - count) + self
+  }
+}
+
+/// "425,000 entities, 75,000 relations".
+func describe(_ counts: [RecordKind: Int]) -> String {
+  let parts = RecordKind.allCases.compactMap { kind in
+    counts[kind].map { $0 == 1 ? "1 \(kind.rawValue)" : "\(grouped($0)) \(kind.plural)" }
+  }
+  return parts.isEmpty ? "none" : parts.joined(separator: ", ")
+}
+
+func grouped(_ number: Int) -> String {
+  var text = String(number)
+  var at = text.count - 3
+  while at > (number < 0 ? 1 : 0) {
+    text.insert(",", at: text.index(text.startIndex, offsetBy: at))
+    at -= 3
+  }
+  return text
+}
+
+/// A count of bytes for people: "17.2 MiB".
+func humanBytes(_ count: Int) -> String {
+  let units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"]
+  var value = Double(count)
+  var unit = 0
+  while value >= 1024, unit < units.count - 1 {
+    value /= 1024
+    unit += 1
+  }
+  if unit == 0 { return "\(count) B" }
+  let tenths = Int((value * 10).rounded())
+  return "\(tenths / 10).\(tenths % 10) \(units[unit])"
+}

@@ -1,0 +1,29 @@
+import Glibc
+import Synchronization
+
+/// SIGINT and SIGTERM as this process takes them: a flag that every read and write looks at, so
+/// that work stops between two system calls and clears up behind itself.
+package enum Interruption {
+  private static let pending = Atomic<Int32>(0)
+  private static let status = Atomic<Bool>(false)
+
+  /// Makes SIGINT and SIGTERM interrupt the work, and SIGUSR1 ask for a line of status.
+  package static func install() {
+    signal(SIGINT) { Interruption.pending.store($0, ordering: .relaxed) }
+    signal(SIGTERM) { Interruption.pending.store($0, ordering: .relaxed) }
+    signal(SIGUSR1) { _ in Interruption.status.store(true, ordering: .relaxed) }
+  }
+
+  /// The signal that asked to stop; 0 if none has.
+  package static var signalNumber: Int32 { pending.load(ordering: .relaxed) }
+
+  /// Throws `interrupted` once a signal has asked to stop.
+  package static func check() throws(DiskError) {
+    guard signalNumber != 0 else { return }
+    throw DiskError(
+      .interrupted, "stopped by signal \(signalNumber)", hint: "nothing was left half done")
+  }
+
+  /// Whether a line of status was asked for since the last call.
+  package static func takeStatusRequest() -> Bool { status.exchange(false, ordering: .relaxed) }
+}
