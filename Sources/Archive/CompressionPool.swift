@@ -1,0 +1,106 @@
+import Dispatch
+import LosslessJSON
+import Synchronization
+
+/// A frame on its way through the pool.
+final class FrameJob: Sendable {
+  private struct State {
+    var content: ByteBuffer
+    var result: Result<ByteBuffer, ArchiveError>?
+  }
+
+  private let state: Mutex<State>
+  private let done = DispatchSemaphore(value: 0)
+  let contentSize: Int
+
+  init(_ content: ByteBuffer) {
+    contentSize = content.count
+    state = Mutex(State(content: content))
+  }
+
+  /// Called once, by a worker.
+  func run(_ compressor: inout FrameCompressor) {
+    var content = state.withLock { state in
+      let content = state.content
+      state.content = ByteBuffer()
+      return content
+    }
+    let result: Result<ByteBuffer, ArchiveError>
+    do throws(ArchiveError) {
+      result = .success(try compressor.compress(content.span))
+    } catch { result = .failure(error) }
+    content.removeAll()
+    state.withLock { state in
+      state.content = content
+      state.result = result
+    }
+    done.signal()
+  }
+
+  var isDone: Bool { state.withLock { $0.result != nil } }
+
+  /// Waits for the frame; called once. Gives the emptied content buffer back for the next.
+  func wait() throws(ArchiveError) -> (frame: ByteBuffer, spare: ByteBuffer) {
+    done.wait()
+    let (result, spare) = state.withLock { state in
+      let taken = (state.result, state.content)
+      state = State(content: ByteBuffer(), result: state.result)
+      return taken
+    }
+    guard let result else { throw ArchiveError(.failed, "a frame was lost") }
+    return (try result.get(), spare)
+  }
+}
+
+/// Compressors that work through a queue of frames on background threads, each with a context
+/// of its own that it keeps.
+final class CompressionPool: Sendable {
+  private final class Worker: Sendable {
+    let compressor: Mutex<FrameCompressor>
+
+    init(_ compression: Compression) throws(ArchiveError) {
+      compressor = Mutex(try FrameCompressor(compression))
+    }
+  }
+
+  private struct State {
+    var waiting: [FrameJob] = []
+    var idle: [Worker]
+  }
+
+  private let state: Mutex<State>
+  private let queue = DispatchQueue(label: "holdfast.frames", attributes: .concurrent)
+
+  init(_ compression: Compression, workers: Int) throws(ArchiveError) {
+    var idle: [Worker] = []
+    for _ in 0..<workers { idle.append(try Worker(compression)) }
+    state = Mutex(State(idle: idle))
+  }
+
+  /// Starts a frame: one to `Frame.contentLimit` bytes.
+  func submit(_ content: ByteBuffer) -> FrameJob {
+    let job = FrameJob(content)
+    let worker = state.withLock { state in
+      state.waiting.append(job)
+      return state.idle.popLast()
+    }
+    if let worker { queue.async { self.work(worker) } }
+    return job
+  }
+
+  /// Takes frames until none waits.
+  private func work(_ worker: Worker) {
+    while let job = next(for: worker) {
+      worker.compressor.withLock { job.run(&$0) }
+    }
+  }
+
+  /// The oldest frame; where there is none, the worker is idle again before anyone can add one.
+  private func next(for worker: Worker) -> FrameJob? {
+    state.withLock { state in
+      guard state.waiting.isEmpty else { return state.waiting.removeFirst() }
+      state.idle.append(worker)
+      return nil
+    }
+  }
+}
