@@ -112,6 +112,14 @@ package struct ArchiveFile: Sendable {
     return content
   }
 
+  /// The frames that start inside a frame that does not decode: where a size in it is broken,
+  /// the search for frames may have stepped over them. None has a known content offset.
+  package func framesHidden(in frame: Frame) throws(ArchiveError) -> [Frame] {
+    var walk = FrameWalk(try reopened(), size: size)
+    try walk.run(inside: frame)
+    return walk.frames
+  }
+
   /// Names this file in an error of the room that names none.
   func located(_ error: any Error) -> any Error {
     guard var error = error as? ArchiveError, error.path == nil else { return error }

@@ -45,11 +45,21 @@ struct FrameWalk: ~Copyable {
 
   /// Walks the whole file; afterwards `frames` and `damage` with the skippable frames between
   /// them cover it.
-  mutating func run() throws(ArchiveError) {
-    var offset = 0
-    var contentOffset: Int? = 0
+  mutating func run() throws(ArchiveError) { try run(from: 0, to: size, contentOffset: 0) }
+
+  /// Looks inside a frame that does not decompress for frames that its broken block sizes hide.
+  mutating func run(inside frame: Frame) throws(ArchiveError) {
+    let start = try search(from: frame.offset + 1)
+    try run(from: start, to: frame.end, contentOffset: nil)
+  }
+
+  private mutating func run(from start: Int, to limit: Int, contentOffset: Int?)
+    throws(ArchiveError)
+  {
+    var offset = start
+    var contentOffset = contentOffset
     var searching = false
-    while offset < size {
+    while offset < limit {
       do throws(ArchiveError) {
         switch try piece(at: offset, searching: searching) {
         case .skippable(let length): offset += length
@@ -143,7 +153,9 @@ struct FrameWalk: ~Copyable {
       guard try read(at: position, 3) == 3 else { throw truncated() }
       let block = buffer.span.littleEndian(at: 0, count: 3)
       let length = block >> 3
-      guard length <= Self.blockLimit else { throw damaged("a block of impossible size") }
+      guard length <= min(header.windowSize, Self.blockLimit) else {
+        throw damaged("a block of impossible size")
+      }
       switch block >> 1 & 3 {
       case 0, 2: position += 3 + length
       case 1: position += 4
@@ -176,6 +188,8 @@ struct FrameHeader {
   /// Bytes, magic number included.
   let length: Int
   let hasChecksum: Bool
+  /// No block is larger, compressed or not.
+  let windowSize: Int
   /// Nil where the frame does not say, or names a size beyond `Int.max`.
   let contentSize: Int?
 
@@ -193,7 +207,10 @@ struct FrameHeader {
     guard length <= bytes.count else { return nil }
     if sizeLength == 8, bytes[sizeStart + 7] >= 0x80 { return nil }
     let stored = bytes.littleEndian(at: sizeStart, count: sizeLength)
-    contentSize = sizeLength == 0 ? nil : stored + (sizeLength == 2 ? 256 : 0)
+    let size = stored + (sizeLength == 2 ? 256 : 0)
+    contentSize = sizeLength == 0 ? nil : size
+    let base = 1 << (10 + Int(bytes[5] >> 3))
+    windowSize = isSingleSegment ? size : base + base / 8 * Int(bytes[5] & 7)
   }
 }
 

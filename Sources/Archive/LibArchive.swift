@@ -116,15 +116,22 @@ private final class WriteHandle {
     archive_entry_set_mtime(entry, member.seconds, member.nanoseconds)
     archive_entry_set_uid(entry, 0)
     archive_entry_set_gid(entry, 0)
-    try check(archive_write_header(handle, entry))
+    let result = archive_write_header(handle, entry)
+    // The warning that such a name is stored as it is, with `hdrcharset=BINARY`.
+    let isUTF8 = String(validating: member.path, as: UTF8.self) != nil
+    if result == ARCHIVE_WARN, !isUTF8, reason.contains("to UTF-8") { return }
+    try check(result)
   }
 
   func check(_ result: CInt) throws(ArchiveError) {
     guard result == ARCHIVE_OK else { throw failure() }
   }
 
+  private var reason: String {
+    archive_error_string(handle).map { String(cString: $0) } ?? "no reason given"
+  }
+
   func failure() -> ArchiveError {
-    let reason = archive_error_string(handle).map { String(cString: $0) } ?? "no reason given"
-    return ArchiveError(.failed, "libarchive cannot write: \(reason)")
+    ArchiveError(.failed, "libarchive cannot write: \(reason)")
   }
 }
