@@ -1,5 +1,3 @@
-import SystemPackage
-
 /// A stretch of the compressed file that can be decompressed by itself.
 package struct Frame: Sendable, Equatable {
   /// Where it starts in the file, and its length there: bytes.

@@ -21,6 +21,9 @@ struct FrameWalk: ~Copyable {
   private let file: InputFile
   private let size: Int
   private var buffer = ByteBuffer()
+  /// What the search for a magic number looks at, kept from one false start to the next.
+  private var window = ByteBuffer()
+  private var windowStart = 0
   private(set) var frames: [Frame] = []
   private(set) var damage: [DamagedRange] = []
 
@@ -109,11 +112,20 @@ struct FrameWalk: ~Copyable {
   private mutating func nextMagic(from offset: Int) throws(ArchiveError) -> Int? {
     var start = offset
     while start + 4 <= size {
-      let count = try read(at: start, 64 << 10)
-      if count < 4 { return nil }
-      let bytes = buffer.span
-      for index in 0...(count - 4) where Self.isMagic(bytes, index) { return start + index }
-      start += count - 3
+      if start < windowStart || start + 4 > windowStart + window.count {
+        windowStart = start
+        var fresh = ByteBuffer()
+        swap(&fresh, &window)
+        fresh.removeAll()
+        try read(at: start, 64 << 10, into: &fresh)
+        swap(&fresh, &window)
+        if window.count < 4 { return nil }
+      }
+      let bytes = window.span
+      for index in (start - windowStart)...(bytes.count - 4) where Self.isMagic(bytes, index) {
+        return windowStart + index
+      }
+      start = windowStart + bytes.count - 3
     }
     return nil
   }
@@ -176,9 +188,20 @@ struct FrameWalk: ~Copyable {
   }
 
   private mutating func read(at offset: Int, _ count: Int) throws(ArchiveError) -> Int {
-    buffer.removeAll()
+    var fresh = ByteBuffer()
+    swap(&fresh, &buffer)
+    fresh.removeAll()
+    try read(at: offset, count, into: &fresh)
+    swap(&fresh, &buffer)
+    return buffer.count
+  }
+
+  private borrowing func read(at offset: Int, _ count: Int, into buffer: inout ByteBuffer)
+    throws(ArchiveError)
+  {
+    let wanted = max(0, min(count, size - offset))
     do throws(DiskError) {
-      return try file.read(at: offset, into: &buffer, atMost: max(0, min(count, size - offset)))
+      _ = try file.read(at: offset, into: &buffer, atMost: wanted)
     } catch { throw ArchiveError(error) }
   }
 }
