@@ -54,7 +54,7 @@ final class FrameJob: Sendable {
 
 /// Compressors that work through a queue of frames on background threads, each with a context
 /// of its own that it keeps.
-final class CompressionPool: Sendable {
+package final class CompressionPool: Sendable {
   private final class Worker: Sendable {
     let compressor: Mutex<FrameCompressor>
 
@@ -71,7 +71,16 @@ final class CompressionPool: Sendable {
   private let state: Mutex<State>
   private let queue = DispatchQueue(label: "holdfast.frames", attributes: .concurrent)
 
-  init(_ compression: Compression, workers: Int) throws(ArchiveError) {
+  package let compression: Compression
+  package let workers: Int
+
+  /// Throws `failed` where there is no memory for the compressors, `invalidSetting` for a level
+  /// out of range.
+  package init(_ compression: Compression, workers: Int = 2) throws(ArchiveError) {
+    _ = try Compression(parsing: compression.description)
+    let workers = max(1, workers)
+    self.compression = compression
+    self.workers = workers
     var idle: [Worker] = []
     for _ in 0..<workers { idle.append(try Worker(compression)) }
     state = Mutex(State(idle: idle))

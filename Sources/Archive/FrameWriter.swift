@@ -25,6 +25,7 @@ package final class FrameWriter {
   /// Nil where nothing is compressed.
   private let pool: CompressionPool?
   private let limit: Int
+  private let contentLimit: Int
   private var filling = ByteBuffer()
   private var plainCount = 0
   private var jobs: [FrameJob] = []
@@ -34,15 +35,24 @@ package final class FrameWriter {
 
   /// Throws `failed` where there is no memory for the compressors, `invalidSetting` for a level
   /// out of range.
-  package init(
+  package convenience init(
     _ compression: Compression, workers: Int = 2,
     output: @escaping (Span<UInt8>) throws -> Void
   ) throws(ArchiveError) {
-    _ = try Compression(parsing: compression.description)
+    let pool = try CompressionPool(compression, workers: workers)
+    self.init(pool, output: output)
+  }
+
+  /// Writes through a pool that several writers share, for the memory of one.
+  /// - Parameter contentLimit: the most content a frame holds; at most `Frame.contentLimit`.
+  package init(
+    _ pool: CompressionPool, contentLimit: Int = Frame.contentLimit,
+    output: @escaping (Span<UInt8>) throws -> Void
+  ) {
     self.output = output
-    let workers = max(1, workers)
-    limit = workers + 1
-    pool = compression == .none ? nil : try CompressionPool(compression, workers: workers)
+    self.pool = pool.compression == .none ? nil : pool
+    self.contentLimit = min(contentLimit, Frame.contentLimit)
+    limit = pool.workers + 1
   }
 
   /// Takes in content. What `output` throws comes out as it is.
@@ -51,12 +61,12 @@ package final class FrameWriter {
       var start = 0
       while start < bytes.count {
         let held = pool == nil ? plainCount : filling.count
-        let end = min(bytes.count, start + Frame.contentLimit - held)
+        let end = min(bytes.count, start + contentLimit - held)
         let piece = bytes.extracting(start..<end)
         if pool == nil { try pass(piece) } else { take(piece) }
         contentSize += piece.count
         start = end
-        if held + piece.count == Frame.contentLimit { try close() }
+        if held + piece.count == contentLimit { try close() }
       }
     }
   }
@@ -88,7 +98,7 @@ package final class FrameWriter {
   private func take(_ piece: Span<UInt8>) {
     // Doubling would overshoot the limit; a buffer that is not small gets all of its room at once.
     if filling.count + piece.count > 256 << 10 {
-      filling.reserve(Frame.contentLimit - filling.count)
+      filling.reserve(contentLimit - filling.count)
     }
     filling.append(piece)
   }

@@ -66,20 +66,6 @@ enum FindingsReport {
     return parts.isEmpty ? "none" : parts.joined(separator: ", ")
   }
 
-  static func json(_ findings: [Finding], to builder: inout JSONBuilder) {
-    builder.array(of: findings) { builder, finding in
-      builder.object {
-        $0.member("severity", finding.severity.rawValue)
-        $0.member("code", finding.code.rawValue)
-        $0.member("message", finding.message)
-        $0.member("path", ifPresent: finding.path)
-        $0.member("line", ifPresent: finding.line)
-        $0.member("offset", ifPresent: finding.offset)
-        $0.member("length", ifPresent: finding.length)
-        $0.member("record", ifPresent: finding.record)
-      }
-    }
-  }
 }
 
 extension String {

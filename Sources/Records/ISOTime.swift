@@ -98,3 +98,35 @@ package struct ISOTime: Sendable, Comparable {
     return (yearOfEra + era * 400 + (month <= 2 ? 1 : 0), month, dayOfYear - (153 * m + 2) / 5 + 1)
   }
 }
+
+extension ISOTime {
+  package init(seconds: Int, nanoseconds: Int = 0) {
+    self.seconds = seconds
+    self.nanoseconds = nanoseconds
+  }
+
+  /// Year, month, day, hour, minute, second in UTC.
+  private var parts: [Int] {
+    let day = seconds >= 0 ? seconds / 86_400 : (seconds - 86_399) / 86_400
+    let rest = seconds - day * 86_400
+    let date = Self.date(day: day)
+    return [date.year, date.month, date.day, rest / 3600, rest / 60 % 60, rest % 60]
+  }
+
+  private static func digits(_ value: Int, _ count: Int) -> String {
+    let text = String(value)
+    return String(repeating: "0", count: max(0, count - text.count)) + text
+  }
+
+  /// `2026-11-20T03:15:00Z`; fractions are left out.
+  package var text: String {
+    let p = parts
+    let two = p.dropFirst().map { Self.digits($0, 2) }
+    return "\(Self.digits(p[0], 4))-\(two[0])-\(two[1])T\(two[2]):\(two[3]):\(two[4])Z"
+  }
+
+  /// `20261120T031500Z`, as in the names of backups.
+  package var compactText: String {
+    text.filter { $0 != "-" && $0 != ":" }
+  }
+}

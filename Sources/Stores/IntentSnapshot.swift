@@ -78,7 +78,11 @@ private struct SnapshotWalk {
       first = false
       guard try container.element(&text, &record) else { continue }
       record.kind = .intent
-      record.scope = record.text.string("intent_id") == key ? [] : key
+      if ScopedRecord.isWrapped(record.text) {
+        ScopedRecord.unwrap(&record)
+      } else {
+        record.scope = record.text.string("intent_id") == key ? [] : key
+      }
       try sink.take(&record)
       record.scope = []
     }
@@ -126,6 +130,16 @@ package enum ScopedRecord {
   /// Appends the record as an element: compact bytes, wrapped if need be.
   package static func append(_ record: borrowing Record, to out: inout ByteBuffer) {
     guard needsWrapping(record) else { return record.text.appendCompact(to: &out) }
+    appendWrapped(record, to: &out)
+  }
+
+  /// Whether an intent under its key would not read back as it is: one that has no id of its own
+  /// to be the key, or that looks wrapped.
+  package static func isAmbiguousIntent(_ record: borrowing Record) -> Bool {
+    isWrapped(record.text) || (record.scope.isEmpty && record.text.string("intent_id") == nil)
+  }
+
+  package static func appendWrapped(_ record: borrowing Record, to out: inout ByteBuffer) {
     out.append("{\"$scope\":")
     appendJSONString(record.scope.span, to: &out)
     out.append(",\"$record\":")

@@ -1,0 +1,254 @@
+import Archive
+import Disk
+import LosslessJSON
+import Records
+import Stores
+import SystemPackage
+
+/// A backup opened for reading: the archive, its manifest, and where each member lies.
+///
+/// A value: each reader made from it opens the file anew, so several threads may read at once.
+/// Works on a damaged archive as far as that goes; `damage` says how far.
+package struct BackupFile: Sendable {
+  package let path: FilePath
+  package let archive: ArchiveFile
+  package let manifest: Manifest
+  /// The bytes of `manifest.json`.
+  package let manifestBytes: [UInt8]
+  package let sidecar: Sidecar
+  /// What kept the archive's own structure from being read, if anything.
+  package let structureError: ArchiveError?
+  /// Offset of each entry's content, in the order of `manifest.entries`.
+  private let offsets: [Int]
+  /// Where `SHA256SUMS` must start, and what the archive must hold in all.
+  package let sumsOffset: Int
+  package let expectedContentSize: Int
+  /// The frames with content offsets that bridge damage; nil where they are not known.
+  private let frames: [Frame]?
+
+  /// What lies beside an archive.
+  package enum Sidecar: Sendable, Equatable {
+    case missing
+    case unreadable(String)
+    case read(bytes: [UInt8], manifest: Manifest, seal: ArchiveSeal)
+  }
+
+  /// Where the sidecar of an archive lies: `NAME-….manifest.json` beside `NAME-….tar.zst`.
+  package static func sidecarPath(of archive: FilePath) -> FilePath {
+    var name = archive.lastComponent?.string ?? ""
+    for ending in [".tar.zst", ".tar.gz", ".tar", ".zst", ".gz"] where name.hasSuffix(ending) {
+      name.removeLast(ending.count)
+      break
+    }
+    return archive.removingLastComponent().appending("\(name).manifest.json")
+  }
+
+  /// Opens the archive at `path`. Throws `notBackup` where it holds no manifest and none lies
+  /// beside it.
+  /// - Parameter checkedAs: the path that the archive will have; its sidecar is not looked for.
+  package init(opening path: FilePath, unpublished: Bool = false) throws {
+    self.path = path
+    archive = try Self.openArchive(path)
+    sidecar = unpublished ? .missing : Self.readSidecar(of: path)
+    var members: [Member]?
+    var failure: ArchiveError?
+    do { members = try archive.members() } catch let error as ArchiveError { failure = error }
+    structureError = failure
+    let bytes = Self.readManifest(archive, members)
+    let own = bytes.flatMap { try? Manifest.parse($0.span).manifest }
+    if let bytes, let own {
+      manifest = own
+      manifestBytes = bytes
+    } else if case .read(_, let beside, _) = sidecar {
+      manifest = beside
+      manifestBytes = beside.encoded()
+    } else {
+      if let bytes { _ = try Manifest.parse(bytes.span) }
+      throw SnapshotError(
+        .notBackup, "holds no manifest that can be read, and none lies beside it",
+        path: path.string,
+        hint: "salvage recovers what is in it; restore needs the file \(Self.sidecarPath(of: path))")
+    }
+    (offsets, sumsOffset, expectedContentSize) = try Self.layout(manifest, manifestBytes)
+    if let members, let error = Self.disagreement(members, manifest, offsets) { throw error }
+    frames = Self.bridged(archive, contentSize: expectedContentSize)
+  }
+
+  private static func openArchive(_ path: FilePath) throws -> ArchiveFile {
+    do throws(ArchiveError) {
+      return try ArchiveFile(opening: path)
+    } catch {
+      guard error.code == .notArchive else { throw error }
+      throw SnapshotError(
+        .notBackup, "is no backup: it \(error.message)", path: path.string,
+        hint: "name an archive that holdfast backup wrote")
+    }
+  }
+
+  private static func readSidecar(of path: FilePath) -> Sidecar {
+    let place = sidecarPath(of: path)
+    do {
+      guard try FileFacts(at: place) != nil else { return .missing }
+      var bytes = ByteBuffer()
+      let file = try InputFile(opening: place)
+      _ = try file.read(at: 0, into: &bytes, atMost: try file.facts().size)
+      let (manifest, seal) = try Manifest.parse(bytes.span)
+      guard let seal else { return .unreadable("it does not tell of the archive") }
+      return .read(bytes: bytes.array, manifest: manifest, seal: seal)
+    } catch let error as SnapshotError {
+      return .unreadable(error.message)
+    } catch { return .unreadable("\(error)") }
+  }
+
+  /// The bytes of `manifest.json`: by the headers where they can be read, else from the frames
+  /// behind the first, which the writer begins with each member's content.
+  private static func readManifest(_ archive: ArchiveFile, _ members: [Member]?) -> [UInt8]? {
+    var bytes = ByteBuffer()
+    if let first = members?.first {
+      guard first.header.path == Manifest.manifestName, first.header.size < 1 << 30 else {
+        return nil
+      }
+      do {
+        var reader = try archive.content(from: first.contentOffset, count: first.header.size)
+        while try reader.read(into: &bytes, atMost: 1 << 20) > 0 {}
+        return bytes.array
+      } catch { return nil }
+    }
+    for frame in archive.frames.dropFirst().prefix(64) {
+      guard let piece = try? archive.decode(frame) else { return nil }
+      bytes.append(piece.span)
+      let end = bytes.span.firstIndex(of: 0) ?? bytes.count
+      if (try? JSONText(bytes.span.extracting(0..<end))) != nil {
+        return Array(bytes.array.prefix(end))
+      }
+    }
+    return nil
+  }
+
+  /// Where everything must lie: the manifest determines each header and size.
+  private static func layout(_ manifest: Manifest, _ bytes: [UInt8]) throws -> (
+    offsets: [Int], sums: Int, total: Int
+  ) {
+    var at = 0
+    func place(_ header: MemberHeader) throws -> Int {
+      let start = at + (try Tar.header(header)).count
+      let (end, overflow) = start.addingReportingOverflow(header.size)
+      guard !overflow, end < 1 << 60 else {
+        throw SnapshotError(.badManifest, "the manifest claims impossible sizes")
+      }
+      at = end + Tar.padding(after: header.size)
+      return start
+    }
+    func small(_ name: [UInt8], _ size: Int) -> MemberHeader {
+      MemberHeader(path: name, size: size, mode: 0o644, seconds: manifest.time)
+    }
+    _ = try place(small(Manifest.manifestName, bytes.count))
+    let offsets = try manifest.entries.map { try place($0.header) }
+    let sums = manifest.checksums(manifest: Hash256(of: bytes.span))
+    let sumsOffset = try place(small(Manifest.sumsName, sums.count))
+    return (offsets, sumsOffset, at + Tar.endOfArchive.count)
+  }
+
+  /// How the archive's members differ from what the manifest says they are.
+  private static func disagreement(
+    _ members: [Member], _ manifest: Manifest, _ offsets: [Int]
+  ) -> SnapshotError? {
+    let inner = members.dropFirst().dropLast()
+    guard members.count == manifest.entries.count + 2,
+      members.last?.header.path == Manifest.sumsName
+    else {
+      return SnapshotError(.damaged, "the archive does not hold the members its manifest names")
+    }
+    for (member, entry) in zip(inner, manifest.entries) where member.header != entry.header {
+      let name = MemberPath.printable(entry.header.path)
+      return SnapshotError(
+        .damaged, "the member \(name) is not as the manifest says (name, size, mode or time)")
+    }
+    return nil
+  }
+
+  /// The frames with content offsets counted from both ends, where one damaged stretch at most
+  /// lies between them.
+  private static func bridged(_ archive: ArchiveFile, contentSize: Int) -> [Frame]? {
+    guard archive.format == .zstd, !archive.damage.isEmpty else { return nil }
+    var frames = archive.frames
+    var end = contentSize
+    for index in frames.indices.reversed() {
+      guard frames[index].contentOffset == nil else { break }
+      guard let size = frames[index].contentSize, size <= end else { return frames }
+      end -= size
+      frames[index].contentOffset = end
+      // Only behind the last damage is the count from the end to be trusted.
+      if archive.damage.contains(where: {
+        $0.offset < frames[index].offset
+          && (index == 0 || $0.offset >= frames[index - 1].offset + frames[index - 1].length)
+      }) {
+        break
+      }
+    }
+    return frames
+  }
+
+  /// Bytes of an entry, or of a part of it, decompressed. Frames are verified as they are read;
+  /// damage throws `ArchiveError` with the frame's offset in the archive.
+  package func content(_ entry: Int, from start: Int = 0, count: Int? = nil) throws -> ByteStream {
+    let size = count ?? manifest.entries[entry].header.size - start
+    return try content(at: offsets[entry] + start, count: size)
+  }
+
+  package func content(at start: Int, count: Int) throws -> ByteStream {
+    guard let frames else {
+      var reader = try archive.content(from: start, count: count)
+      return ByteStream { try reader.read(into: &$0, atMost: $1) }
+    }
+    return try BridgedContent(archive, frames, from: start, count: count).stream()
+  }
+
+  /// Index of `backup.json` among the entries.
+  package var hybridEntry: Int? {
+    manifest.entries.firstIndex { $0.header.path == Manifest.hybridName }
+  }
+}
+
+/// Reads a range of the content over frames whose offsets are known on both sides of a damage.
+private final class BridgedContent {
+  private let archive: ArchiveFile
+  private var frames: ArraySlice<Frame>
+  private var at: Int
+  private let end: Int
+  private var held = ByteBuffer()
+  private var used = 0
+
+  init(_ archive: ArchiveFile, _ frames: [Frame], from start: Int, count: Int) throws {
+    self.archive = archive
+    at = start
+    end = start + count
+    self.frames = frames.filter { frame in
+      guard let offset = frame.contentOffset, let size = frame.contentSize else { return false }
+      return offset < start + count && offset + size > start
+    }[...]
+  }
+
+  func stream() -> ByteStream {
+    ByteStream { buffer, limit in
+      while self.used == self.held.count {
+        if self.at >= self.end { return 0 }
+        guard let frame = self.frames.popFirst(), let offset = frame.contentOffset,
+          offset <= self.at
+        else {
+          let place = self.archive.damage.first
+          throw ArchiveError(
+            .damaged, place?.reason ?? "a frame is missing", path: self.archive.path,
+            offset: place?.offset)
+        }
+        self.held = try self.archive.decode(frame)
+        self.used = self.at - offset
+      }
+      let count = min(limit, self.held.count - self.used, self.end - self.at)
+      buffer.append(self.held.span.extracting(self.used..<self.used + count))
+      self.used += count
+      self.at += count
+      return count
+    }
+  }
+}

@@ -1,0 +1,104 @@
+import Archive
+import Disk
+import LosslessJSON
+import Records
+import Stores
+import SystemPackage
+
+/// The store inside a backup, read in place.
+package final class BackupTree: StoreTree {
+  package let backup: BackupFile
+  package let files: [StoreFile]
+  /// For each file, its entry in the manifest.
+  private let entries: [Int]
+  package let notes: [Finding] = []
+
+  /// Throws `unsafePath` for names that lead out of the store.
+  package init(_ backup: BackupFile) throws {
+    self.backup = backup
+    var found: [(file: StoreFile, entry: Int, name: [UInt8])] = []
+    for (index, entry) in backup.manifest.entries.enumerated()
+    where entry.header.path.starts(with: Manifest.storePrefix) {
+      let bytes = try MemberPath(entry.header.path).bytes.dropFirst(Manifest.storePrefix.count)
+      guard let name = FilePath(bytes: Array(bytes)), !name.isEmpty else { continue }
+      let file = StoreFile(
+        name: name, isDirectory: entry.header.kind == .directory, size: entry.header.size,
+        mode: entry.header.mode, modifiedSeconds: entry.header.seconds,
+        modifiedNanoseconds: entry.header.nanoseconds)
+      found.append((file, index, Array(bytes)))
+    }
+    // Byte order of whole components, so that a directory comes before what it holds.
+    found.sort { a, b in
+      a.name.split(separator: 0x2F).lexicographicallyPrecedes(b.name.split(separator: 0x2F)) {
+        $0.lexicographicallyPrecedes($1)
+      }
+    }
+    files = found.map(\.file)
+    entries = found.map(\.entry)
+  }
+
+  package var isSingleFile: Bool { backup.manifest.isSingleFile }
+
+  package func displayPath(_ index: Int) -> String {
+    let name = MemberPath.printable(backup.manifest.entries[entries[index]].header.path)
+    return "\(backup.path):\(name)"
+  }
+
+  package func entry(_ index: Int) -> Manifest.Entry { backup.manifest.entries[entries[index]] }
+
+  package func open(_ index: Int) throws -> ByteStream { try backup.content(entries[index]) }
+
+  package func head(_ index: Int, limit: Int) throws -> ByteBuffer {
+    let size = min(limit, files[index].size)
+    let stream = try backup.content(entries[index], count: size)
+    var bytes = ByteBuffer()
+    while try stream.read(into: &bytes, atMost: limit) > 0 {}
+    return bytes
+  }
+}
+
+/// A store that was named on the command line: a store on disk, or one inside a backup.
+package struct OpenedStore {
+  package let path: FilePath
+  package let tree: any StoreTree
+  package let format: StoreFormat
+  /// Set where the store lies in a backup.
+  package let backup: BackupFile?
+
+  /// Opens what lies at `path`: a backup by its content, else a store of the kind `kind`, else
+  /// of the kind that the content shows.
+  package init(
+    opening path: FilePath, formats: [StoreFormat], kind: String?,
+    include: (FilePath) -> Bool = { _ in true }
+  ) throws {
+    self.path = path
+    if kind == nil, let backup = try Self.backup(at: path) {
+      self.backup = backup
+      tree = try BackupTree(backup)
+      format = try formats.named(backup.manifest.kind)
+      return
+    }
+    backup = nil
+    let disk = try DiskTree(path, include: include)
+    tree = disk
+    format = try kind.map { try formats.named($0) } ?? formats.detect(disk, path: path.string)
+  }
+
+  /// The backup at `path`, if that is an archive by its first bytes.
+  private static func backup(at path: FilePath) throws -> BackupFile? {
+    guard let facts = try FileFacts(at: path), facts.isRegular, facts.size > 0 else { return nil }
+    var head = ByteBuffer()
+    _ = try InputFile(opening: path).read(at: 0, into: &head, atMost: 512)
+    let isZstd =
+      head.count >= 4 && head[0] == 0x28 && head[1] == 0xB5 && head[2] == 0x2F && head[3] == 0xFD
+    let isGzip = head.count >= 2 && head[0] == 0x1F && head[1] == 0x8B
+    let isTar =
+      head.count == 512
+      && zip(257..<262, "ustar".utf8).allSatisfy { head[$0] == $1 }
+    // A name that only backups have is one more hint, for an archive damaged at its very start.
+    let hasSidecar = try FileFacts(at: BackupFile.sidecarPath(of: path)) != nil
+    let isNamed =
+      hasSidecar && [".tar.zst", ".tar.gz", ".tar"].contains { path.string.hasSuffix($0) }
+    return isZstd || isGzip || isTar || isNamed ? try BackupFile(opening: path) : nil
+  }
+}

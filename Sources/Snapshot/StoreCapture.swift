@@ -1,0 +1,164 @@
+import Archive
+import Disk
+import LosslessJSON
+import Records
+import Stores
+import SystemPackage
+
+/// A store on disk whose every byte, while a reader takes the records from it, goes into the
+/// members `store/…` as well: records and verbatim copy come from one and the same reading.
+///
+/// Each file is read once, up to the size it had when it was opened, and is looked at again
+/// behind that. One file at a time: opening the next one completes the one before.
+final class StoreCapture: StoreTree {
+  let base: DiskTree
+  private let out: MemberWriter
+  /// A member for each file read so far, in the order of reading.
+  private(set) var members: [Captured] = []
+  private var current: Reading?
+  private var isDone: [Bool]
+  /// Seconds that may still be spent on waiting for writers to pause.
+  private var patience = 2.0
+
+  struct Captured {
+    var file: StoreFile
+    var sha256: Hash256
+    /// Where its content starts among that of the writer.
+    var contentStart: Int
+    var contentEnd: Int
+    /// Whether the file had bytes behind those captured when it was looked at again.
+    var hasGrown: Bool
+  }
+
+  private final class Reading {
+    let index: Int
+    let file: InputFile
+    let facts: FileFacts
+    let contentStart: Int
+    var offset = 0
+
+    init(index: Int, file: consuming InputFile, facts: FileFacts, contentStart: Int) {
+      self.index = index
+      self.file = file
+      self.facts = facts
+      self.contentStart = contentStart
+    }
+  }
+
+  init(_ base: DiskTree, into out: MemberWriter) {
+    self.base = base
+    self.out = out
+    isDone = [Bool](repeating: false, count: base.files.count)
+  }
+
+  var files: [StoreFile] { base.files }
+  var isSingleFile: Bool { base.isSingleFile }
+  var notes: [Finding] { base.notes }
+  func displayPath(_ index: Int) -> String { base.displayPath(index) }
+  func head(_ index: Int, limit: Int) throws -> ByteBuffer { try base.head(index, limit: limit) }
+
+  func open(_ index: Int) throws -> ByteStream {
+    try complete()
+    let path = base.path(index)
+    let file = try settled(path)
+    let facts = try file.facts()
+    isDone[index] = true
+    let reading = Reading(
+      index: index, file: file, facts: facts, contentStart: out.contentSize)
+    current = reading
+    return ByteStream { [out] buffer, limit in
+      let wanted = min(limit, facts.size - reading.offset)
+      guard wanted > 0 else { return 0 }
+      let before = buffer.count
+      let count = try reading.file.read(at: reading.offset, into: &buffer, atMost: wanted)
+      guard count > 0 else {
+        throw DiskError(
+          .changed, "became shorter while it was read", path: path, offset: reading.offset)
+      }
+      try out.write(buffer.span.extracting(before..<buffer.count))
+      reading.offset += count
+      return count
+    }
+  }
+
+  /// Opens a file once nobody has written to it for a moment, so that a later write changes its
+  /// time: file times move in steps of some milliseconds.
+  private func settled(_ path: FilePath) throws -> InputFile {
+    while true {
+      let file = try InputFile(opening: path)
+      let facts = try file.facts()
+      let modified = Double(facts.modified.seconds) + Double(facts.modified.nanoseconds) / 1e9
+      let age = Clock.wall - modified
+      guard age >= 0, age < 0.06, patience > 0 else { return file }
+      Clock.sleep(seconds: 0.02)
+      patience -= 0.02
+    }
+  }
+
+  /// Ends the member of the file that is open. Throws `changed` where other bytes may have been
+  /// captured than the file had at one time.
+  private func complete() throws {
+    guard let reading = current else { return }
+    let path = base.path(reading.index)
+    var block = ByteBuffer()
+    while reading.offset < reading.facts.size {
+      block.removeAll()
+      let wanted = min(256 << 10, reading.facts.size - reading.offset)
+      let count = try reading.file.read(at: reading.offset, into: &block, atMost: wanted)
+      if count == 0 {
+        throw DiskError(
+          .changed, "became shorter while it was read", path: path, offset: reading.offset)
+      }
+      try out.write(block.span)
+      reading.offset += count
+    }
+    current = nil
+    let contentEnd = out.contentSize
+    let (_, sha256) = try out.endMember()
+    let hasGrown = try checkUnchanged(reading, path, sha256)
+    var file = files[reading.index]
+    file.size = reading.facts.size
+    file.mode = reading.facts.mode
+    file.modifiedSeconds = reading.facts.modified.seconds
+    file.modifiedNanoseconds = reading.facts.modified.nanoseconds
+    members.append(
+      Captured(
+        file: file, sha256: sha256, contentStart: reading.contentStart, contentEnd: contentEnd,
+        hasGrown: hasGrown))
+  }
+
+  /// Whether the file has grown since, its start unchanged.
+  private func checkUnchanged(_ reading: Reading, _ path: FilePath, _ sha256: Hash256) throws
+    -> Bool
+  {
+    let now = try FileFacts(at: path)
+    if now == reading.facts { return false }
+    guard let now, now.inode == reading.facts.inode, now.device == reading.facts.device,
+      now.size > reading.facts.size
+    else {
+      throw DiskError(.changed, "was changed or replaced while it was read", path: path)
+    }
+    // Appending leaves the start alone; reading it again shows whether that is what happened.
+    var hasher = Hasher256()
+    var block = ByteBuffer()
+    while hasher.count < reading.facts.size {
+      block.removeAll()
+      let wanted = min(256 << 10, reading.facts.size - hasher.count)
+      if try reading.file.read(at: hasher.count, into: &block, atMost: wanted) == 0 { break }
+      hasher.update(block.span)
+    }
+    guard hasher.finish() == sha256 else {
+      throw DiskError(.changed, "was changed while it was read", path: path)
+    }
+    return true
+  }
+
+  /// Captures what no reader has opened, so that every file of the store is in the archive.
+  func captureRest() throws {
+    try complete()
+    for (index, file) in files.enumerated() where !file.isDirectory && !isDone[index] {
+      _ = try open(index)
+      try complete()
+    }
+  }
+}

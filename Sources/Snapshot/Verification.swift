@@ -1,0 +1,232 @@
+import Archive
+import Disk
+import Dispatch
+import LosslessJSON
+import RTFS
+import Records
+import Stores
+import Synchronization
+import SystemPackage
+
+/// Proof that a backup is what it says: every member and every record hashed again, and the three
+/// encodings compared record by record.
+package struct Verification: Sendable {
+  package var log = FindingLog()
+  /// The store digest, as the manifest has it; nil where no manifest could be read.
+  package var digest: Hash256?
+  /// Which of the encodings written hold every record.
+  package var holding: [Encoding] = []
+
+  package var isGood: Bool { log.errors == 0 }
+
+  /// - Parameter quick: checks the sidecar, the archive's own hash and the structure only.
+  /// - Parameter unpublished: the archive has no sidecar yet.
+  package static func run(
+    _ path: FilePath, formats: [StoreFormat], quick: Bool, unpublished: Bool = false
+  ) throws -> Verification {
+    var result = Verification()
+    let backup: BackupFile
+    do {
+      backup = try BackupFile(opening: path, unpublished: unpublished)
+    } catch let error as SnapshotError {
+      result.add(.badManifest, error.message, path: path.string)
+      return result
+    } catch let error as ArchiveError where error.cause == nil {
+      result.add(.damagedFrame, error.message, path: path.string, offset: error.offset)
+      return result
+    }
+    result.digest = backup.manifest.digest
+    if !unpublished { try result.checkSidecar(backup) }
+    result.checkStructure(backup)
+    if !quick {
+      try result.checkSums(backup)
+      try result.checkEncodings(backup, formats)
+    }
+    return result
+  }
+
+  private mutating func add(
+    _ code: Finding.Code, _ message: String, path: String, offset: Int? = nil,
+    severity: Finding.Severity = .error
+  ) {
+    log.add(Finding(severity, code, message, path: path, offset: offset))
+  }
+
+  private mutating func checkSidecar(_ backup: BackupFile) throws {
+    let place = BackupFile.sidecarPath(of: backup.path).string
+    switch backup.sidecar {
+    case .missing:
+      add(
+        .sidecarMissing, "the manifest that belongs beside the archive is missing", path: place,
+        severity: .warning)
+    case .unreadable(let reason):
+      add(.sidecarMismatch, "cannot be read as a manifest: \(reason)", path: place)
+    case .read(let bytes, let manifest, let seal):
+      if manifest.encoded(archive: seal) != bytes || manifest.encoded() != backup.manifestBytes {
+        add(.sidecarMismatch, "is not the manifest inside the archive", path: place)
+      }
+      if seal.file != backup.path.lastComponent?.string {
+        add(.sidecarMismatch, "belongs to an archive called \(seal.file)", path: place)
+      }
+      try checkArchive(backup, seal)
+    }
+  }
+
+  private mutating func checkArchive(_ backup: BackupFile, _ seal: ArchiveSeal) throws {
+    let path = backup.path.string
+    if backup.archive.size != seal.size {
+      add(
+        .damagedMember, "the archive has \(backup.archive.size) bytes, not \(seal.size)",
+        path: path, offset: min(backup.archive.size, seal.size))
+      return
+    }
+    let file = try InputFile(opening: backup.path)
+    var hasher = Hasher256()
+    var block = ByteBuffer()
+    while try file.read(at: hasher.count, into: &block, atMost: 1 << 20) > 0 {
+      hasher.update(block.span)
+      block.removeAll()
+    }
+    if hasher.finish() != seal.sha256 {
+      add(.damagedMember, "the archive does not have the hash that its manifest names", path: path)
+    }
+    if seal.contentSize != backup.expectedContentSize {
+      add(
+        .sidecarMismatch, "names \(seal.contentSize) bytes of content, not "
+          + "\(backup.expectedContentSize)", path: BackupFile.sidecarPath(of: backup.path).string)
+    }
+  }
+
+  private mutating func checkStructure(_ backup: BackupFile) {
+    let path = backup.path.string
+    for range in backup.archive.damage {
+      log.add(
+        Finding(
+          .error, .damagedFrame, range.reason, path: path, offset: range.offset,
+          length: range.length))
+    }
+    if let error = backup.structureError {
+      let member = error.member.map { "member \(MemberPath.printable($0)): " } ?? ""
+      add(.damagedMember, member + error.message, path: path, offset: error.offset)
+    }
+  }
+
+  private mutating func checkSums(_ backup: BackupFile) throws {
+    let expected = backup.manifest.checksums(manifest: Hash256(of: backup.manifestBytes.span))
+    var bytes = ByteBuffer()
+    do {
+      let stream = try backup.content(at: backup.sumsOffset, count: expected.count)
+      while try stream.read(into: &bytes, atMost: 1 << 20) > 0 {}
+      if bytes.array != expected {
+        add(.damagedMember, "SHA256SUMS is not what the manifest says", path: backup.path.string)
+      }
+    } catch let error as ArchiveError {
+      add(
+        .damagedMember, "SHA256SUMS: \(error.message)", path: backup.path.string,
+        offset: error.offset)
+    }
+  }
+
+  /// Reads the encodings, two at a time, each by itself.
+  private mutating func checkEncodings(_ backup: BackupFile, _ formats: [StoreFormat]) throws {
+    let queue = Mutex(Array(backup.encodings.reversed()))
+    let results = Mutex<[Encoding: Result<EncodingCheck, any Error>]>([:])
+    DispatchQueue.concurrentPerform(iterations: 2) { _ in
+      while let encoding = queue.withLock({ $0.isEmpty ? nil : $0.removeFirst() }) {
+        let result = Result { try EncodingCheck(encoding, of: backup, formats) }
+        results.withLock { $0[encoding] = result }
+      }
+    }
+    let checks = results.withLock { $0 }
+    var disagreeing: [Encoding] = []
+    for encoding in backup.encodings {
+      guard let check = try checks[encoding]?.get() else { continue }
+      for finding in check.findings { log.add(finding) }
+      if check.digest == backup.manifest.digest, check.findings.isEmpty {
+        holding.append(encoding)
+      } else if check.findings.isEmpty {
+        disagreeing.append(encoding)
+      }
+    }
+    for encoding in disagreeing {
+      try explain(encoding, backup, formats)
+    }
+    if !isGood {
+      let held = holding.map(\.title).joined(separator: " and ")
+      add(
+        .encodingHolds,
+        holding.isEmpty
+          ? "none of the encodings holds every record" : "every record is still in \(held)",
+        path: backup.path.string, severity: .note)
+    }
+  }
+
+  /// Names the records in which an encoding differs from one that has the manifest's digest.
+  private mutating func explain(
+    _ encoding: Encoding, _ backup: BackupFile, _ formats: [StoreFormat]
+  ) throws {
+    add(
+      .encodingsDisagree, "\(encoding.title) does not have the digest that the manifest names",
+      path: backup.path.string)
+    guard let reference = holding.first else { return }
+    let mine = Survey(rules: false)
+    try backup.read(encoding, formats: formats, into: mine)
+    let good = Survey(rules: false)
+    try backup.read(reference, formats: formats, into: good)
+    let (extra, missing) = mine.records.difference(from: &good.records)
+    try name(extra, in: encoding, "only in \(encoding.title)", backup, formats)
+    try name(missing, in: reference, "missing from \(encoding.title)", backup, formats)
+  }
+
+  private mutating func name(
+    _ hashes: [Hash256], in encoding: Encoding, _ what: String, _ backup: BackupFile,
+    _ formats: [StoreFormat]
+  ) throws {
+    let wanted = Set(hashes.prefix(20))
+    if wanted.isEmpty { return }
+    var found: [String] = []
+    let survey = Survey(rules: false)
+    survey.onRecord = { record, hash in
+      if wanted.contains(hash) { found.append(record.label) }
+    }
+    try backup.read(encoding, formats: formats, into: survey)
+    for label in found {
+      log.add(
+        Finding(.error, .encodingsDisagree, what, path: backup.path.string, record: label))
+    }
+  }
+}
+
+/// What reading one encoding came to.
+private struct EncodingCheck: Sendable {
+  var digest: Hash256
+  /// Why the encoding does not hold, apart from its digest.
+  var findings: [Finding]
+
+  init(_ encoding: Encoding, of backup: BackupFile, _ formats: [StoreFormat]) throws {
+    let survey = Survey(rules: false)
+    var reasons: [Finding] = []
+    func damage(_ message: String, _ offset: Int?) {
+      reasons.append(
+        Finding(
+          .error, .damagedMember, "\(encoding.title): \(message)", path: backup.path.string,
+          offset: offset))
+    }
+    do {
+      try backup.read(encoding, formats: formats, into: survey)
+    } catch let error as ArchiveError where error.cause == nil {
+      damage(error.message, error.offset)
+    } catch let error as SnapshotError {
+      damage(error.message, nil)
+    } catch let error as JSONError {
+      damage("\(error.reason.rawValue), at byte \(error.offset) of it", nil)
+    } catch let error as RTFSError {
+      damage("\(error)", nil)
+    }
+    // Findings about the store itself are no damage of the backup, except in what it wrote.
+    findings = reasons + survey.log.findings.filter {
+      $0.code == .damagedMember || (encoding == .json && $0.severity == .error)
+    }
+    digest = survey.digest()
+  }
+}
