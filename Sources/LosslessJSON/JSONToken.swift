@@ -11,7 +11,7 @@ package struct JSONToken: Sendable {
   package var kind: Kind
   /// A string without escapes, or an integer of at most 18 digits: its canonical bytes are the
   /// bytes as they stand.
-  var isPlain: Bool
+  package internal(set) var isPlain: Bool
 
   package var range: Range<Int> { Int(start)..<Int(end) }
 }

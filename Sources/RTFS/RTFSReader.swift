@@ -1,0 +1,41 @@
+import LosslessJSON
+import Records
+
+/// Reads the records of a snapshot, in their order: what `RTFSWriter` and `RTFSSnapshot` write,
+/// upstream's own snapshots (of which the records have just the fields that stand there), and
+/// records without lists around them. Any layout, comments in both forms.
+///
+/// Holds the longest record and a quarter of a MiB; a comment of any length costs nothing.
+package struct RTFSReader<Source: ByteSource & ~Copyable>: ~Copyable {
+  private var cursor = RTFSCursor()
+  private var source: Source
+
+  package init(_ source: consuming Source) { self.source = source }
+
+  /// Reads the next record: kind, scope, text, and place with offset and length in the text.
+  /// Returns false at the end. Throws `RTFSError` where the text is malformed, again at each
+  /// further call, and what the source throws.
+  package mutating func next(_ record: inout Record) throws -> Bool {
+    while true {
+      switch try cursor.next(&record) {
+      case .record: return true
+      case .end: return false
+      case .needsMore: try fetch()
+      }
+    }
+  }
+
+  /// At least doubles what is left of the window, so that a long record, begun anew each time,
+  /// takes time linear in its length.
+  private mutating func fetch() throws {
+    cursor.dropRead()
+    let wanted = max(1 << 18, 2 * cursor.rest)
+    while cursor.rest < wanted {
+      let count = try source.read(into: &cursor.window, atMost: wanted - cursor.rest)
+      if count == 0 {
+        cursor.isComplete = true
+        return
+      }
+    }
+  }
+}
