@@ -54,7 +54,7 @@ struct RTFSCursor: Sendable {
         case 0x28: if try readList(&record) { return .record }
         case 0x29: try closeList()
         case 0x23:
-          guard at + 1 < window.count else { throw RTFSError(.unexpectedEnd, at: at) }
+          guard at + 1 < window.count else { throw RTFSError(.unexpectedEnd, at: at + 1) }
           fallthrough
         default: throw RTFSError(.unexpectedByte, at: at)
         }
