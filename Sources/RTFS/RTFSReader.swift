@@ -5,12 +5,18 @@ import Records
 /// upstream's own snapshots (of which the records have just the fields that stand there), and
 /// records without lists around them. Any layout, comments in both forms.
 ///
-/// Holds the longest record and a quarter of a MiB; a comment of any length costs nothing.
+/// Holds a window of the text that grows to a few times its longest record; a comment of any
+/// length costs nothing.
 package struct RTFSReader<Source: ByteSource & ~Copyable>: ~Copyable {
   private var cursor = RTFSCursor()
   private var source: Source
+  private let window: Int
 
-  package init(_ source: consuming Source) { self.source = source }
+  /// - Parameter window: how many bytes to hold at the least.
+  package init(_ source: consuming Source, window: Int = 1 << 18) {
+    self.source = source
+    self.window = window
+  }
 
   /// Reads the next record: kind, scope, text, and place with offset and length in the text.
   /// Returns false at the end. Throws `RTFSError` where the text is malformed, again at each
@@ -29,7 +35,7 @@ package struct RTFSReader<Source: ByteSource & ~Copyable>: ~Copyable {
   /// takes time linear in its length.
   private mutating func fetch() throws {
     cursor.dropRead()
-    let wanted = max(1 << 18, 2 * cursor.rest)
+    let wanted = max(window, 2 * cursor.rest, 1)
     while cursor.rest < wanted {
       let count = try source.read(into: &cursor.window, atMost: wanted - cursor.rest)
       if count == 0 {

@@ -58,16 +58,16 @@ import Testing
     let back = try readAll(Array(text.utf8))
     #expect(back.map(\.facts.scope) == [Array("s\n".utf8), [], [], [], [0xED, 0xA0, 0x80]])
     #expect(back.map(\.at.line) == [3, 5, 8, 8, 9])
-    for piece in 1...20 {
-      #expect(try readAll(Array(text.utf8), piece: piece).map(\.facts) == back.map(\.facts))
+    for window in 1...20 {
+      #expect(try readAll(Array(text.utf8), window: window).map(\.facts) == back.map(\.facts))
     }
   }
 
   @Test func commentsLongerThanManyReadsAreSkipped() throws {
     let long = String(repeating: "x | ( \" # ", count: 100_000)
     for text in ["#|\(long)|#(document 1)", ";\(long)\n(document 1);\(long)"] {
-      for piece in [4096, Int.max] {
-        let back = try readAll(Array(text.utf8), piece: piece)
+      for window in [1, 4096] {
+        let back = try readAll(Array(text.utf8), window: window)
         #expect(back.map(\.facts.canonical) == [[0x31]])
       }
     }
@@ -142,8 +142,8 @@ import Testing
   ]) func malformedTextIsRefused(malformed: Malformed) throws {
     for lines in 0..<3 {
       let text = Array((String(repeating: "; line\n", count: lines) + malformed.text).utf8)
-      for piece in [1, Int.max] {
-        let error = try #require(try readError(text, piece: piece))
+      for window in [1, 1 << 18] {
+        let error = try #require(try readError(text, window: window))
         #expect(error.code == malformed.code)
         #expect(error.offset == malformed.offset + 7 * lines)
         #expect(error.line == lines + 1)

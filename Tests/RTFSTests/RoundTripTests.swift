@@ -32,9 +32,9 @@ private let seeds = (0..<8).map { _ in UInt64.random(in: 0..<1_000_000) }
       var record = record
       return RecordFacts(&record)
     }
-    for piece in [1, 7, 1000, Int.max] {
-      let back = try readAll(text, piece: piece)
-      #expect(back.map(\.facts) == expected, "seed \(seed), pieces of \(piece)")
+    for window in [1, 7, 1000, 1 << 18] {
+      let back = try readAll(text, window: window)
+      #expect(back.map(\.facts) == expected, "seed \(seed), a window of \(window)")
       for (record, entry) in zip(records, back) {
         let place = entry.at
         #expect(Array(text[place.offset..<place.offset + place.length]) == line(record))
@@ -76,7 +76,7 @@ private let seeds = (0..<8).map { _ in UInt64.random(in: 0..<1_000_000) }
     var record = try makeRecord(.entity, #"{"type":"entity","name":"\#(observation)"}"#)
     let expected = RecordFacts(&record)
     let text = snapshot([record, record])
-    let back = try readAll(text, piece: 10_000)
+    let back = try readAll(text, window: 1)
     #expect(back.map(\.facts) == [expected, expected])
   }
 

@@ -78,8 +78,10 @@ func snapshot(_ records: [Record]) -> [UInt8] {
 }
 
 /// All that a reader makes of a text.
-func readAll(_ text: [UInt8], piece: Int = .max) throws -> [(facts: RecordFacts, at: RecordPlace)] {
-  var reader = RTFSReader(MemorySource(text, piece: piece))
+func readAll(_ text: [UInt8], window: Int = 1 << 18) throws -> [(
+  facts: RecordFacts, at: RecordPlace
+)] {
+  var reader = RTFSReader(MemorySource(text, piece: 1000), window: window)
   var record = Record()
   var result: [(RecordFacts, RecordPlace)] = []
   while try reader.next(&record) { result.append((RecordFacts(&record), record.place)) }
@@ -87,8 +89,8 @@ func readAll(_ text: [UInt8], piece: Int = .max) throws -> [(facts: RecordFacts,
 }
 
 /// The error that reading ends with; nil if there is none. The error must come again.
-func readError(_ text: [UInt8], piece: Int = .max) throws -> RTFSError? {
-  var reader = RTFSReader(MemorySource(text, piece: piece))
+func readError(_ text: [UInt8], window: Int = 1 << 18) throws -> RTFSError? {
+  var reader = RTFSReader(MemorySource(text, piece: 1000), window: window)
   var record = Record()
   do {
     while try reader.next(&record) {}
