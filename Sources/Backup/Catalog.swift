@@ -1,1 +1,131 @@
+import Disk
+import LosslessJSON
+import Records
 import Snapshot
+import Stores
+import SystemPackage
+
+/// What a repository holds, as the manifests beside the archives tell it: no archive is opened.
+package struct Catalog: Sendable {
+  /// How far a backup is to be trusted.
+  package enum State: String, Sendable {
+    /// Read back and found good when it was written.
+    case verified
+    /// Written without being read back.
+    case unverified
+    /// Of a damaged, empty or shrunken store: intact, but it must displace nothing.
+    case suspect
+    /// Its manifest or its size is not as it was written.
+    case damaged
+  }
+
+  package struct Entry: Sendable {
+    package var path: FilePath
+    package var state: State
+    /// Bytes of the archive.
+    package var size: Int
+    /// Nil for a backup whose manifest cannot be read.
+    package var manifest: Manifest?
+    /// What is wrong, for damaged ones.
+    package var reason: String?
+
+    /// From the manifest, else from the file name.
+    package var series: String {
+      manifest?.series ?? Catalog.nameParts(path.lastComponent?.string ?? "").series
+    }
+    /// Unix seconds; from the manifest, else from the file name.
+    package var time: Int {
+      manifest?.time ?? Catalog.nameParts(path.lastComponent?.string ?? "").time ?? 0
+    }
+  }
+
+  /// Oldest first; those of one second in byte order of names.
+  package let entries: [Entry]
+
+  package init(of repository: Repository, series: String? = nil) throws {
+    var entries: [Entry] = []
+    for name in try repository.archives() {
+      let entry = try Self.entry(repository.path.appending(name))
+      if series == nil || entry.series == series { entries.append(entry) }
+    }
+    self.entries = entries.sorted { $0.time < $1.time }
+  }
+
+  private static func entry(_ path: FilePath) throws -> Entry {
+    let size = try FileFacts(at: path)?.size ?? 0
+    let place = BackupFile.sidecarPath(of: path)
+    guard try FileFacts(at: place) != nil else {
+      return Entry(
+        path: path, state: .damaged, size: size, reason: "the manifest beside it is missing")
+    }
+    guard let (manifest, seal) = sidecar(at: place) else {
+      return Entry(
+        path: path, state: .damaged, size: size, reason: "the manifest beside it cannot be read")
+    }
+    var entry = Entry(path: path, state: .verified, size: size, manifest: manifest)
+    if seal.file != path.lastComponent?.string || seal.size != size {
+      entry.state = .damaged
+      entry.reason =
+        seal.size != size
+        ? "it has \(size) bytes, its manifest says \(seal.size)"
+        : "its manifest belongs to \(seal.file)"
+    } else if manifest.isSuspect {
+      entry.state = .suspect
+      entry.reason = manifest.suspicions.first
+    } else if !seal.isVerified {
+      entry.state = .unverified
+    }
+    return entry
+  }
+
+  static func sidecar(at path: FilePath) -> (manifest: Manifest, seal: ArchiveSeal)? {
+    var bytes = ByteBuffer()
+    do {
+      let file = try InputFile(opening: path)
+      _ = try file.read(at: 0, into: &bytes, atMost: try file.facts().size)
+      let (manifest, seal) = try Manifest.parse(bytes.span)
+      return seal.map { (manifest, $0) }
+    } catch { return nil }
+  }
+
+  /// Series and time of a name such as `memory-20261120T031500Z.tar.zst`.
+  static func nameParts(_ name: String) -> (series: String, time: Int?) {
+    var stem = name
+    for ending in Repository.endings where stem.hasSuffix(ending) {
+      stem.removeLast(ending.count)
+      break
+    }
+    let parts = stem.split(separator: "-", omittingEmptySubsequences: false)
+    for index in parts.indices.reversed() where index > 0 {
+      if let time = MomentText.parse(String(parts[index])) {
+        return (parts[..<index].joined(separator: "-"), time)
+      }
+    }
+    return (stem, nil)
+  }
+
+  package var seriesNames: [String] { Array(Set(entries.map(\.series))).sorted() }
+
+  /// The newest backup that may be relied on: verified, or else merely unverified.
+  package func newestGood() -> Entry? {
+    entries.last { $0.state == .verified } ?? entries.last { $0.state == .unverified }
+  }
+}
+
+/// Points in time as people write them.
+package enum MomentText {
+  /// Unix seconds of `20261120T031500Z`, of ISO 8601 text, or of the last second of a day that is
+  /// given as a date; nil for anything else.
+  package static func parse(_ text: String) -> Int? {
+    let bytes = Array(text.utf8)
+    if bytes.count == 16, bytes[8] == 0x54, bytes[15] == 0x5A {
+      let t = Array(text)
+      let long =
+        "\(String(t[0..<4]))-\(String(t[4..<6]))-\(String(t[6..<8]))T"
+        + "\(String(t[9..<11])):\(String(t[11..<13])):\(String(t[13..<15]))Z"
+      return ISOTime(Array(long.utf8).span)?.seconds
+    }
+    guard let time = ISOTime(bytes.span) else { return nil }
+    return bytes.count == 10 ? time.seconds + 86_399 : time.seconds
+  }
+}

@@ -91,4 +91,14 @@ package struct FindingLog: Sendable {
 
   /// All findings, those not kept included.
   package var total: Int { counts.values.reduce(0, +) }
+
+  /// Turns every finding of `code` from an error into a warning with this message.
+  package mutating func soften(_ code: Finding.Code, _ message: String) {
+    for index in findings.indices where findings[index].code == code {
+      guard findings[index].severity == .error else { continue }
+      findings[index].severity = .warning
+      findings[index].message = message
+      errors -= 1
+    }
+  }
 }

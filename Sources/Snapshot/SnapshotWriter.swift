@@ -113,14 +113,15 @@ package final class SnapshotWriter {
     let sums = manifest.checksums(manifest: Hash256(of: text.span))
     let framing = FrameWriter(pool) { try output.write($0) }
     func header(_ header: MemberHeader) throws {
-      try framing.write(try Tar.header(header).span)
+      let blocks: [UInt8] = try Tar.header(header)
+      try framing.write(blocks)
       try framing.cut()
     }
     func small(_ name: [UInt8], _ bytes: [UInt8]) throws {
       try header(
         MemberHeader(path: name, size: bytes.count, mode: 0o644, seconds: settings.time))
-      try framing.write(bytes.span)
-      try framing.write([UInt8](repeating: 0, count: Tar.padding(after: bytes.count)).span)
+      try framing.write(bytes)
+      try framing.write([UInt8](repeating: 0, count: Tar.padding(after: bytes.count)))
       try framing.cut()
     }
     func copy(_ writer: MemberWriter, from start: Int, to end: Int) throws {

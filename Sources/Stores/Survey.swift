@@ -55,6 +55,11 @@ package final class Survey: RecordSink {
     rules = nil
   }
 
+  /// Says of lines that are cut off that their writer was in the middle of them.
+  package func markTornTailsAsLive() {
+    log.soften(.tornTail, "a writer was in the middle of this line; it is no record yet")
+  }
+
   package var total: Int { hashes.count }
 
   /// The store digest of the records taken.

@@ -1,0 +1,122 @@
+import Disk
+import LosslessJSON
+import Records
+import Snapshot
+import SystemPackage
+
+/// A directory of backups.
+package struct Repository: Sendable {
+  package let path: FilePath
+
+  package init(_ path: FilePath) { self.path = path }
+
+  /// Where the backups of a store go unless said otherwise: `.backup/` in a store directory, or
+  /// beside a store file.
+  package static func standard(for store: FilePath, isSingleFile: Bool) -> Repository {
+    let directory = isSingleFile ? store.removingLastComponent() : store
+    return Repository(directory.isEmpty ? FilePath(".backup") : directory.appending(".backup"))
+  }
+
+  /// The repository that a person means by `path`: itself, or the `.backup/` in it where it
+  /// holds no backups of its own. Throws `notFound` where there is none.
+  package static func existing(_ path: FilePath) throws -> Repository {
+    guard let facts = try FileFacts(at: path), facts.kind == .directory else {
+      throw BackupError(
+        .notFound, "there is no repository here", path: path.string,
+        hint: "name the directory that backups were written to")
+    }
+    let inner = path.appending(".backup")
+    if try Repository(path).archives().isEmpty,
+      try FileFacts(at: inner)?.kind == .directory
+    {
+      return Repository(inner)
+    }
+    return Repository(path)
+  }
+
+  /// The lock that every change of the repository holds.
+  package func lock(waitingUpTo seconds: Double) throws -> StoreLock {
+    try StoreLock(path.appending(".lock"), waitingUpTo: seconds)
+  }
+
+  /// The names of the archives, in byte order.
+  package func archives() throws -> [String] {
+    try TreeWalk.names(in: path).map(\.string).filter { name in
+      !name.hasPrefix(".") && Self.endings.contains { name.hasSuffix($0) }
+    }
+  }
+
+  static let endings = [".tar.zst", ".tar.gz", ".tar"]
+
+  /// Removes what a run that was killed has left: unfinished files, and manifests whose archive
+  /// never got its name. Call with the lock held.
+  func clearLeftovers() throws {
+    for name in try TreeWalk.names(in: path).map(\.string) {
+      let file = path.appending(name)
+      if name.hasPrefix(OutputFile.temporaryPrefix), name.hasSuffix(".tmp") {
+        try Disk.remove(file)
+      } else if name.hasSuffix(".manifest.json"), let entry = Catalog.sidecar(at: file),
+        try FileFacts(at: path.appending(entry.seal.file)) == nil
+      {
+        try Disk.remove(file)
+      }
+    }
+  }
+
+  /// A series name made of a store's name: letters, digits, `.`, `_` and `-`.
+  package static func seriesName(for store: FilePath) -> String {
+    let name = Disk.absolute(store).lastComponent?.stem ?? "store"
+    return cleaned(name)
+  }
+
+  static func cleaned(_ name: String) -> String {
+    var text = ""
+    for scalar in name.unicodeScalars {
+      let isPlain =
+        scalar.isASCII
+        && (scalar.properties.isAlphabetic || scalar.properties.numericType != nil
+          || scalar == "_" || scalar == "-" || scalar == ".")
+      text.unicodeScalars.append(isPlain ? scalar : "_")
+    }
+    let trimmed = text.drop { $0 == "." }
+    return trimmed.isEmpty ? "store" : String(trimmed.prefix(100))
+  }
+
+  /// Whether `name` may be a series name as it stands.
+  package static func isSeriesName(_ name: String) -> Bool { !name.isEmpty && cleaned(name) == name }
+}
+
+/// What went wrong with a backup, a restore or a repository.
+package struct BackupError: Error, Sendable, CustomStringConvertible {
+  package enum Code: String, Sendable {
+    case notFound = "not-found"
+    case refused
+    case verificationFailed = "verification-failed"
+    case exists = "target-not-empty"
+    case usage
+    case failed
+  }
+
+  package var code: Code
+  package var message: String
+  package var path: String?
+  package var line: Int?
+  package var offset: Int?
+  package var hint: String?
+  package var findings: [Finding] = []
+
+  package init(
+    _ code: Code, _ message: String, path: String? = nil, line: Int? = nil, offset: Int? = nil,
+    hint: String? = nil, findings: [Finding] = []
+  ) {
+    self.code = code
+    self.message = message
+    self.path = path
+    self.line = line
+    self.offset = offset
+    self.hint = hint
+    self.findings = findings
+  }
+
+  package var description: String { "\(path.map { "\($0): " } ?? "")\(message)" }
+}
