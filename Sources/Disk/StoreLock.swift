@@ -62,3 +62,10 @@ package enum Clock {
 
   package static func sleep(seconds: Double) { usleep(UInt32(max(0, seconds) * 1e6)) }
 }
+
+extension Disk {
+  /// Whether a process with this number runs, as far as this one may know.
+  package static func processExists(_ number: Int32) -> Bool {
+    kill(number, 0) == 0 || errno == EPERM
+  }
+}

@@ -1,0 +1,170 @@
+import Archive
+import Disk
+import LosslessJSON
+import Records
+import Snapshot
+import Stores
+import SystemPackage
+
+/// What was asked of `restore`.
+package struct RestoreRequest: Sendable {
+  /// What happens to something that is already where the restored store goes.
+  package enum Overwrite: String, Sendable, CaseIterable {
+    case never
+    case ifChanged = "if-changed"
+    case always
+  }
+
+  /// An archive, `REPO`, `REPO@latest`, `REPO@TIME`, or a snapshot file.
+  package var source: String
+  package var target: FilePath
+  package var series: String?
+  package var selection: Selection
+  package var overwrite: Overwrite = .never
+  /// Unix seconds, for the name of the undo copy.
+  package var time: Int
+
+  package init(source: String, target: FilePath, selection: Selection, time: Int) {
+    self.source = source
+    self.target = target
+    self.selection = selection
+    self.time = time
+  }
+}
+
+/// What `restore` is going to do; `--dry-run` shows it.
+package struct RestorePlan {
+  package enum Source {
+    case backup(BackupFile)
+    /// A store that is its own backup: a snapshot that CCOS wrote.
+    case snapshot(DiskTree, StoreFormat)
+  }
+
+  package let request: RestoreRequest
+  package let source: Source
+  /// The file that was chosen.
+  package let sourcePath: FilePath
+  /// Absolute.
+  package let target: FilePath
+  /// Files that will be written, by name.
+  package let files: [StoreFile]
+  package let format: StoreFormat
+  /// Where what is at the target now will go; nil where there is nothing worth keeping.
+  package let undo: FilePath?
+  /// The target already holds this very store, and `--overwrite if-changed` was given.
+  package let isUnchanged: Bool
+
+  package init(_ request: RestoreRequest, formats: [StoreFormat]) throws {
+    self.request = request
+    let path = try BackupReference(request.source, series: request.series).resolve()
+    sourcePath = path
+    let opened = try Self.open(path, formats)
+    source = opened.source
+    format = opened.format
+    files = opened.tree.files
+    target = Disk.absolute(request.target)
+    guard request.selection.isEmpty || opened.tree is BackupTree else {
+      throw BackupError(.usage, "--select needs a backup that Holdfast wrote", path: path.string)
+    }
+    let occupied = try Self.isOccupied(target)
+    var same = false
+    if occupied, request.overwrite == .ifChanged, request.selection.isEmpty {
+      same = try Self.holds(target, opened.tree)
+    }
+    isUnchanged = same
+    if occupied, request.overwrite == .never {
+      throw BackupError(
+        .exists, "is not empty", path: target.string,
+        hint: "choose another target, or keep what is there as an undo copy with --overwrite always")
+    }
+    undo = occupied && !same ? try Self.undoPath(target, request.time) : nil
+  }
+
+  private static func open(_ path: FilePath, _ formats: [StoreFormat]) throws -> (
+    source: Source, tree: any StoreTree, format: StoreFormat
+  ) {
+    let opened: OpenedStore
+    do {
+      opened = try OpenedStore(opening: path, formats: formats, kind: nil)
+    } catch let error as StoreError {
+      throw SnapshotError(
+        .notBackup, "is no backup", path: path.string,
+        hint: error.hint ?? "name an archive that holdfast backup wrote")
+    }
+    if let backup = opened.backup { return (.backup(backup), opened.tree, opened.format) }
+    guard opened.format.name == StoreFormat.intentSnapshot.name, let tree = opened.tree as? DiskTree
+    else {
+      throw SnapshotError(
+        .notBackup, "is a store of the kind \(opened.format.name), not a backup",
+        path: path.string, hint: "name an archive that holdfast backup wrote")
+    }
+    return (.snapshot(tree, opened.format), tree, opened.format)
+  }
+
+  /// Whether something would be lost at the target: a file, or a directory that is not empty.
+  private static func isOccupied(_ target: FilePath) throws -> Bool {
+    guard let facts = try FileFacts(at: target, following: false) else { return false }
+    return try facts.kind != .directory || !TreeWalk.names(in: target).isEmpty
+  }
+
+  /// Whether `target` holds just the files of `tree`, byte for byte.
+  private static func holds(_ target: FilePath, _ tree: any StoreTree) throws -> Bool {
+    guard try FileFacts(at: target)?.kind == .directory else { return false }
+    var there: Set<FilePath> = []
+    try TreeWalk.walk(target) { entry in
+      there.insert(entry.name)
+      return true
+    }
+    guard there == Set(tree.files.map(\.name)) else { return false }
+    for (index, file) in tree.files.enumerated() {
+      let path = target.pushing(file.name)
+      guard let facts = try FileFacts(at: path, following: false), facts.mode == file.mode,
+        facts.modified == (file.modifiedSeconds, file.modifiedNanoseconds)
+      else { return false }
+      if file.isDirectory { continue }
+      guard facts.isRegular, facts.size == file.size else { return false }
+      let mine = FileSource(try InputFile(opening: path))
+      if try hash(of: tree.open(index)) != hash(of: boxed(mine)) { return false }
+    }
+    return true
+  }
+
+  private static func boxed(_ source: consuming FileSource) -> ByteStream {
+    var source = source
+    return ByteStream { try source.read(into: &$0, atMost: $1) }
+  }
+
+  private static func hash(of stream: ByteStream) throws -> Hash256 {
+    var hasher = Hasher256()
+    var block = ByteBuffer()
+    while try stream.read(into: &block, atMost: 256 << 10) > 0 {
+      hasher.update(block.span)
+      block.removeAll()
+    }
+    return hasher.finish()
+  }
+
+  /// A free name beside the target for what is there now.
+  private static func undoPath(_ target: FilePath, _ time: Int) throws -> FilePath {
+    let name = target.lastComponent?.string ?? "target"
+    let stem = "\(name).undo-\(ISOTime(seconds: time).compactText)"
+    var number = 1
+    while true {
+      let path = target.removingLastComponent().appending(number == 1 ? stem : "\(stem)-\(number)")
+      if try FileFacts(at: path, following: false) == nil { return path }
+      number += 1
+    }
+  }
+}
+
+/// What `restore` came to.
+package struct RestoreResult: Sendable {
+  /// Absolute paths of the files restored.
+  package var restored: [FilePath]
+  package var digest: Hash256
+  package var records: Int
+  package var undo: FilePath?
+  package var isUnchanged = false
+  /// Whether the backup was of a damaged store.
+  package var isSuspect = false
+}

@@ -1,0 +1,178 @@
+import Archive
+import Disk
+import LosslessJSON
+import Records
+import Snapshot
+import Stores
+import SystemPackage
+
+extension RestorePlan {
+  /// Stages the store beside the target, verifies what was written, then swaps it in. On any
+  /// failure the target is as it was.
+  package func run(formats: [StoreFormat]) throws -> RestoreResult {
+    var result = RestoreResult(
+      restored: files.filter { !$0.isDirectory }.map { target.pushing($0.name) },
+      digest: try expectedDigest(), records: 0, undo: undo, isUnchanged: isUnchanged)
+    if case .backup(let backup) = source { result.isSuspect = backup.manifest.isSuspect }
+    if isUnchanged { return result }
+    let parent = target.removingLastComponent()
+    try Disk.makeDirectory(parent)
+    try Self.clearLeftovers(beside: target)
+    let staging = Disk.temporaryPath(for: target)
+    do {
+      try Disk.makeDirectory(staging)
+      if request.selection.isEmpty {
+        result.records = try stageAll(in: staging)
+      } else {
+        result = try stageSelection(in: staging, result)
+      }
+      try swapIn(staging)
+    } catch {
+      try? Disk.remove(staging)
+      throw error
+    }
+    return result
+  }
+
+  private func expectedDigest() throws -> Hash256 {
+    switch source {
+    case .backup(let backup): return backup.manifest.digest
+    case .snapshot(let tree, let format):
+      let survey = try Survey.read(tree, as: format, rules: false)
+      if let finding = survey.log.findings.first(where: { $0.severity == .error }) {
+        throw BackupError(
+          .verificationFailed, "is damaged: \(finding.message)", path: finding.path,
+          line: finding.line, offset: finding.offset,
+          hint: "salvage recovers what is left of it")
+      }
+      return survey.digest()
+    }
+  }
+
+  /// Removes staging directories of runs that were killed: named after this target, and of a
+  /// process that is gone.
+  private static func clearLeftovers(beside target: FilePath) throws {
+    let parent = target.removingLastComponent()
+    let ending = "-\((target.lastComponent?.string ?? "file").prefix(120)).tmp"
+    for name in try TreeWalk.names(in: parent).map(\.string)
+    where name.hasPrefix(OutputFile.temporaryPrefix) && name.hasSuffix(ending) {
+      let process = name.dropFirst(OutputFile.temporaryPrefix.count).prefix { $0 != "-" }
+      if let number = Int32(process), !Disk.processExists(number) {
+        try Disk.remove(parent.appending(name))
+      }
+    }
+  }
+
+  private var tree: any StoreTree {
+    get throws {
+      switch source {
+      case .backup(let backup): try BackupTree(backup)
+      case .snapshot(let tree, _): tree
+      }
+    }
+  }
+
+  /// Writes every file, hashes it again from the disk, and reads the store that came of it.
+  private func stageAll(in staging: FilePath) throws -> Int {
+    let tree = try tree
+    for (index, file) in tree.files.enumerated() {
+      let path = staging.pushing(file.name)
+      if file.isDirectory {
+        try Disk.makeDirectory(path)
+        continue
+      }
+      let written = try copy(tree.open(index), to: path)
+      let expected = (tree as? BackupTree)?.entry(index).sha256 ?? written
+      guard written == expected, try Self.hash(path) == expected else {
+        throw BackupError(
+          .verificationFailed, "does not have the hash that the manifest names",
+          path: tree.displayPath(index),
+          hint: "nothing was restored; holdfast verify tells which encodings still hold")
+      }
+    }
+    let survey = try check(staging, against: expectedDigest())
+    for file in tree.files.reversed() {
+      let path = staging.pushing(file.name)
+      try Disk.setFacts(
+        path, mode: file.mode, modified: (file.modifiedSeconds, file.modifiedNanoseconds))
+      if file.isDirectory { try Disk.syncDirectory(path) }
+    }
+    try Disk.syncDirectory(staging)
+    return survey.total
+  }
+
+  private func copy(_ stream: ByteStream, to path: FilePath) throws -> Hash256 {
+    let output = try StagedFile(path)
+    var hasher = Hasher256()
+    var block = ByteBuffer()
+    while try stream.read(into: &block, atMost: 256 << 10) > 0 {
+      hasher.update(block.span)
+      try output.write(block.span)
+      block.removeAll()
+    }
+    try output.close()
+    return hasher.finish()
+  }
+
+  private static func hash(_ path: FilePath) throws -> Hash256 {
+    let file = try InputFile(opening: path)
+    var hasher = Hasher256()
+    var block = ByteBuffer()
+    while try file.read(at: hasher.count, into: &block, atMost: 256 << 10) > 0 {
+      hasher.update(block.span)
+      block.removeAll()
+    }
+    return hasher.finish()
+  }
+
+  /// Reads the staged store and compares its digest.
+  private func check(_ staging: FilePath, against digest: Hash256) throws -> Survey {
+    var root = staging
+    if try tree.isSingleFile, let file = files.first(where: { !$0.isDirectory }) {
+      root = staging.pushing(file.name)
+    }
+    var options = ReadOptions()
+    if case .backup(let backup) = source {
+      options.idField = backup.manifest.idField.flatMap(JSONPointer.init)
+    }
+    let survey = try Survey.read(DiskTree(root), as: format, options: options, rules: false)
+    guard survey.digest() == digest else {
+      throw BackupError(
+        .verificationFailed, "what was written does not have the digest of the backup",
+        path: sourcePath.string, hint: "nothing was restored; check the disk and run it again")
+    }
+    return survey
+  }
+
+  private func stageSelection(in staging: FilePath, _ plan: RestoreResult) throws -> RestoreResult {
+    guard let tree = try tree as? BackupTree else { return plan }
+    let (digest, count) = try SelectedStore(
+      tree: tree, format: format, selection: request.selection
+    ).write(to: staging)
+    guard count > 0 else {
+      throw BackupError(
+        .notFound, "holds no such record", path: sourcePath.string,
+        hint: "holdfast show \(sourcePath) lists what it holds")
+    }
+    _ = try check(staging, against: digest)
+    var result = plan
+    result.digest = digest
+    result.records = count
+    result.restored = []
+    try TreeWalk.walk(staging) { entry in
+      if entry.facts.isRegular { result.restored.append(target.pushing(entry.name)) }
+      return true
+    }
+    try Disk.syncDirectory(staging)
+    return result
+  }
+
+  private func swapIn(_ staging: FilePath) throws {
+    if let undo { try Disk.rename(target, to: undo, replacing: false) }
+    do { try Disk.rename(staging, to: target, replacing: true) } catch {
+      if let undo { try? Disk.rename(undo, to: target, replacing: false) }
+      throw error
+    }
+    try Disk.syncDirectory(of: target)
+  }
+}

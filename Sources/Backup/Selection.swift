@@ -1,0 +1,70 @@
+import LosslessJSON
+import Records
+
+/// Which records are wanted: `KIND` or `KIND:GLOB`, any of several.
+package struct Selection: Sendable {
+  private struct Term: Sendable {
+    var kind: RecordKind
+    var glob: [UInt8]?
+  }
+
+  private let terms: [Term]
+
+  package var isEmpty: Bool { terms.isEmpty }
+
+  /// Throws `usage` for an unknown kind.
+  package init(_ texts: [String]) throws(BackupError) {
+    var terms: [Term] = []
+    for text in texts {
+      let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
+      guard let kind = RecordKind(rawValue: String(parts[0])) else {
+        throw BackupError(
+          .usage, "there is no kind of record called \(parts[0])",
+          hint: "use one of \(RecordKind.allCases.map(\.rawValue).joined(separator: ", "))")
+      }
+      terms.append(Term(kind: kind, glob: parts.count > 1 ? Array(parts[1].utf8) : nil))
+    }
+    self.terms = terms
+  }
+
+  package func contains(_ record: borrowing Record) -> Bool {
+    var id: [UInt8]?
+    for term in terms where term.kind == record.kind {
+      guard let glob = term.glob else { return true }
+      if id == nil {
+        var bytes = ByteBuffer()
+        record.appendID(to: &bytes)
+        id = bytes.array
+      }
+      if let id, Self.matches(id, glob) { return true }
+    }
+    return false
+  }
+
+  /// `*` stands for any bytes, `?` for one character, `\` takes the next one literally.
+  /// Linear in memory, no recursion.
+  static func matches(_ text: [UInt8], _ glob: [UInt8]) -> Bool {
+    var (t, g) = (0, 0)
+    var star: (glob: Int, text: Int)?
+    while t < text.count {
+      if g < glob.count, glob[g] == 0x2A {
+        star = (g + 1, t)
+        g += 1
+      } else if g < glob.count, glob[g] == 0x3F {
+        t += 1
+        while t < text.count, text[t] & 0xC0 == 0x80 { t += 1 }
+        g += 1
+      } else if g + 1 < glob.count, glob[g] == 0x5C, glob[g + 1] == text[t] {
+        (t, g) = (t + 1, g + 2)
+      } else if g < glob.count, glob[g] != 0x5C, glob[g] == text[t] {
+        (t, g) = (t + 1, g + 1)
+      } else if let last = star {
+        star = (last.glob, last.text + 1)
+        (t, g) = (last.text + 1, last.glob)
+      } else {
+        return false
+      }
+    }
+    return glob[g...].allSatisfy { $0 == 0x2A }
+  }
+}
