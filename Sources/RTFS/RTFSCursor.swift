@@ -10,6 +10,8 @@ struct RTFSCursor: Sendable {
   var window = ByteBuffer()
   /// Whether nothing follows what is in memory.
   var isComplete = false
+  /// A record that is longer than this, in bytes, is refused.
+  var longest = JSONIndex.maximumLength
 
   private enum Comment { case none, line, block }
 
@@ -60,8 +62,11 @@ struct RTFSCursor: Sendable {
         }
       }
     } catch {
-      if error.code == .unexpectedEnd, !isComplete { return .needsMore }
       var error = error
+      if error.code == .unexpectedEnd, !isComplete {
+        if rest <= longest { return .needsMore }
+        error = RTFSError(.tooLong, at: at)
+      }
       countLines(to: at)
       let lines = window.span.extracting(at..<error.offset).occurrences(of: 0x0A)
       error.line = line + lines

@@ -47,7 +47,7 @@ package struct RTFSError: Error, Sendable, Equatable, CustomStringConvertible {
     case .repeatedKeyword: "the keyword stands twice"
     case .misplaced: "a list that does not belong here"
     case .tooDeep: "nested deeper than 10,000 levels"
-    case .tooLong: "record longer than 1 GiB"
+    case .tooLong: "record too long to hold"
     }
   }
 

@@ -12,10 +12,16 @@ package struct RTFSReader<Source: ByteSource & ~Copyable>: ~Copyable {
   private var source: Source
   private let window: Int
 
-  /// - Parameter window: how many bytes to hold at the least.
-  package init(_ source: consuming Source, window: Int = 1 << 18) {
+  /// - Parameters:
+  ///   - window: how many bytes to hold at the least.
+  ///   - longest: the length from which on a record may be refused as too long, in bytes, so that
+  ///     a string without an end does not fill the memory.
+  package init(
+    _ source: consuming Source, window: Int = 1 << 18, longest: Int = JSONIndex.maximumLength
+  ) {
     self.source = source
     self.window = window
+    cursor.longest = longest
   }
 
   /// Reads the next record: kind, scope, text, and place with offset and length in the text.

@@ -13,7 +13,7 @@ import Testing
     return snapshot(records)
   }
 
-  @Test(arguments: seeds) func truncationAtEveryByteIsNoticed(seed: UInt64) throws {
+  @Test(arguments: seeds.prefix(2)) func truncationAtEveryByteIsNoticed(seed: UInt64) throws {
     var json = RandomJSON(random: Seeded(seed))
     let text = try makeSnapshot(&json, count: 3)
     let whole = try readAll(text).map(\.facts)

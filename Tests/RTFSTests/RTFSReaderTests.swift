@@ -179,6 +179,22 @@ import Testing
     #expect(try readError(Array((inside + closing).utf8))?.code == .tooDeep)
   }
 
+  @Test func aRecordWithoutEndIsRefusedBeforeItFillsTheMemory() throws {
+    struct Endless: ByteSource {
+      var given = 0
+      mutating func read(into buffer: inout ByteBuffer, atMost limit: Int) -> Int {
+        if given == 0 { buffer.append("(document 1) (document \"") } else { buffer.append("x") }
+        let count = given == 0 ? 24 : 1
+        given += count
+        return given < 10_000_000 ? count : 0
+      }
+    }
+    var reader = RTFSReader(Endless(), window: 64, longest: 1000)
+    var record = Record()
+    #expect(try reader.next(&record))
+    #expect(throws: RTFSError(.tooLong, at: 13)) { _ = try reader.next(&record) }
+  }
+
   @Test func aSourceThatFailsIsNotTheEnd() throws {
     struct Failing: ByteSource {
       struct Failure: Error {}
