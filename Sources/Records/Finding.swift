@@ -84,7 +84,12 @@ package struct FindingLog: Sendable {
   }
 
   package mutating func add(_ more: FindingLog) {
-    findings += more.findings
+    var room = counts.mapValues { max(Self.limit - $0, 0) }
+    for finding in more.findings {
+      let left = room[finding.code] ?? Self.limit
+      room[finding.code] = left - 1
+      if left > 0 { findings.append(finding) }
+    }
     counts.merge(more.counts, uniquingKeysWith: +)
     errors += more.errors
   }
