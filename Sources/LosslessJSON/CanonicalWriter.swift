@@ -4,49 +4,76 @@
 /// strings as raw UTF-8 except `\"`, `\\`, `\b \t \n \f \r`, other controls as `\u00xx` and lone
 /// surrogates as `\udxxx`; numbers as in `appendCanonicalNumber`; no whitespace. No recursion.
 struct CanonicalWriter: Sendable {
-  /// What is left of a container that has been begun: a range of `pending`, `at` the next of it.
+  /// What is left of a container that has been begun. Of an object: a range of `pending`, its keys
+  /// in the order to write; of an array: a range of tokens. `at` is the next of it.
   private struct Frame {
     var first: Int
     var at: Int
+    var end: Int
     var isObject: Bool
   }
 
+  /// The containers around the one that is being written.
   private var frames: [Frame] = []
-  /// Keys of the open objects in the order to write, elements of the open arrays.
   private var pending: [UInt32] = []
   private var keyA = ByteBuffer()
   private var keyB = ByteBuffer()
 
+  /// - Parameter isCompact: whether `bytes` has no whitespace outside strings, so that what needs
+  ///   no change can be copied in one piece.
   mutating func write(
-    _ token: Int, of tokens: [JSONToken], in bytes: ByteBuffer, to out: inout ByteBuffer
+    _ token: Int, of tokens: [JSONToken], in bytes: ByteBuffer, isCompact: Bool,
+    to out: inout ByteBuffer
   ) {
     let text = bytes.span
+    let tokens = tokens.span
     frames.removeAll(keepingCapacity: true)
     pending.removeAll(keepingCapacity: true)
-    begin(token, of: tokens, in: text, to: &out)
-    while let top = frames.last {
-      if top.at == pending.count {
+    guard var top = begin(token, of: tokens, in: text, isCompact, to: &out) else { return }
+    while true {
+      if top.at == top.end {
         out.append(top.isObject ? 0x7D : 0x5D)
-        pending.removeSubrange(top.first...)
-        frames.removeLast()
+        if top.isObject { pending.removeLast(top.end - top.first) }
+        guard let outer = frames.popLast() else { return }
+        top = outer
         continue
       }
       if top.at != top.first { out.append(0x2C) }
-      frames[frames.count - 1].at += 1
-      var value = Int(pending[top.at])
+      var value = top.at
       if top.isObject {
-        appendCanonicalString(tokens[value], in: text, to: &out)
+        let key = Int(pending[top.at])
+        value = key + 1
+        top.at += 1
+        if isCompact, tokens[key].isPlain, isWritten(value, of: tokens) {
+          out.append(text.extracting(Int(tokens[key].start)..<Int(tokens[value].end)))
+          continue
+        }
+        appendCanonicalString(tokens[key], in: text, to: &out)
         out.append(0x3A)
-        value += 1
+      } else {
+        top.at = Int(tokens[value].next)
       }
-      begin(value, of: tokens, in: text, to: &out)
+      if let inner = begin(value, of: tokens, in: text, isCompact, to: &out) {
+        frames.append(top)
+        top = inner
+      }
     }
   }
 
+  /// Whether the bytes of `token`, in a compact text, are its canonical form for sure: scalars and
+  /// empty containers.
+  @inline(__always)
+  private func isWritten(_ token: Int, of tokens: Span<JSONToken>) -> Bool {
+    let entry = tokens[token]
+    return entry.isPlain && Int(entry.next) == token + 1
+  }
+
+  /// Writes a scalar whole; of a container that needs a walk, the opening bracket.
   @inline(__always)
   private mutating func begin(
-    _ token: Int, of tokens: [JSONToken], in text: Span<UInt8>, to out: inout ByteBuffer
-  ) {
+    _ token: Int, of tokens: Span<JSONToken>, in text: Span<UInt8>, _ isCompact: Bool,
+    to out: inout ByteBuffer
+  ) -> Frame? {
     let entry = tokens[token]
     switch entry.kind {
     case .string: appendCanonicalString(entry, in: text, to: &out)
@@ -57,14 +84,16 @@ struct CanonicalWriter: Sendable {
     case .false: out.append("false")
     case .null: out.append("null")
     case .array:
-      out.append(0x5B)
-      let first = pending.count
-      var at = token + 1
-      while at < Int(entry.next) {
-        pending.append(UInt32(truncatingIfNeeded: at))
-        at = Int(tokens[at].next)
+      if isCompact {
+        var at = token + 1
+        while at < Int(entry.next), isWritten(at, of: tokens) { at += 1 }
+        if at == Int(entry.next) {
+          out.append(text.extracting(entry.range))
+          return nil
+        }
       }
-      frames.append(Frame(first: first, at: first, isObject: false))
+      out.append(0x5B)
+      return Frame(first: token + 1, at: token + 1, end: Int(entry.next), isObject: false)
     case .object:
       out.append(0x7B)
       let first = pending.count
@@ -74,13 +103,14 @@ struct CanonicalWriter: Sendable {
         at = Int(tokens[at + 1].next)
       }
       sortKeys(from: first, of: tokens, in: text)
-      frames.append(Frame(first: first, at: first, isObject: true))
+      return Frame(first: first, at: first, end: pending.count, isObject: true)
     }
+    return nil
   }
 
   /// Sorts `pending[first...]`, keys, by their unescaped bytes; equal keys keep their order.
   private mutating func sortKeys(
-    from first: Int, of tokens: [JSONToken], in text: Span<UInt8>
+    from first: Int, of tokens: Span<JSONToken>, in text: Span<UInt8>
   ) {
     if pending.count - first > 24 {
       var keys: [(bytes: [UInt8], token: UInt32)] = []

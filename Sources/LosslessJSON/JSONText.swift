@@ -125,7 +125,8 @@ package struct JSONText: Sendable {
 
   /// Appends the canonical bytes of `token` (see `CanonicalWriter`).
   package mutating func appendCanonical(_ token: Int = 0, to out: inout ByteBuffer) {
-    writer.write(token, of: index.tokens, in: bytes, to: &out)
+    writer.write(
+      token, of: index.tokens, in: bytes, isCompact: index.isCompact, to: &out)
   }
 }
 
