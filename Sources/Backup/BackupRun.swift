@@ -83,7 +83,8 @@ package struct BackupPlan {
       ? nil : Catalog(of: repository, series: series).newestGood()
   }
 
-  static func include(_ contexts: [String]) -> (FilePath) -> Bool {
+  /// Which files of a store directory belong to the contexts named; all where none is.
+  package static func include(_ contexts: [String]) -> (FilePath) -> Bool {
     if contexts.isEmpty { return { _ in true } }
     return { name in MemoryGraph.context(of: name).map(contexts.contains) ?? false }
   }
@@ -115,19 +116,21 @@ package struct BackupResult: Sendable {
   package var unchangedSince: FilePath?
 }
 
-/// How far a long job is: bytes done of bytes to do, and what is being done.
-package typealias ProgressReport = (_ phase: String, _ done: Int, _ total: Int) -> Void
+/// Told how many more bytes of the store have been read.
+package typealias ProgressReport = (_ bytes: Int) -> Void
 
 extension BackupPlan {
   /// Makes the backup. On success the archive is durable under its name, read back and found
   /// good (unless asked not to); on any failure it is absent.
-  package func run(formats: [StoreFormat]) throws -> BackupResult {
+  package func run(
+    formats: [StoreFormat], progress: @escaping ProgressReport = { _ in }
+  ) throws -> BackupResult {
     try waitForArchiveLock()
     try Disk.makeDirectory(repository.path)
     let lock = try repository.lock(waitingUpTo: request.lockWait)
     defer { withExtendedLifetime(lock) {} }
     try repository.clearLeftovers()
-    let writer = try capture(formats)
+    let writer = try capture(progress)
     let survey = writer.survey
     let parent = try Catalog(of: repository, series: series).newestGood()
     var manifest = writer.manifest(series: series)
@@ -174,7 +177,7 @@ extension BackupPlan {
   }
 
   /// Reads the store, again up to three times in all where it changed meanwhile.
-  private func capture(_ formats: [StoreFormat]) throws -> SnapshotWriter {
+  private func capture(_ progress: @escaping ProgressReport) throws -> SnapshotWriter {
     let settings = SnapshotWriter.Settings(
       compression: request.compression, hasRTFS: request.hasRTFS, idField: request.idField,
       note: request.note, time: request.time)
@@ -183,7 +186,7 @@ extension BackupPlan {
       do {
         let tree = try DiskTree(store, include: Self.include(request.contexts))
         let writer = try SnapshotWriter(
-          tree, as: format, settings: settings, spillingTo: repository.path)
+          tree, as: format, settings: settings, spillingTo: repository.path, progress: progress)
         guard writer.survey.log.counts[.tornTail] != nil else { return writer }
         // A writer may have been in the middle of a line: it will have gone on a moment later.
         Clock.sleep(seconds: 0.3)

@@ -1,1 +1,44 @@
-import Backup
+import ArgumentParser
+import Disk
+import Glibc
+import Snapshot
+import Stores
+
+/// `holdfast`: every verb is a subcommand of its own.
+package struct HoldfastCommand: ParsableCommand {
+  package static let configuration = CommandConfiguration(
+    commandName: "holdfast",
+    abstract: "Back up, prove and recover the stores that programs keep in plain files.",
+    discussion: """
+      A STORE is a memory graph (one JSONL file, or a directory of contexts such as .coaia/), an \
+      intent snapshot, a content archive, any other JSONL or JSON file, or a backup of one of \
+      these. A REPO is a directory of backups; by default .backup/ in a store directory, or \
+      beside a store file.
+
+      START HERE
+        holdfast inspect memory.jsonl          what is in it, and is it sound?
+        holdfast backup memory.jsonl           one verified backup into .backup/
+        holdfast list .backup                  what backups are there?
+        holdfast restore .backup@latest --to recovered
+        holdfast diff recovered/memory.jsonl memory.jsonl
+
+      \(ExitStatus.help(ExitStatus.allCases))
+      """,
+    version: "holdfast \(Manifest.implementationVersion)",
+    subcommands: [
+      InspectCommand.self, DigestCommand.self, BackupCommand.self, ListCommand.self,
+      ShowCommand.self, VerifyCommand.self, RestoreCommand.self, DiffCommand.self,
+    ])
+
+  package init() {}
+
+  /// Runs the command line and ends the process with the verb's exit code.
+  package static func start() -> Never {
+    Interruption.install()
+    main()
+    Glibc.exit(ExitStatus.done.rawValue)
+  }
+
+  /// The kinds of stores there are: a new kind is one more entry here.
+  static let formats = StoreFormat.fileFormats
+}

@@ -40,7 +40,8 @@ package final class SnapshotWriter {
   /// state was read: make a new writer and try again.
   /// - Parameter directory: where intermediate data may lie, without a name.
   package init(
-    _ tree: DiskTree, as format: StoreFormat, settings: Settings, spillingTo directory: FilePath
+    _ tree: DiskTree, as format: StoreFormat, settings: Settings, spillingTo directory: FilePath,
+    progress: @escaping (_ bytes: Int) -> Void
   ) throws {
     self.settings = settings
     self.format = format
@@ -48,7 +49,7 @@ package final class SnapshotWriter {
     spill = try SpillFile(in: directory)
     hybrid = MemberWriter(pool, spill: spill)
     store = MemberWriter(pool, spill: spill)
-    capture = StoreCapture(tree, into: store)
+    capture = StoreCapture(tree, into: store, progress: progress)
     survey = Survey(rules: true, paths: tree.files.indices.map(tree.displayPath))
     let writer = try HybridWriter(
       to: hybrid, time: settings.time, kinds: format.recordKinds, hasRTFS: settings.hasRTFS,

@@ -13,6 +13,7 @@ import SystemPackage
 final class StoreCapture: StoreTree {
   let base: DiskTree
   private let out: MemberWriter
+  private let progress: (_ bytes: Int) -> Void
   /// A member for each file read so far, in the order of reading.
   private(set) var members: [Captured] = []
   private var current: Reading?
@@ -45,7 +46,8 @@ final class StoreCapture: StoreTree {
     }
   }
 
-  init(_ base: DiskTree, into out: MemberWriter) {
+  init(_ base: DiskTree, into out: MemberWriter, progress: @escaping (_ bytes: Int) -> Void) {
+    self.progress = progress
     self.base = base
     self.out = out
     isDone = [Bool](repeating: false, count: base.files.count)
@@ -66,7 +68,7 @@ final class StoreCapture: StoreTree {
     let reading = Reading(
       index: index, file: file, facts: facts, contentStart: out.contentSize)
     current = reading
-    return ByteStream { [out] buffer, limit in
+    return ByteStream { [out, progress] buffer, limit in
       let wanted = min(limit, facts.size - reading.offset)
       guard wanted > 0 else { return 0 }
       let before = buffer.count
@@ -77,6 +79,7 @@ final class StoreCapture: StoreTree {
       }
       try out.write(buffer.span.extracting(before..<buffer.count))
       reading.offset += count
+      progress(count)
       return count
     }
   }

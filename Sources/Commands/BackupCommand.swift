@@ -1,0 +1,170 @@
+import Archive
+import ArgumentParser
+import Backup
+import Disk
+import LosslessJSON
+import Records
+import Snapshot
+import SystemPackage
+
+struct BackupCommand: Verb {
+  static let verb = "backup"
+  static let configuration = CommandConfiguration(
+    commandName: "backup",
+    abstract: "Write one verified backup of a store.",
+    discussion: """
+      The archive holds the store's files byte for byte, every record as JSON, and every record \
+      as RTFS; plain tar and sha256sum can restore and check it. It appears under its name only \
+      when it has been read back and found good. The backup of a damaged store is written too, \
+      marked suspect (exit 3); a store without records is refused (exit 13).
+
+      \(ExitStatus.help([.findings, .notFound, .locked, .verificationFailed, .refused, .notWritable]))
+      """)
+
+  @Argument(help: "The store to back up.", completion: .file())
+  var store: String
+
+  @Option(
+    name: .long,
+    help: ArgumentHelp(
+      "The repository. By default .backup/ in the store's directory, or beside its file.",
+      valueName: "repo"), completion: .directory)
+  var to: String?
+
+  @Option(
+    name: .long,
+    help: ArgumentHelp("The series. By default the store's name.", valueName: "series"))
+  var name: String?
+
+  @Option(
+    name: .long,
+    help: ArgumentHelp("zstd[:-7…19], gzip[:1…9] or none.", valueName: "compression"))
+  var compression: String = "zstd"
+
+  @Option(
+    name: .long,
+    help: ArgumentHelp(
+      "full: every record also as RTFS; none: leave that out of very large backups.",
+      valueName: "rtfs"), completion: .list(["full", "none"]))
+  var rtfs: RTFSChoice = .full
+
+  @Option(name: .long, help: ArgumentHelp("A note kept in the manifest.", valueName: "text"))
+  var note: String?
+
+  @Flag(name: .long, help: "Write nothing if the last good backup holds the same files.")
+  var skipUnchanged = false
+
+  @Flag(name: .long, help: "Do not read the archive back; it is listed as unverified.")
+  var noVerify = false
+
+  @Flag(name: .long, help: "Back up a store without records as well, marked suspect.")
+  var allowEmpty = false
+
+  @Flag(
+    name: .long,
+    help: "Do not mark the backup suspect because the store has lost a fifth of its records.")
+  var allowShrink = false
+
+  @Flag(name: .long, help: "Show what would be done, and write nothing.")
+  var dryRun = false
+
+  @OptionGroup var reading: ReadingOptions
+  @OptionGroup var shared: SharedOptions
+
+  enum RTFSChoice: String, ExpressibleByArgument, CaseIterable { case full, none }
+
+  func perform(_ console: Console) throws -> ExitStatus {
+    var request = BackupRequest(store: FilePath(store), time: try currentTime())
+    request.repository = to.map { FilePath($0) }
+    request.series = name
+    request.kind = shared.kind
+    request.contexts = reading.context
+    request.compression = try Compression(parsing: compression)
+    request.hasRTFS = rtfs == .full
+    request.note = note
+    request.idField = reading.idField
+    request.skipUnchanged = skipUnchanged
+    request.verifies = !noVerify
+    request.allowsEmpty = allowEmpty
+    request.allowsShrink = allowShrink
+    request.lockWait = shared.waitLock.seconds
+    let plan = try BackupPlan(request, formats: HoldfastCommand.formats)
+    if dryRun {
+      show(plan, console)
+      return .done
+    }
+    let progress = ProgressLine("backing up", total: plan.byteCount, console)
+    let result = try plan.run(formats: HoldfastCommand.formats) { progress.add($0) }
+    progress.finish()
+    report(result, plan, console)
+    return result.archive != nil && result.manifest.isSuspect ? .findings : .done
+  }
+
+  private func show(_ plan: BackupPlan, _ console: Console) {
+    let archive = Disk.absolute(plan.repository.path.appending(plan.archiveName)).string
+    console.json(Self.verb) {
+      $0.member("dry_run", true)
+      $0.key("plan")
+      $0.object {
+        $0.member("store", Disk.absolute(plan.store).string)
+        $0.member("kind", plan.format.name)
+        $0.member("series", plan.series)
+        $0.member("files", plan.fileCount)
+        $0.member("bytes", plan.byteCount)
+        $0.member("backup", archive)
+        $0.member("parent", ifPresent: plan.parent?.path.string)
+      }
+    }
+    console.result("would back up \(store) (\(plan.format.name))")
+    console.result("  files   \(grouped(plan.fileCount)), \(humanBytes(plan.byteCount))")
+    console.result("  series  \(plan.series)")
+    console.result("  to      \(archive)")
+    if let parent = plan.parent { console.result("  after   \(parent.path)") }
+  }
+
+  private func report(_ result: BackupResult, _ plan: BackupPlan, _ console: Console) {
+    console.json(Self.verb) {
+      $0.member("backup", ifPresent: result.archive?.string)
+      $0.member("unchanged_since", ifPresent: result.unchangedSince?.string)
+      $0.member("digest", result.manifest.digest.hex)
+      $0.member("state", state(result))
+      $0.key("manifest")
+      $0.raw(result.manifest.encoded(archive: result.seal).span.trimmed)
+      $0.key("findings")
+      $0.array(of: result.log.findings) { $1.encode(to: &$0) }
+    }
+    if let since = result.unchangedSince {
+      console.result("unchanged since \(since)")
+      return
+    }
+    guard let archive = result.archive, let seal = result.seal else { return }
+    console.result(archive.string)
+    console.result("  kind      \(result.manifest.kind), series \(result.manifest.series)")
+    console.result(
+      "  records   \(grouped(result.manifest.recordCount)) (\(describe(result.manifest.counts)))")
+    console.result("  digest    \(result.manifest.digest.hex)")
+    console.result("  size      \(humanBytes(seal.size)) from \(humanBytes(plan.byteCount))")
+    console.result("  state     \(state(result))")
+    console.result("  findings  \(FindingsReport.summary(result.log))")
+    FindingsReport.print(result.log, to: console)
+    if result.manifest.isSuspect {
+      let reason = result.manifest.suspicions.joined(separator: ", ")
+      let first = result.log.errors > 0 ? ": \(FindingsReport.headline(result.log))" : ""
+      console.failure(
+        "\(archive): saved, but suspect: \(reason)\(first); holdfast inspect tells more")
+    }
+  }
+
+  private func state(_ result: BackupResult) -> String {
+    if result.manifest.isSuspect { return "suspect" }
+    return result.seal?.isVerified ?? true ? "verified" : "unverified"
+  }
+}
+
+extension Span<UInt8> {
+  /// Without the line feed at the end.
+  fileprivate var trimmed: Span<UInt8> {
+    @_lifetime(copy self)
+    get { count > 0 && self[count - 1] == 0x0A ? extracting(0..<count - 1) : self }
+  }
+}

@@ -1,0 +1,128 @@
+import Archive
+import Backup
+import Disk
+import LosslessJSON
+import RTFS
+import Records
+import Snapshot
+import Stores
+
+/// Any error of the rooms below, as the person and the script see it.
+struct Failure {
+  var status: ExitStatus
+  var code: String
+  var message: String
+  var path: String?
+  var line: Int?
+  var offset: Int?
+  var hint: String?
+  var findings: [Finding] = []
+
+  init(_ error: any Error) {
+    switch error {
+    case let error as DiskError: self.init(error)
+    case let error as ArchiveError:
+      if let cause = error.cause {
+        self.init(cause)
+      } else {
+        self.init(
+          error.code == .invalidSetting ? .usage : .verificationFailed, error.code.rawValue,
+          (error.member.map { "member \(MemberPath.printable($0)): " } ?? "") + error.message)
+        path = error.path?.string
+        offset = error.offset
+        hint = error.hint
+      }
+    case let error as SnapshotError:
+      self.init(
+        error.code == .notBackup ? .notFound : .verificationFailed, error.code.rawValue,
+        error.message)
+      path = error.path
+      offset = error.offset
+      hint = error.hint
+    case let error as StoreError:
+      self.init(
+        error.code == .unknownKind ? .refused : .refused, error.code.rawValue, error.message)
+      path = error.path
+      hint = error.hint
+    case let error as BackupError: self.init(error)
+    case let error as JSONError:
+      self.init(.verificationFailed, "json", error.reason.rawValue)
+      offset = error.offset
+    case let error as RTFSError: self.init(.verificationFailed, "rtfs", "\(error)")
+    default: self.init(.failure, "failed", "\(error)")
+    }
+  }
+
+  private init(_ status: ExitStatus, _ code: String, _ message: String) {
+    self.status = status
+    self.code = code
+    self.message = message
+  }
+
+  private init(_ error: DiskError) {
+    let status: ExitStatus
+    switch error.code {
+    case .notFound: status = .notFound
+    case .notWritable, .noSpace: status = .notWritable
+    case .locked: status = .locked
+    case .notRegular, .changed: status = .refused
+    case .interrupted: status = Interruption.signalNumber == 15 ? .terminated : .interrupted
+    case .exists, .shortRead, .failed: status = .failure
+    }
+    self.init(status, error.code.rawValue, error.message)
+    path = error.path?.string
+    offset = error.offset
+    hint = error.hint
+  }
+
+  private init(_ error: BackupError) {
+    let status: ExitStatus
+    switch error.code {
+    case .notFound: status = .notFound
+    case .refused: status = .refused
+    case .verificationFailed: status = .verificationFailed
+    case .usage: status = .usage
+    case .exists, .failed: status = .failure
+    }
+    self.init(status, error.code.rawValue, error.message)
+    path = error.path
+    line = error.line
+    offset = error.offset
+    hint = error.hint
+    findings = error.findings
+  }
+
+  /// What, which file and byte, and what to do next, on one line.
+  var text: String {
+    var text = ""
+    if let path {
+      text += path
+      if let line { text += ":\(line)" }
+      if let offset { text += ": byte \(offset)" }
+      text += ": "
+    }
+    text += message
+    if let hint { text += "; \(hint)" }
+    return printable(text)
+  }
+
+  func report(_ verb: String, to console: Console) {
+    console.failure(text)
+    console.json(verb) { encode(to: &$0) }
+  }
+
+  func encode(to builder: inout JSONBuilder) {
+    builder.key("error")
+    builder.object {
+      $0.member("code", code)
+      $0.member("exit_code", Int(status.rawValue))
+      $0.member("message", message)
+      $0.member("path", ifPresent: path)
+      $0.member("line", ifPresent: line)
+      $0.member("offset", ifPresent: offset)
+      $0.member("hint", ifPresent: hint)
+    }
+    builder.key("findings")
+    builder.array(of: findings) { $1.encode(to: &$0) }
+  }
+}

@@ -1,0 +1,82 @@
+import ArgumentParser
+import Disk
+import LosslessJSON
+import Records
+import Snapshot
+import Stores
+
+struct InspectCommand: Verb {
+  static let verb = "inspect"
+  static let configuration = CommandConfiguration(
+    commandName: "inspect",
+    abstract: "Tell what a store holds and whether it is sound.",
+    discussion: """
+      Reads every record, hashes it, and checks the rules of its kind: names that occur twice, \
+      ends that do not exist, times that run backwards, unknown values, missing fields. Every \
+      byte that cannot be read is an error with file, line and byte offset. Nothing is written.
+
+      \(ExitStatus.help([.findings, .notFound, .refused]))
+      """)
+
+  @Argument(help: "A store, or a backup of one.", completion: .file())
+  var store: String
+
+  @OptionGroup var reading: ReadingOptions
+  @OptionGroup var shared: SharedOptions
+
+  func perform(_ console: Console) throws -> ExitStatus {
+    let opened = try reading.open(store, kind: shared.kind)
+    let progress = ProgressLine("reading", total: opened.byteCount, console)
+    let survey = try Survey.read(
+      progress.watching(opened.tree), as: opened.format, options: reading.options(), rules: true)
+    progress.finish()
+    let digest = survey.digest()
+    let status: ExitStatus = survey.hasErrors ? (survey.total == 0 ? .refused : .findings) : .done
+    console.json(Self.verb) {
+      $0.member("path", store)
+      $0.member("kind", opened.format.name)
+      $0.key("counts")
+      $0.object { counts in
+        for kind in RecordKind.allCases {
+          counts.member(kind.rawValue, ifPresent: survey.counts[kind])
+        }
+      }
+      $0.member("records", survey.total)
+      $0.member("files", opened.tree.files.count { !$0.isDirectory })
+      $0.member("bytes", opened.byteCount)
+      $0.member("digest", digest.hex)
+      $0.key("finding_counts")
+      $0.object { counts in
+        for (code, count) in survey.log.counts.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
+          counts.member(code.rawValue, count)
+        }
+      }
+      $0.key("findings")
+      $0.array(of: survey.log.findings) { $1.encode(to: &$0) }
+    }
+    console.result(store)
+    console.result("  kind      \(opened.format.name)")
+    console.result("  records   \(grouped(survey.total)) (\(describe(survey.counts)))")
+    console.result("  bytes     \(grouped(opened.byteCount))")
+    console.result("  digest    \(digest.hex)")
+    console.result("  findings  \(FindingsReport.summary(survey.log))")
+    FindingsReport.print(survey.log, to: console)
+    if status != .done, console.isQuiet { console.failure(FindingsReport.headline(survey.log)) }
+    return status
+  }
+}
+
+extension OpenedStore {
+  /// Bytes of all files.
+  var byteCount: Int { tree.files.reduce(0) { $0 + $1.size } }
+}
+
+extension FindingsReport {
+  /// The first error, and how many more there are.
+  static func headline(_ log: FindingLog) -> String {
+    guard let first = log.findings.first(where: { $0.severity == .error }) ?? log.findings.first
+    else { return "no findings" }
+    let more = log.errors > 1 ? " (and \(log.errors - 1) more errors)" : ""
+    return line(first) + more
+  }
+}

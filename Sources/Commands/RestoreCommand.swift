@@ -1,0 +1,123 @@
+import ArgumentParser
+import Backup
+import Disk
+import LosslessJSON
+import Records
+import Snapshot
+import SystemPackage
+
+struct RestoreCommand: Verb {
+  static let verb = "restore"
+  static let configuration = CommandConfiguration(
+    commandName: "restore",
+    abstract: "Get a store back from a backup.",
+    discussion: """
+      The store's files are written beside the target, checked against the manifest and read \
+      again, and only then put in place: byte for byte as they were, modes and times included. \
+      What was there before is kept as an undo copy, whose name is printed. A snapshot that CCOS \
+      wrote itself is restored too.
+
+      \(ExitStatus.help([.findings, .notFound, .verificationFailed, .notWritable]))
+      """)
+
+  @Argument(
+    help: "An archive, REPO (its newest good backup), REPO@latest or REPO@TIME.",
+    completion: .file())
+  var backup: String
+
+  @Option(
+    name: .long,
+    help: ArgumentHelp(
+      "The directory that the store's files are put in; made if need be.", valueName: "path"),
+    completion: .directory)
+  var to: String
+
+  @Option(
+    name: .long,
+    help: ArgumentHelp("The series, in a repository of several.", valueName: "series"))
+  var name: String?
+
+  @Option(
+    name: .long,
+    help: ArgumentHelp(
+      "Only these records: entity, entity:node_1*, intent:*; may be repeated.",
+      valueName: "kind[:glob]"))
+  var select: [String] = []
+
+  @Option(
+    name: .long,
+    help: ArgumentHelp(
+      "If the target is not empty: never, if-changed or always replace it.", valueName: "when"),
+    completion: .list(RestoreRequest.Overwrite.allCases.map(\.rawValue)))
+  var overwrite: String = RestoreRequest.Overwrite.never.rawValue
+
+  @Flag(name: .long, help: "Show what would be done, and write nothing.")
+  var dryRun = false
+
+  @OptionGroup var shared: SharedOptions
+
+  func perform(_ console: Console) throws -> ExitStatus {
+    guard let policy = RestoreRequest.Overwrite(rawValue: overwrite) else {
+      throw ValidationError("--overwrite takes never, if-changed or always, not \(overwrite)")
+    }
+    var request = RestoreRequest(
+      source: backup, target: FilePath(to), selection: try Selection(select),
+      time: try currentTime())
+    request.series = name
+    request.overwrite = policy
+    let plan = try RestorePlan(request, formats: HoldfastCommand.formats)
+    if dryRun {
+      show(plan, console)
+      return .done
+    }
+    let result = try plan.run(formats: HoldfastCommand.formats)
+    console.json(Self.verb) {
+      $0.member("backup", Disk.absolute(plan.sourcePath).string)
+      $0.key("restored")
+      $0.array(of: result.restored) { $0.value($1.string) }
+      $0.member("digest", result.digest.hex)
+      $0.member("records", result.records)
+      $0.member("unchanged", result.isUnchanged)
+      $0.member("undo", ifPresent: result.undo?.string)
+      $0.member("suspect", result.isSuspect)
+    }
+    if result.isUnchanged {
+      console.result("unchanged: \(plan.target) already holds this store")
+    } else {
+      for path in result.restored { console.result(path.string) }
+      console.result("  from      \(plan.sourcePath)")
+      console.result("  records   \(grouped(result.records))")
+      console.result("  digest    \(result.digest.hex)")
+      if let undo = result.undo { console.result("  undo      \(undo)") }
+    }
+    if result.isSuspect {
+      console.failure(
+        "\(plan.sourcePath): restored as it was saved, but the store was damaged or shrunken then")
+      return .findings
+    }
+    return .done
+  }
+
+  private func show(_ plan: RestorePlan, _ console: Console) {
+    console.json(Self.verb) {
+      $0.member("dry_run", true)
+      $0.key("plan")
+      $0.object {
+        $0.member("backup", Disk.absolute(plan.sourcePath).string)
+        $0.member("target", plan.target.string)
+        $0.member("kind", plan.format.name)
+        $0.member("unchanged", plan.isUnchanged)
+        $0.member("undo", ifPresent: plan.undo?.string)
+        $0.key("files")
+        $0.array(of: plan.files.filter { !$0.isDirectory }) { $0.value($1.name.string) }
+      }
+    }
+    console.result("would restore \(plan.sourcePath)")
+    console.result("  to    \(plan.target)")
+    if plan.isUnchanged { console.result("  nothing to do: the target already holds this store") }
+    if let undo = plan.undo { console.result("  undo  \(undo)") }
+    for file in plan.files where !file.isDirectory {
+      console.result("  file  \(file.name) (\(grouped(file.size)) bytes)")
+    }
+  }
+}

@@ -1,0 +1,93 @@
+import ArgumentParser
+import Disk
+import Glibc
+import LosslessJSON
+import Records
+import SystemPackage
+
+/// What every verb takes.
+struct SharedOptions: ParsableArguments {
+  @Flag(name: .long, help: "Print one JSON object instead of text.")
+  var json = false
+
+  @Flag(name: [.short, .long], help: "Print nothing on success, one line on failure.")
+  var quiet = false
+
+  @Option(
+    name: .long,
+    help: ArgumentHelp(
+      "Take the store as this kind instead of looking at its content: "
+        + "\(HoldfastCommand.formats.map(\.name).joined(separator: ", ")).",
+      valueName: "kind"),
+    completion: .list(HoldfastCommand.formats.map(\.name)))
+  var kind: String?
+
+  @Option(
+    name: .long,
+    help: ArgumentHelp(
+      "How long to wait for another run to release the repository: 30s, 5m, 1h.",
+      valueName: "span"))
+  var waitLock: TimeSpan = TimeSpan(seconds: 0)
+
+  var console: Console { Console(isQuiet: quiet, isJSON: json) }
+}
+
+/// A length of time as people write it: `30s`, `5m`, `2h`, `7d`; a bare number is seconds.
+struct TimeSpan: ExpressibleByArgument, Sendable {
+  var seconds: Double
+
+  init(seconds: Double) { self.seconds = seconds }
+
+  init?(argument: String) {
+    let units: [Character: Double] = ["s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800]
+    var number = argument[...]
+    var unit = 1.0
+    if let last = number.last, let factor = units[last] {
+      unit = factor
+      number = number.dropLast()
+    }
+    guard let value = Double(number), value >= 0, value < 1e9 else { return nil }
+    seconds = value * unit
+  }
+
+  var defaultValueDescription: String { "0s" }
+}
+
+/// A subcommand: does its work, and says with which code it ended. Failures become one line on
+/// stderr, or the `error` of the JSON object, and the exit code that the contract names.
+protocol Verb: ParsableCommand {
+  /// The name in `schema`.
+  static var verb: String { get }
+  var shared: SharedOptions { get }
+  func perform(_ console: Console) throws -> ExitStatus
+}
+
+extension Verb {
+  func run() throws {
+    let console = shared.console
+    let status: ExitStatus
+    do {
+      status = try perform(console)
+    } catch let error as ExitCode {
+      throw error
+    } catch let error as ValidationError {
+      throw error
+    } catch {
+      let failure = Failure(error)
+      failure.report(Self.verb, to: console)
+      throw ExitCode(failure.status.rawValue)
+    }
+    if status != .done { throw ExitCode(status.rawValue) }
+  }
+}
+
+/// Unix seconds now, or `SOURCE_DATE_EPOCH` where that is set to a number.
+func currentTime() throws -> Int {
+  guard let text = getenv("SOURCE_DATE_EPOCH").map({ String(cString: $0) }), !text.isEmpty else {
+    return Int(Clock.wall)
+  }
+  guard let seconds = Int(text), seconds >= 0, seconds < 253_402_300_800 else {
+    throw ValidationError("SOURCE_DATE_EPOCH is no count of seconds since 1970: \(text)")
+  }
+  return seconds
+}

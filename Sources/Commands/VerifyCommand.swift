@@ -1,0 +1,120 @@
+import ArgumentParser
+import Backup
+import Disk
+import LosslessJSON
+import Records
+import Snapshot
+import Stores
+import SystemPackage
+
+struct VerifyCommand: Verb {
+  static let verb = "verify"
+  static let configuration = CommandConfiguration(
+    commandName: "verify",
+    abstract: "Prove that backups, or stores, are intact.",
+    discussion: """
+      A backup: every member is hashed again, every record is read from the verbatim files, from \
+      the JSON and from the RTFS, and the three are compared; what is damaged is named, and which \
+      encodings still hold. A repository: all its backups. A store: every record must be readable.
+
+      \(ExitStatus.help([.findings, .notFound, .verificationFailed]))
+      """)
+
+  @Argument(help: "Backups, repositories or stores.", completion: .file())
+  var targets: [String]
+
+  @Flag(name: .long, help: "Check only the manifest, the archive's hash and its structure.")
+  var quick = false
+
+  @OptionGroup var shared: SharedOptions
+
+  private struct Outcome {
+    var path: String
+    var isGood: Bool
+    var digest: Hash256?
+    var log: FindingLog
+    var failure: Failure?
+  }
+
+  func perform(_ console: Console) throws -> ExitStatus {
+    var outcomes: [Outcome] = []
+    for target in targets {
+      for path in try expand(target) {
+        let outcome = try verify(path)
+        show(outcome, console)
+        outcomes.append(outcome)
+      }
+    }
+    let bad = outcomes.first { !$0.isGood }
+    console.json(Self.verb) { root in
+      root.member("ok", bad == nil)
+      root.key("targets")
+      root.array(of: outcomes) { list, outcome in
+        list.object {
+          $0.member("path", outcome.path)
+          $0.member("ok", outcome.isGood)
+          $0.member("digest", ifPresent: outcome.digest?.hex)
+          $0.key("findings")
+          $0.array(of: outcome.log.findings) { $1.encode(to: &$0) }
+        }
+      }
+      if let failure = outcomes.compactMap(\.failure).first { failure.encode(to: &root) }
+    }
+    if let failure = outcomes.compactMap(\.failure).first { return failure.status }
+    if bad != nil { return .verificationFailed }
+    let warned = outcomes.contains { $0.log.findings.contains { $0.code == .sidecarMissing } }
+    return warned ? .findings : .done
+  }
+
+  /// The backups of a repository; anything else stands for itself.
+  private func expand(_ target: String) throws -> [FilePath] {
+    let path = FilePath(target)
+    guard let facts = try FileFacts(at: path) else {
+      return [try BackupReference(target).resolve()]
+    }
+    guard facts.kind == .directory, shared.kind == nil else { return [path] }
+    let repository = Repository(path)
+    let archives = try repository.archives()
+    return archives.isEmpty ? [path] : archives.map { path.appending($0) }
+  }
+
+  private func verify(_ path: FilePath) throws -> Outcome {
+    do {
+      let opened: OpenedStore?
+      do {
+        opened = try OpenedStore(
+          opening: path, formats: HoldfastCommand.formats, kind: shared.kind)
+      } catch is SnapshotError { opened = nil }
+      if let opened, opened.backup == nil {
+        let survey = try Survey.read(opened.tree, as: opened.format, rules: true)
+        let isEmpty = survey.total == 0
+        return Outcome(
+          path: path.string, isGood: !survey.hasErrors,
+          digest: isEmpty && survey.hasErrors ? nil : survey.digest(), log: survey.log)
+      }
+      let result = try Verification.run(path, formats: HoldfastCommand.formats, quick: quick)
+      return Outcome(
+        path: path.string, isGood: result.isGood, digest: result.digest, log: result.log)
+    } catch {
+      let failure = Failure(error)
+      if [.interrupted, .terminated].contains(failure.status) { throw error }
+      return Outcome(path: path.string, isGood: false, log: FindingLog(), failure: failure)
+    }
+  }
+
+  private func show(_ outcome: Outcome, _ console: Console) {
+    if let failure = outcome.failure {
+      console.failure(failure.text)
+      return
+    }
+    console.result("\(outcome.isGood ? "ok      " : "DAMAGED ")  \(outcome.path)")
+    if !outcome.isGood {
+      let holds = outcome.log.findings.last { $0.code == .encodingHolds }
+      console.failure(
+        FindingsReport.headline(outcome.log) + (holds.map { "; \($0.message)" } ?? ""))
+    } else if let missing = outcome.log.findings.first(where: { $0.code == .sidecarMissing }) {
+      console.failure(FindingsReport.line(missing))
+    }
+    FindingsReport.print(outcome.log, to: console)
+  }
+}
