@@ -31,10 +31,12 @@ struct SelectedStore {
     let selection = selection
     all.onRecord = { record, _ in
       guard selection.contains(record) else { return }
-      try chosen.take(&record)
       try body(&record)
+      try chosen.take(&record)
     }
     try format.read(tree, options, all)
+    try all.finish()
+    try chosen.finish()
     return chosen
   }
 

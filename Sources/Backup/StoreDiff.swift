@@ -54,6 +54,7 @@ package struct StoreDiff: Sendable {
       labels[record.label, default: 0] += 1
     }
     try store.format.read(store.tree, options, survey)
+    try survey.finish()
     return labels
   }
 }

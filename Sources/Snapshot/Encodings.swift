@@ -39,6 +39,7 @@ extension BackupFile {
       let options = ReadOptions(idField: manifest.idField.flatMap(JSONPointer.init))
       try formats.named(manifest.kind).read(tree, options, survey)
       try tree.finish(survey)
+      try survey.finish()
     case .json: try readJSON(into: survey)
     case .rtfs: try readRTFS(into: survey)
     }
@@ -56,6 +57,7 @@ extension BackupFile {
     let expected = manifest.entries[entry]
     let tree = HybridTree(self, entry, end: expected.rtfsOffset ?? expected.header.size)
     try StoreFormat.intentSnapshot.read(tree, ReadOptions(), survey)
+    try survey.finish()
     // The hash goes over the RTFS text as well. If that is damaged, the records above still hold,
     // and reading the RTFS tells of it.
     guard let sha256 = try? tree.hashRest(), sha256 != expected.sha256 else { return }
@@ -89,6 +91,7 @@ extension BackupFile {
     var reader = RTFSReader(text)
     var record = Record()
     while try reader.next(&record) { try survey.take(&record) }
+    try survey.finish()
   }
 }
 

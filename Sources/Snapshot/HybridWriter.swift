@@ -22,9 +22,6 @@ final class HybridWriter {
   private var waiting: [RecordKind: SpillFile] = [:]
   private var started: Set<RecordKind> = []
   private var lines: RunSorter?
-  private var rtfs = RTFSWriter()
-  private var key = ByteBuffer()
-  private var line = ByteBuffer()
 
   /// - Parameter kinds: the kinds of records that may come.
   init(
@@ -50,26 +47,95 @@ final class HybridWriter {
     if direct != nil { try out.write("\n},\n\"edges\":[\n]") }
   }
 
-  func add(_ record: inout Record, _ hash: Hash256) throws {
-    line.removeAll()
-    if record.kind == .intent {
-      try addIntent(record)
-    } else {
-      let isFirst = started.insert(record.kind).inserted
-      line.append(isFirst ? "\n" : ",\n")
-      ScopedRecord.append(record, to: &line)
-      if record.kind == direct {
-        if isFirst { try open(record.kind) }
-        let text = line
-        try out.write(text.span)
-      } else {
-        let file = try waiting[record.kind] ?? SpillFile(in: directory)
-        waiting[record.kind] = file
-        let text = line
-        try file.append(text.span)
+  /// What can be made of a record without the others, for `add`: its element of the JSON, then the
+  /// key its RTFS line sorts by, then that line.
+  static func preparation(hasRTFS: Bool) -> Survey.Prepare {
+    { batch in
+      var writer = RTFSWriter()
+      for index in 0..<batch.count {
+        if batch.records[index].kind == .intent {
+          appendIntent(batch.records[index], to: &batch.prepared)
+        } else {
+          ScopedRecord.append(batch.records[index], to: &batch.prepared)
+        }
+        batch.ends.append(batch.prepared.count)
+        guard hasRTFS else { continue }
+        appendSortKey(batch.records[index], batch.hashes[index], to: &batch.prepared)
+        batch.ends.append(batch.prepared.count)
+        writer.append(&batch.records[index], to: &batch.prepared)
+        batch.ends.append(batch.prepared.count)
       }
     }
-    if lines != nil { try addLine(&record, hash) }
+  }
+
+  /// Kind in the order of the RTFS text, id, and half the hash to settle equal ids.
+  private static func appendSortKey(
+    _ record: borrowing Record, _ hash: Hash256, to out: inout ByteBuffer
+  ) {
+    out.append(UInt8(RTFSSnapshot.order.firstIndex(of: record.kind) ?? 255))
+    record.appendID(to: &out)
+    out.append(0)
+    for word in [hash.a, hash.b] {
+      for shift in stride(from: 56, through: 0, by: -8) {
+        out.append(UInt8(truncatingIfNeeded: word >> UInt64(shift)))
+      }
+    }
+  }
+
+  private static func appendIntent(_ record: borrowing Record, to out: inout ByteBuffer) {
+    var key = ByteBuffer()
+    appendKey(of: record, to: &key)
+    appendJSONString(key.span, to: &out)
+    out.append(0x3A)
+    if ScopedRecord.isAmbiguousIntent(record) {
+      ScopedRecord.appendWrapped(record, to: &out)
+    } else {
+      record.text.appendCompact(to: &out)
+    }
+  }
+
+  /// The key that an intent is stored under.
+  private static func appendKey(of record: borrowing Record, to out: inout ByteBuffer) {
+    if record.scope.isEmpty { record.appendID(to: &out) } else { out.append(record.scope) }
+  }
+
+  /// Takes records in store order, as `preparation` left them.
+  func add(_ batch: RecordBatch) throws {
+    let text = batch.prepared.span
+    var start = 0
+    var piece = 0
+    for index in 0..<batch.count {
+      let element = batch.ends[piece]
+      try addElement(batch.records[index], text.extracting(start..<element))
+      start = element
+      piece += 1
+      guard lines != nil else { continue }
+      let key = batch.ends[piece]
+      let line = batch.ends[piece + 1]
+      try lines?.insert(key: text.extracting(start..<key), payload: text.extracting(key..<line))
+      start = line
+      piece += 2
+    }
+  }
+
+  private func addElement(_ record: borrowing Record, _ element: Span<UInt8>) throws {
+    if record.kind == .intent {
+      var key = ByteBuffer()
+      Self.appendKey(of: record, to: &key)
+      try intents?.insert(key: key.span, payload: element)
+      return
+    }
+    let isFirst = started.insert(record.kind).inserted
+    if record.kind == direct {
+      if isFirst { try open(record.kind) }
+      try out.write(isFirst ? "\n" : ",\n")
+      try out.write(element)
+      return
+    }
+    let file = try waiting[record.kind] ?? SpillFile(in: directory)
+    waiting[record.kind] = file
+    try file.append(ByteBuffer(isFirst ? "\n" : ",\n").span)
+    try file.append(element)
   }
 
   private func open(_ kind: RecordKind) throws {
@@ -77,37 +143,6 @@ final class HybridWriter {
     text.append(utf8: kind.plural)
     text.append("\":[")
     try out.write(text.span)
-  }
-
-  private func addIntent(_ record: borrowing Record) throws {
-    key.removeAll()
-    if record.scope.isEmpty { record.appendID(to: &key) } else { key.append(record.scope) }
-    let id = key
-    appendJSONString(id.span, to: &line)
-    line.append(":")
-    if ScopedRecord.isAmbiguousIntent(record) {
-      ScopedRecord.appendWrapped(record, to: &line)
-    } else {
-      record.text.appendCompact(to: &line)
-    }
-    let (name, member) = (key, line)
-    try intents?.insert(key: name.span, payload: member.span)
-  }
-
-  private func addLine(_ record: inout Record, _ hash: Hash256) throws {
-    key.removeAll()
-    key.append(UInt8(RTFSSnapshot.order.firstIndex(of: record.kind) ?? 255))
-    record.appendID(to: &key)
-    key.append(0)
-    for word in [hash.a, hash.b] {
-      for shift in stride(from: 56, through: 0, by: -8) {
-        key.append(UInt8(truncatingIfNeeded: word >> UInt64(shift)))
-      }
-    }
-    line.removeAll()
-    rtfs.append(&record, to: &line)
-    let (place, text) = (key, line)
-    try lines?.insert(key: place.span, payload: text.span)
   }
 
   /// Writes all that has waited and ends the member. Returns where in it the value of `rtfs`

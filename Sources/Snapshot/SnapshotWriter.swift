@@ -50,17 +50,19 @@ package final class SnapshotWriter {
     hybrid = MemberWriter(pool, spill: spill)
     store = MemberWriter(pool, spill: spill)
     capture = StoreCapture(tree, into: store, progress: progress)
-    survey = Survey(rules: true, paths: tree.files.indices.map(tree.displayPath))
+    survey = Survey(
+      rules: true, paths: tree.files.indices.map(tree.displayPath),
+      prepare: HybridWriter.preparation(hasRTFS: settings.hasRTFS))
     let writer = try HybridWriter(
       to: hybrid, time: settings.time, kinds: format.recordKinds, hasRTFS: settings.hasRTFS,
       spillingTo: directory)
-    survey.onRecord = { try writer.add(&$0, $1) }
+    survey.onBatch = { try writer.add($0) }
     tree.notes.forEach(survey.note)
     let options = ReadOptions(idField: settings.idField.flatMap(JSONPointer.init))
     try format.read(capture, options, survey)
     try capture.captureRest()
-    survey.onRecord = nil
-    survey.finish()
+    try survey.finish()
+    survey.onBatch = nil
     try store.finish()
     let source = tree.root.lastComponent?.string ?? "."
     let rtfsOffset = try writer.finish(source: source, note: settings.note)

@@ -4,20 +4,34 @@ import Records
 
 /// What reading a store tells: how many records of each kind, their digest, and the findings.
 ///
-/// Itself the sink: `read` a tree into it, or pass it records from elsewhere. Holds 32 bytes a
-/// record for the digest and about 16 a name for the graph rules.
+/// Itself the sink: `read` a tree into it, or pass it records from elsewhere and `finish`. Records
+/// are hashed in batches on other threads; everything that depends on their order happens on the
+/// caller's, in store order. Holds 32 bytes a record for the digest and about 16 a name for the
+/// graph rules.
 package final class Survey: RecordSink {
+  /// Work on single records, done behind the hashing on any thread: fills `prepared` and `ends`.
+  package typealias Prepare = @Sendable (inout RecordBatch) -> Void
+
   package private(set) var counts: [RecordKind: Int] = [:]
   package private(set) var log = FindingLog()
   private var hashes = StoreDigest()
   private var rules: GraphRules?
-  private var isFinished = false
-  /// Sees each record with its canonical hash, before the next one is read.
+  private let prepare: Prepare?
+  private var filling = RecordBatch()
+  private var jobs: [BatchJob] = []
+  private var spares: [RecordBatch] = []
+  /// Batches on their way; each holds half a MiB of records at most, or one long record.
+  private static let jobLimit = 4
+
+  /// Sees each record with its canonical hash, in store order.
   package var onRecord: ((inout Record, Hash256) throws -> Void)?
+  /// Sees each batch, in store order, with what `prepare` made of it.
+  package var onBatch: ((inout RecordBatch) throws -> Void)?
 
   /// - Parameter rules: whether to check the rules of graphs over all records.
   /// - Parameter paths: the files of the tree as the user would type them, for findings.
-  package init(rules checksRules: Bool, paths: [String] = []) {
+  package init(rules checksRules: Bool, paths: [String] = [], prepare: Prepare? = nil) {
+    self.prepare = prepare
     guard checksRules else { return }
     var rules = GraphRules()
     rules.paths = paths
@@ -32,34 +46,52 @@ package final class Survey: RecordSink {
     let survey = Survey(rules: rules, paths: rules ? tree.files.indices.map(tree.displayPath) : [])
     tree.notes.forEach(survey.note)
     try format.read(tree, options, survey)
-    survey.finish()
+    try survey.finish()
     return survey
   }
 
   package func take(_ record: inout Record) throws {
-    let hash = record.canonicalHash()
-    hashes.insert(hash)
-    counts[record.kind, default: 0] += 1
-    rules?.observe(record)
-    try onRecord?(&record, hash)
+    filling.take(&record)
+    if filling.isFull { try submit() }
+  }
+
+  private func submit() throws {
+    if jobs.count == Self.jobLimit { try complete(jobs.removeFirst().wait()) }
+    jobs.append(BatchJob(filling, prepare))
+    filling = spares.popLast() ?? RecordBatch()
+  }
+
+  private func complete(_ done: RecordBatch) throws {
+    var batch = done
+    for index in 0..<batch.count {
+      hashes.insert(batch.hashes[index])
+      counts[batch.records[index].kind, default: 0] += 1
+      rules?.observe(batch.records[index])
+      try onRecord?(&batch.records[index], batch.hashes[index])
+    }
+    try onBatch?(&batch)
+    batch.clear()
+    spares.append(batch)
   }
 
   package func note(_ finding: Finding) { log.add(finding) }
 
-  /// Makes the findings that need all records. Call once after the last record.
-  package func finish() {
-    guard !isFinished else { return }
-    isFinished = true
+  /// Waits for the records on their way and makes the findings that need all of them. Call after
+  /// the last record; calling again changes nothing.
+  package func finish() throws {
+    while !jobs.isEmpty { try complete(jobs.removeFirst().wait()) }
+    if filling.count > 0 {
+      filling.process(prepare)
+      try complete(filling)
+      filling = RecordBatch()
+    }
+    spares = []
     rules?.finish()
     if let rules { log.add(rules.log) }
     rules = nil
   }
 
-  /// Says of lines that are cut off that their writer was in the middle of them.
-  package func markTornTailsAsLive() {
-    log.soften(.tornTail, "a writer was in the middle of this line; it is no record yet")
-  }
-
+  /// Records taken; like all results, complete after `finish`.
   package var total: Int { hashes.count }
 
   /// The store digest of the records taken.
@@ -73,4 +105,9 @@ package final class Survey: RecordSink {
 
   /// Whether bytes of the store are lost, or records such that their owner would refuse them.
   package var hasErrors: Bool { log.errors > 0 }
+
+  /// Says of lines that are cut off that their writer was in the middle of them.
+  package func markTornTailsAsLive() {
+    log.soften(.tornTail, "a writer was in the middle of this line; it is no record yet")
+  }
 }

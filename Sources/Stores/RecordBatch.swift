@@ -1,0 +1,78 @@
+import Dispatch
+import LosslessJSON
+import Records
+import Synchronization
+
+/// Some records in store order, and what the hashing threads make of them.
+package struct RecordBatch: Sendable {
+  /// Slots, of which the first `count` are filled; the others keep their memory for reuse.
+  package var records: [Record] = []
+  package private(set) var count = 0
+  /// The canonical hash of each.
+  package var hashes: [Hash256] = []
+  /// What `Survey.prepare` wrote for each record, one behind the other.
+  package var prepared = ByteBuffer()
+  /// Where each piece of `prepared` ends, as many a record as `prepare` likes.
+  package var ends: [Int] = []
+  private var bytes = 0
+
+  package init() {}
+
+  static let recordLimit = 256
+  static let byteLimit = 512 << 10
+
+  var isFull: Bool { count == Self.recordLimit || bytes >= Self.byteLimit }
+
+  /// Takes the record's content and gives it an empty one instead, kind kept.
+  mutating func take(_ record: inout Record) {
+    if count == records.count { records.append(Record()) }
+    let kind = record.kind
+    bytes += record.text.bytes.count
+    swap(&records[count], &record)
+    count += 1
+    record.kind = kind
+    record.scope = []
+    record.documentID = nil
+  }
+
+  mutating func clear() {
+    // A slot that has held a very long record would keep its memory for as long as the reading.
+    if bytes > 2 * Self.byteLimit { records = [] }
+    count = 0
+    bytes = 0
+    hashes.removeAll(keepingCapacity: true)
+    prepared.removeAll()
+    ends.removeAll(keepingCapacity: true)
+  }
+
+  /// The work that needs no other record: runs on any thread.
+  mutating func process(_ prepare: Survey.Prepare?) {
+    for index in 0..<count { hashes.append(records[index].canonicalHash()) }
+    prepare?(&self)
+  }
+}
+
+/// A batch that is being processed on another thread.
+final class BatchJob: Sendable {
+  private let state: Mutex<RecordBatch>
+  private let done = DispatchSemaphore(value: 0)
+  private static let queue = DispatchQueue(label: "holdfast.records", attributes: .concurrent)
+
+  init(_ batch: RecordBatch, _ prepare: Survey.Prepare?) {
+    state = Mutex(batch)
+    Self.queue.async {
+      self.state.withLock { $0.process(prepare) }
+      self.done.signal()
+    }
+  }
+
+  /// Waits for the batch; called once.
+  func wait() -> RecordBatch {
+    done.wait()
+    return state.withLock { state in
+      let batch = state
+      state = RecordBatch()
+      return batch
+    }
+  }
+}
