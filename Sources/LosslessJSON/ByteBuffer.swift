@@ -48,7 +48,7 @@ package struct ByteBuffer: Sendable {
   }
 
   /// Makes room for `extra` bytes after those held.
-  @inlinable package mutating func reserve(_ extra: Int) {
+  @inlinable @inline(__always) package mutating func reserve(_ extra: Int) {
     if used + extra > storage.count { grow(extra) }
   }
 
@@ -66,13 +66,13 @@ package struct ByteBuffer: Sendable {
     storage = larger
   }
 
-  @inlinable package mutating func append(_ byte: UInt8) {
+  @inlinable @inline(__always) package mutating func append(_ byte: UInt8) {
     reserve(1)
     storage[used] = byte
     used += 1
   }
 
-  @inlinable package mutating func append(_ bytes: Span<UInt8>) {
+  @inlinable @inline(__always) package mutating func append(_ bytes: Span<UInt8>) {
     let length = bytes.count
     if length == 0 { return }
     reserve(length)

@@ -7,7 +7,9 @@ package struct JSONIndex: Sendable {
   /// Texts longer than this are refused: token offsets are 32 bits wide.
   package static let maximumLength = 1 << 30
 
+  /// The tokens, and room for more: only the first `count` belong to the text.
   package private(set) var tokens: [JSONToken] = []
+  package private(set) var count = 0
   /// Whether the text held no whitespace outside strings: then it is its own compact form.
   package private(set) var isCompact = true
   private var open: [UInt32] = []
@@ -20,136 +22,189 @@ package struct JSONIndex: Sendable {
   }
 
   package mutating func scan(_ text: Span<UInt8>) throws(JSONError) {
-    tokens.removeAll(keepingCapacity: true)
-    open.removeAll(keepingCapacity: true)
-    isCompact = true
     guard text.count <= Self.maximumLength else { throw JSONError(.tooLong, at: 0) }
-    var at = skipSpace(text, 0)
-    if at == text.count { throw JSONError(.empty, at: 0) }
-    while true {
-      at = try scanValue(text, at)
-      let opened = !open.isEmpty && Int(open[open.count - 1]) == tokens.count - 1
-      if opened {
-        let close: UInt8 = tokens[tokens.count - 1].kind == .object ? 0x7D : 0x5D
-        at = skipSpace(text, at)
-        guard at < text.count else { throw JSONError(.unexpectedEnd, at: at) }
-        if text[at] != close {
-          if close == 0x7D { at = try scanKey(text, at) }
-          continue
-        }
+    // Taken out while they are written to, so that each write need not ask who else holds them.
+    var tokens = self.tokens
+    var open = self.open
+    self.tokens = []
+    self.open = []
+    var scan = JSONScan()
+    defer {
+      self.tokens = tokens
+      self.open = open
+      count = scan.count
+      isCompact = scan.isCompact
+    }
+    open.removeAll(keepingCapacity: true)
+    scan.skipSpace(text)
+    if scan.at == text.count { throw JSONError(.empty, at: 0) }
+    var isDone = false
+    while !isDone {
+      if tokens.count - scan.count < JSONScan.margin {
+        let room = max(64, tokens.count)
+        tokens.append(contentsOf: repeatElement(JSONToken.blank, count: room))
       }
-      guard let following = try scanEnds(text, at) else { break }
-      at = following
+      var room = tokens.mutableSpan
+      isDone = try scan.run(text, &room, &open)
     }
   }
+}
 
-  /// Closes what ends at `at`. Returns where the next value starts, or nil at the end of the text.
-  private mutating func scanEnds(_ text: Span<UInt8>, _ start: Int) throws(JSONError) -> Int? {
-    var at = start
-    while let container = open.last {
-      at = skipSpace(text, at)
-      guard at < text.count else { throw JSONError(.unexpectedEnd, at: at) }
-      let isObject = tokens[Int(container)].kind == .object
-      let byte = text[at]
-      at += 1
-      if byte == 0x2C {
-        at = skipSpace(text, at)
-        return isObject ? try scanKey(text, at) : at
-      }
-      guard byte == (isObject ? 0x7D : 0x5D) else {
-        throw JSONError(.expectedCommaOrEnd, at: at - 1)
-      }
-      tokens[Int(container)].end = UInt32(truncatingIfNeeded: at)
-      tokens[Int(container)].next = UInt32(truncatingIfNeeded: tokens.count)
-      open.removeLast()
-    }
-    at = skipSpace(text, at)
-    guard at == text.count else { throw JSONError(.trailingBytes, at: at) }
-    return nil
-  }
+/// One pass over a text, in stretches: it stops where the tokens run out of room.
+private struct JSONScan {
+  /// What one step needs at most: a key and a value.
+  static let margin = 2
+
+  var at = 0
+  var count = 0
+  var isCompact = true
 
   @inline(__always)
-  private mutating func skipSpace(_ text: Span<UInt8>, _ start: Int) -> Int {
-    var at = start
+  mutating func skipSpace(_ text: Span<UInt8>) {
+    let start = at
     while at < text.count, text[at] <= 0x20 {
       let byte = text[at]
       guard byte == 0x20 || byte == 0x0A || byte == 0x0D || byte == 0x09 else { break }
-      at += 1
+      at &+= 1
     }
     if at != start { isCompact = false }
-    return at
   }
 
   @inline(__always)
   private mutating func append(
-    _ kind: JSONToken.Kind, _ start: Int, _ end: Int, isPlain: Bool = true
+    _ kind: JSONToken.Kind, _ start: Int, _ end: Int, isPlain: Bool,
+    to tokens: inout MutableSpan<JSONToken>
   ) {
-    tokens.append(
-      JSONToken(
-        start: UInt32(truncatingIfNeeded: start), end: UInt32(truncatingIfNeeded: end),
-        next: UInt32(truncatingIfNeeded: tokens.count + 1), kind: kind, isPlain: isPlain))
+    tokens[count] = JSONToken(
+      start: UInt32(truncatingIfNeeded: start), end: UInt32(truncatingIfNeeded: end),
+      next: UInt32(truncatingIfNeeded: count &+ 1), kind: kind, isPlain: isPlain)
+    count &+= 1
   }
 
-  private mutating func scanKey(_ text: Span<UInt8>, _ start: Int) throws(JSONError) -> Int {
-    guard start < text.count else { throw JSONError(.unexpectedEnd, at: start) }
-    guard text[start] == 0x22 else { throw JSONError(.expectedKey, at: start) }
-    var at = try scanString(text, start)
-    at = skipSpace(text, at)
-    guard at < text.count else { throw JSONError(.unexpectedEnd, at: at) }
-    guard text[at] == 0x3A else { throw JSONError(.expectedColon, at: at) }
-    return skipSpace(text, at + 1)
+  /// Goes on at the next value. Returns false where the tokens have run out of room, true at the
+  /// end of the text.
+  mutating func run(
+    _ text: Span<UInt8>, _ tokens: inout MutableSpan<JSONToken>, _ open: inout [UInt32]
+  ) throws(JSONError) -> Bool {
+    while true {
+      if tokens.count &- count < Self.margin { return false }
+      guard at < text.count else { throw JSONError(.unexpectedEnd, at: at) }
+      switch text[at] {
+      case 0x22: try scanString(text, &tokens)
+      case 0x7B:
+        try begin(.object, text, &tokens, &open)
+        guard at < text.count else { throw JSONError(.unexpectedEnd, at: at) }
+        if text[at] != 0x7D {
+          try scanKey(text, &tokens)
+          continue
+        }
+      case 0x5B:
+        try begin(.array, text, &tokens, &open)
+        guard at < text.count else { throw JSONError(.unexpectedEnd, at: at) }
+        if text[at] != 0x5D { continue }
+      case 0x2D, 0x30...0x39: try scanNumber(text, &tokens)
+      case 0x74: try scanLiteral(text, "true", .true, &tokens)
+      case 0x66: try scanLiteral(text, "false", .false, &tokens)
+      case 0x6E: try scanLiteral(text, "null", .null, &tokens)
+      default: throw JSONError(.unexpectedByte, at: at)
+      }
+      if try closeAll(text, &tokens, &open) { return true }
+    }
   }
 
   @inline(__always)
-  private mutating func scanValue(_ text: Span<UInt8>, _ at: Int) throws(JSONError) -> Int {
-    guard at < text.count else { throw JSONError(.unexpectedEnd, at: at) }
-    switch text[at] {
-    case 0x22: return try scanString(text, at)
-    case 0x7B, 0x5B:
-      guard open.count < Self.maximumDepth else { throw JSONError(.tooDeep, at: at) }
-      open.append(UInt32(truncatingIfNeeded: tokens.count))
-      append(text[at] == 0x7B ? .object : .array, at, at)
-      return at + 1
-    case 0x2D, 0x30...0x39: return try scanNumber(text, at)
-    case 0x74: return try scanLiteral(text, at, "true", .true)
-    case 0x66: return try scanLiteral(text, at, "false", .false)
-    case 0x6E: return try scanLiteral(text, at, "null", .null)
-    default: throw JSONError(.unexpectedByte, at: at)
+  private mutating func begin(
+    _ kind: JSONToken.Kind, _ text: Span<UInt8>, _ tokens: inout MutableSpan<JSONToken>,
+    _ open: inout [UInt32]
+  ) throws(JSONError) {
+    guard open.count < JSONIndex.maximumDepth else { throw JSONError(.tooDeep, at: at) }
+    open.append(UInt32(truncatingIfNeeded: count))
+    append(kind, at, at, isPlain: true, to: &tokens)
+    at &+= 1
+    skipSpace(text)
+  }
+
+  /// Behind a value: closes what ends here, up to where the next value starts. Returns true at
+  /// the end of the text.
+  @inline(__always)
+  private mutating func closeAll(
+    _ text: Span<UInt8>, _ tokens: inout MutableSpan<JSONToken>, _ open: inout [UInt32]
+  ) throws(JSONError) -> Bool {
+    while let container = open.last {
+      skipSpace(text)
+      guard at < text.count else { throw JSONError(.unexpectedEnd, at: at) }
+      let isObject = tokens[Int(container)].kind == .object
+      let byte = text[at]
+      if byte == 0x2C {
+        at &+= 1
+        skipSpace(text)
+        if isObject { try scanKey(text, &tokens) }
+        return false
+      }
+      guard byte == (isObject ? 0x7D : 0x5D) else {
+        throw JSONError(.expectedCommaOrEnd, at: at)
+      }
+      at &+= 1
+      tokens[Int(container)].end = UInt32(truncatingIfNeeded: at)
+      tokens[Int(container)].next = UInt32(truncatingIfNeeded: count)
+      open.removeLast()
     }
+    skipSpace(text)
+    guard at == text.count else { throw JSONError(.trailingBytes, at: at) }
+    return true
+  }
+
+  @inline(__always)
+  private mutating func scanKey(
+    _ text: Span<UInt8>, _ tokens: inout MutableSpan<JSONToken>
+  ) throws(JSONError) {
+    guard at < text.count else { throw JSONError(.unexpectedEnd, at: at) }
+    guard text[at] == 0x22 else { throw JSONError(.expectedKey, at: at) }
+    try scanString(text, &tokens)
+    skipSpace(text)
+    guard at < text.count else { throw JSONError(.unexpectedEnd, at: at) }
+    guard text[at] == 0x3A else { throw JSONError(.expectedColon, at: at) }
+    at &+= 1
+    skipSpace(text)
   }
 
   private mutating func scanLiteral(
-    _ text: Span<UInt8>, _ start: Int, _ word: StaticString, _ kind: JSONToken.Kind
-  ) throws(JSONError) -> Int {
-    let end = start + word.utf8CodeUnitCount
+    _ text: Span<UInt8>, _ word: StaticString, _ kind: JSONToken.Kind,
+    _ tokens: inout MutableSpan<JSONToken>
+  ) throws(JSONError) {
+    let end = at + word.utf8CodeUnitCount
     guard end <= text.count else { throw JSONError(.unexpectedEnd, at: text.count) }
-    for index in start..<end where text[index] != word.utf8Start[index - start] {
+    for index in at..<end where text[index] != word.utf8Start[index - at] {
       throw JSONError(.badLiteral, at: index)
     }
-    append(kind, start, end)
-    return end
+    append(kind, at, end, isPlain: true, to: &tokens)
+    at = end
   }
 
-  private mutating func scanNumber(_ text: Span<UInt8>, _ start: Int) throws(JSONError) -> Int {
-    var at = start
+  private mutating func scanNumber(
+    _ text: Span<UInt8>, _ tokens: inout MutableSpan<JSONToken>
+  ) throws(JSONError) {
+    let start = at
+    var end = at
     var isInteger = true
-    if text[at] == 0x2D { at += 1 }
-    let digits = at
-    at = try scanDigits(text, at)
-    if text[digits] == 0x30, at > digits + 1 { throw JSONError(.badNumber, at: digits + 1) }
+    if text[end] == 0x2D { end += 1 }
+    let digits = end
+    end = try scanDigits(text, end)
+    if text[digits] == 0x30, end > digits + 1 { throw JSONError(.badNumber, at: digits + 1) }
     let isNegativeZero = digits > start && text[digits] == 0x30
-    if at < text.count, text[at] == 0x2E {
+    if end < text.count, text[end] == 0x2E {
       isInteger = false
-      at = try scanDigits(text, at + 1)
+      end = try scanDigits(text, end + 1)
     }
-    if at < text.count, text[at] | 0x20 == 0x65 {
+    if end < text.count, text[end] | 0x20 == 0x65 {
       isInteger = false
-      at += 1
-      if at < text.count, text[at] == 0x2B || text[at] == 0x2D { at += 1 }
-      at = try scanDigits(text, at)
+      end += 1
+      if end < text.count, text[end] == 0x2B || text[end] == 0x2D { end += 1 }
+      end = try scanDigits(text, end)
     }
-    append(.number, start, at, isPlain: isInteger && !isNegativeZero && at - digits <= 18)
-    return at
+    let isPlain = isInteger && !isNegativeZero && end - digits <= 18
+    append(.number, start, end, isPlain: isPlain, to: &tokens)
+    at = end
   }
 
   @inline(__always)
@@ -160,29 +215,47 @@ package struct JSONIndex: Sendable {
     return at
   }
 
-  private mutating func scanString(_ text: Span<UInt8>, _ start: Int) throws(JSONError) -> Int {
-    var at = start + 1
+  @inline(__always)
+  private mutating func scanString(
+    _ text: Span<UInt8>, _ tokens: inout MutableSpan<JSONToken>
+  ) throws(JSONError) {
+    let start = at
+    let end = text.endOfPlainString(from: start &+ 1)
+    if end < text.count, text[end] == 0x22 {
+      append(.string, start, end &+ 1, isPlain: true, to: &tokens)
+      at = end &+ 1
+      return
+    }
+    try scanStringSlowly(text, from: end, &tokens)
+  }
+
+  /// A string in which something is not plain ASCII, at `from` for the first time.
+  private mutating func scanStringSlowly(
+    _ text: Span<UInt8>, from: Int, _ tokens: inout MutableSpan<JSONToken>
+  ) throws(JSONError) {
+    var end = from
     var isPlain = true
     while true {
-      at = text.endOfPlainString(from: at)
-      guard at < text.count else { throw JSONError(.unexpectedEnd, at: at) }
-      let byte = text[at]
+      guard end < text.count else { throw JSONError(.unexpectedEnd, at: end) }
+      let byte = text[end]
       if byte == 0x22 {
-        append(.string, start, at + 1, isPlain: isPlain)
-        return at + 1
+        append(.string, at, end + 1, isPlain: isPlain, to: &tokens)
+        at = end + 1
+        return
       }
       if byte >= 0x80 {
         repeat {
-          let length = text.lengthOfUTF8Sequence(at: at)
-          guard length > 0 else { throw JSONError(.invalidUTF8, at: at) }
-          at += length
-        } while at < text.count && text[at] >= 0x80
+          let length = text.lengthOfUTF8Sequence(at: end)
+          guard length > 0 else { throw JSONError(.invalidUTF8, at: end) }
+          end += length
+        } while end < text.count && text[end] >= 0x80
       } else if byte == 0x5C {
         isPlain = false
-        at = try scanEscape(text, at)
+        end = try scanEscape(text, end)
       } else {
-        throw JSONError(.controlCharacter, at: at)
+        throw JSONError(.controlCharacter, at: end)
       }
+      end = text.endOfPlainString(from: end)
     }
   }
 

@@ -31,13 +31,26 @@ package struct JSONText: Sendable {
   /// The value under `key` of the object `object`: where a key is repeated, the last one, as
   /// JavaScript and Python read it. Nil where it is absent or `object` is no object.
   package func member(_ key: StaticString, of object: Int = 0) -> Int? {
-    guard index.tokens[object].kind == .object else { return nil }
+    let tokens = index.tokens.span
+    let text = bytes.span
+    let top = tokens[object]
+    guard top.kind == .object else { return nil }
+    let length = UInt32(truncatingIfNeeded: key.utf8CodeUnitCount &+ 2)
+    let wanted = UnsafeBufferPointer(start: key.utf8Start, count: key.utf8CodeUnitCount).span
     var found: Int?
-    var at = object + 1
-    let end = Int(index.tokens[object].next)
-    while at < end {
-      if isString(at, equalTo: key) { found = at + 1 }
-      at = Int(index.tokens[at + 1].next)
+    var at = object &+ 1
+    while at < Int(top.next) {
+      let name = tokens[at]
+      if name.isPlain {
+        if name.end &- name.start == length,
+          text.extracting(Int(name.start) &+ 1..<Int(name.end) &- 1).isEqual(to: wanted)
+        {
+          found = at &+ 1
+        }
+      } else if isString(at, equalTo: key) {
+        found = at &+ 1
+      }
+      at = Int(tokens[at &+ 1].next)
     }
     return found
   }
@@ -53,6 +66,18 @@ package struct JSONText: Sendable {
       at = top.kind == .object ? Int(index.tokens[at + 1].next) : Int(index.tokens[at].next)
     }
     return result
+  }
+
+  /// How many elements of an array are of another kind than `kind`.
+  package func countChildren(of array: Int, otherThan kind: JSONToken.Kind) -> Int {
+    let tokens = index.tokens.span
+    var count = 0
+    var at = array &+ 1
+    while at < Int(tokens[array].next) {
+      if tokens[at].kind != kind { count += 1 }
+      at = Int(tokens[at].next)
+    }
+    return count
   }
 
   /// Whether `token` is a string that, unescaped, equals `text`.

@@ -14,4 +14,7 @@ package struct JSONToken: Sendable {
   package internal(set) var isPlain: Bool
 
   package var range: Range<Int> { Int(start)..<Int(end) }
+
+  /// Fills room that no token has taken yet.
+  static let blank = JSONToken(start: 0, end: 0, next: 0, kind: .null, isPlain: false)
 }

@@ -1,48 +1,57 @@
 import LosslessJSON
 
-/// The rules of graphs over all records of a store: unique names, ends that exist, times that
-/// run forwards, known values, families that agree (FORMATS: memory-graph, intent-snapshot).
+/// The rules that need all records of a store: unique names, ends and charts that exist, families
+/// that agree (FORMATS: memory-graph, intent-snapshot).
 ///
 /// Holds a 64-bit keyed hash of each name instead of the name, so a million records cost a few
-/// megabytes; two names of one store share a hash with a chance below 1 in 10^6 at ten million
+/// megabytes; two names of one store share a hash with a chance below 1 in 10^5 at ten million
 /// records, and then only a finding is wrong, never a record.
 package struct GraphRules: Sendable {
   /// Paths of the store's files, by the index that `RecordPlace.file` holds.
   package var paths: [String] = []
   package private(set) var log = FindingLog()
 
-  var entities: Set<UInt64> = []
-  var relations: Set<UInt64> = []
-  var charts: Set<UInt64> = []
-  var intents: Set<UInt64> = []
-  var edges: Set<UInt64> = []
-  var others: Set<UInt64> = []
+  private var entities = KeySet()
+  private var relations = KeySet()
+  private var charts = KeySet()
+  private var intents = KeySet()
+  private var edges = KeySet()
+  private var others = KeySet()
   /// Ends seen before what they name, or without it: settled by `finish`.
-  var openEnds: [OpenEnd] = []
+  private var openEnds: [OpenEnd] = []
   /// Charts named, the first time each.
-  var namedCharts: [UInt64: OpenEnd] = [:]
+  private var namedCharts: [UInt64: OpenEnd] = [:]
   /// Pairs (parent, child) as one side tells them and not yet the other.
-  var familyFromChild: [UInt64: OpenEnd] = [:]
-  var familyFromParent: [UInt64: OpenEnd] = [:]
+  private var familyFromChild: [UInt64: OpenEnd] = [:]
+  private var familyFromParent: [UInt64: OpenEnd] = [:]
   private var names = ByteBuffer()
-  var scratch = ByteBuffer()
+  private var scratch = ByteBuffer()
 
   /// A mention of something that must exist, kept until all records have been seen.
-  struct OpenEnd: Sendable {
+  private struct OpenEnd: Sendable {
     var target: UInt64
     var place: RecordPlace
     var code: Finding.Code
     /// Range of the text in `names`; empty once that is full.
-    var nameStart: Int
-    var nameEnd: Int
+    var name: Range<Int>
     var isIntent: Bool
     var count = 1
   }
 
   package init() {}
 
-  /// Takes note of a record; findings that can be made at once go to `log`.
-  package mutating func observe(_ record: borrowing Record) {
+  /// Adds findings that `RecordRules` made, now that their file is known.
+  package mutating func add(_ findings: [(finding: Finding, file: Int)]) {
+    for (finding, file) in findings {
+      var finding = finding
+      finding.path = file < paths.count ? paths[file] : nil
+      log.add(finding)
+    }
+  }
+
+  /// Takes note of a record; findings that can be made at once go to `log`. The record stays as
+  /// it is: it is lent for writing so that none of it is copied.
+  package mutating func observe(_ record: inout Record) {
     switch record.kind {
     case .entity: observeEntity(record)
     case .relation: observeRelation(record)
@@ -53,19 +62,167 @@ package struct GraphRules: Sendable {
     }
   }
 
+  // MARK: Memory graphs
+
+  private mutating func observeEntity(_ record: borrowing Record) {
+    let object = record.body
+    if read("name", of: object, record), !entities.insert(Self.key(scratch.span)) {
+      add(.duplicateID, "another entity has the same name", record)
+    }
+    guard let metadata = record.text.member("metadata", of: object),
+      record.text.kind(metadata) == .object
+    else { return }
+    if let type = record.text.member("entityType", of: object),
+      record.text.isString(type, equalTo: "structural_tension_chart"),
+      read("chartId", of: metadata, record)
+    {
+      _ = charts.insert(Self.key(scratch.span))
+    }
+    observeChart("chartId", of: metadata, record)
+    observeChart("parentChart", of: metadata, record)
+  }
+
+  private mutating func observeChart(
+    _ key: StaticString, of metadata: Int, _ record: borrowing Record
+  ) {
+    guard read(key, of: metadata, record), !scratch.isEmpty else { return }
+    let target = Self.key(scratch.span)
+    if charts.contains(target) { return }
+    if let known = namedCharts.index(forKey: target) {
+      namedCharts.values[known].count += 1
+      return
+    }
+    let name = keepScratch()
+    namedCharts[target] = OpenEnd(
+      target: target, place: record.place, code: .missingChart, name: name, isIntent: false)
+  }
+
+  private mutating func observeRelation(_ record: borrowing Record) {
+    let object = record.body
+    if Self.hasEnds(record, "relationType", of: object) {
+      scratch.removeAll()
+      record.appendID(to: &scratch)
+      if !relations.insert(Self.key(scratch.span)) {
+        add(.duplicateEdge, "the same relation occurs more than once", record)
+      }
+    }
+    if read("from", of: object, record) { mentionEntity(at: record.place) }
+    if read("to", of: object, record) { mentionEntity(at: record.place) }
+  }
+
+  private static func hasEnds(
+    _ record: borrowing Record, _ type: StaticString, of object: Int
+  ) -> Bool {
+    func isString(_ key: StaticString) -> Bool {
+      record.text.member(key, of: object).map { record.text.kind($0) == .string } ?? false
+    }
+    return isString("from") && isString(type) && isString("to")
+  }
+
+  /// The entity named in `scratch` must exist.
+  private mutating func mentionEntity(at place: RecordPlace) {
+    let target = Self.key(scratch.span)
+    if entities.contains(target) { return }
+    let name = keepScratch()
+    openEnds.append(
+      OpenEnd(target: target, place: place, code: .danglingEnd, name: name, isIntent: false))
+  }
+
+  // MARK: Intent graphs
+
+  private mutating func observeIntent(_ record: borrowing Record) {
+    guard read("intent_id", of: 0, record) else { return }
+    let id = scratch.array
+    if !intents.insert(Self.key(id.span)) {
+      add(.duplicateID, "another intent has the same id", record)
+    }
+    if read("parent_intent", of: 0, record), !scratch.isEmpty {
+      let parent = scratch.array
+      settle(
+        pair: pairKey(parent: parent, child: id), from: \.familyFromChild,
+        against: \.familyFromParent, other: parent, at: record.place,
+        message: "names \(text(parent)) as its parent, which does not list it as a child")
+      mentionIntent(parent, at: record.place)
+    }
+    guard let children = record.text.member("child_intents"),
+      record.text.kind(children) == .array
+    else { return }
+    for child in record.text.children(of: children) where record.text.kind(child) == .string {
+      let name = record.text.decoded(child)
+      settle(
+        pair: pairKey(parent: id, child: name), from: \.familyFromParent,
+        against: \.familyFromChild, other: name, at: record.place,
+        message: "lists \(text(name)) as a child, which does not name it as its parent")
+      mentionIntent(name, at: record.place)
+    }
+  }
+
+  private func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }
+
+  private func pairKey(parent: [UInt8], child: [UInt8]) -> UInt64 {
+    Self.key(child.span, salt: Int(truncatingIfNeeded: Self.key(parent.span)))
+  }
+
+  /// A parent must list its child and a child must name its parent: each pair is held until the
+  /// other side has told it too.
+  private mutating func settle(
+    pair: UInt64, from mine: WritableKeyPath<Self, [UInt64: OpenEnd]>,
+    against theirs: WritableKeyPath<Self, [UInt64: OpenEnd]>, other: [UInt8],
+    at place: RecordPlace, message: String
+  ) {
+    if self[keyPath: theirs].removeValue(forKey: pair) != nil { return }
+    self[keyPath: mine][pair] = OpenEnd(
+      target: Self.key(other.span), place: place, code: .familyMismatch,
+      name: keep(Array(message.utf8).span), isIntent: true)
+  }
+
+  private mutating func mentionIntent(_ intent: [UInt8], at place: RecordPlace) {
+    let target = Self.key(intent.span)
+    if intents.contains(target) { return }
+    openEnds.append(
+      OpenEnd(
+        target: target, place: place, code: .danglingEnd, name: keep(intent.span), isIntent: true))
+  }
+
+  private mutating func observeEdge(_ record: borrowing Record) {
+    if Self.hasEnds(record, "edge_type", of: 0) {
+      scratch.removeAll()
+      record.appendID(to: &scratch)
+      if !edges.insert(Self.key(scratch.span)) {
+        add(.duplicateEdge, "the same edge occurs more than once", record)
+      }
+    }
+    if let from = record.text.string("from") { mentionIntent(from, at: record.place) }
+    if let to = record.text.string("to") { mentionIntent(to, at: record.place) }
+  }
+
+  /// Plans, actions, runs, tasks, users, projects: an id occurs once within its scope.
+  private mutating func observeOther(_ record: borrowing Record) {
+    scratch.removeAll()
+    scratch.append(record.kind.word)
+    scratch.append(0x0A)
+    scratch.append(record.scope)
+    scratch.append(0x0A)
+    if record.appendID(to: &scratch), !others.insert(Self.key(scratch.span)) {
+      add(.duplicateID, "the same id occurs more than once", record)
+    }
+  }
+
+  // MARK: Settling
+
   /// Makes the findings that need all records. Call once, after the last `observe`.
   package mutating func finish() {
     for end in openEnds where !(end.isIntent ? intents : entities).contains(end.target) {
       let what = end.isIntent ? "intent" : "entity"
       report(end, "names the \(what) \(name(of: end)), which does not exist")
     }
-    for end in namedCharts.values.sorted(by: GraphRules.inOrder)
-    where !charts.contains(end.target) {
+    for end in namedCharts.values.sorted(by: Self.inOrder) where !charts.contains(end.target) {
       let more = end.count > 1 ? " (named \(end.count) times)" : ""
       report(end, "names the chart \(name(of: end)), which does not exist\(more)")
     }
+    // Where the other one does not exist at all, that has been said already.
     for end in (Array(familyFromChild.values) + Array(familyFromParent.values))
-      .sorted(by: GraphRules.inOrder)
+      .sorted(by: Self.inOrder)
     where intents.contains(end.target) {
       report(end, name(of: end))
     }
@@ -76,99 +233,68 @@ package struct GraphRules: Sendable {
   }
 
   private static func inOrder(_ a: OpenEnd, _ b: OpenEnd) -> Bool {
-    (a.place.file, a.place.offset, a.nameStart) < (b.place.file, b.place.offset, b.nameStart)
+    (a.place.file, a.place.offset, a.name.lowerBound)
+      < (b.place.file, b.place.offset, b.name.lowerBound)
   }
 
   private mutating func report(_ end: OpenEnd, _ message: String) {
-    add(.warning, end.code, message, at: end.place)
+    add(end.code, message, at: end.place, record: nil)
   }
 
-  mutating func add(
-    _ severity: Finding.Severity, _ code: Finding.Code, _ message: String,
-    at place: RecordPlace, record: String? = nil
+  private mutating func add(
+    _ code: Finding.Code, _ message: String, _ record: borrowing Record
+  ) {
+    add(code, message, at: record.place, record: record.label)
+  }
+
+  private mutating func add(
+    _ code: Finding.Code, _ message: String, at place: RecordPlace, record: String?
   ) {
     log.add(
       Finding(
-        severity, code, message, path: place.file < paths.count ? paths[place.file] : nil,
+        .warning, code, message, path: place.file < paths.count ? paths[place.file] : nil,
         line: place.line > 0 ? place.line : nil, offset: place.offset, length: place.length,
         record: record))
   }
 
+  // MARK: Names and keys
+
   /// Texts kept for later messages stop at this many bytes; findings behind that name no name.
   private static let nameLimit = 8 << 20
 
-  func openEnd(
-    _ target: UInt64, at place: RecordPlace, _ code: Finding.Code, isIntent: Bool, start: Int
-  ) -> OpenEnd {
-    OpenEnd(
-      target: target, place: place, code: code, nameStart: start, nameEnd: names.count,
-      isIntent: isIntent)
-  }
-
-  /// Keeps `text` for a message; returns where it starts.
-  mutating func keep(_ text: Span<UInt8>) -> Int {
+  private mutating func keep(_ text: Span<UInt8>) -> Range<Int> {
     let start = names.count
     if start + text.count <= Self.nameLimit { names.append(text) }
-    return start
+    return start..<names.count
+  }
+
+  private mutating func keepScratch() -> Range<Int> {
+    let text = scratch
+    return keep(text.span)
   }
 
   private func name(of end: OpenEnd) -> String {
-    if end.nameStart == end.nameEnd { return "it mentions" }
-    let bytes = names.span.extracting(end.nameStart..<end.nameEnd)
+    if end.name.isEmpty { return "it mentions" }
+    let bytes = names.span.extracting(end.name)
     return String(decoding: (0..<bytes.count).map { bytes[$0] }, as: UTF8.self)
   }
 
   /// A keyed hash of an id; `salt` keeps different uses apart.
-  static func key(_ bytes: Span<UInt8>, salt: Int = 0) -> UInt64 {
+  private static func key(_ bytes: Span<UInt8>, salt: Int = 0) -> UInt64 {
     var hasher = Hasher()
-    hasher.combine(salt)
+    if salt != 0 { hasher.combine(salt) }
     bytes.withUnsafeBytes { hasher.combine(bytes: $0) }
     return UInt64(bitPattern: Int64(hasher.finalize()))
   }
 
   /// The unescaped string under `key`, into `scratch`; false if it is absent or no string.
-  mutating func read(_ key: StaticString, of object: Int, _ record: borrowing Record) -> Bool {
-    scratch.removeAll()
+  private mutating func read(_ key: StaticString, of object: Int, _ record: borrowing Record)
+    -> Bool
+  {
     guard let token = record.text.member(key, of: object), record.text.kind(token) == .string
     else { return false }
+    scratch.removeAll()
     record.text.appendDecoded(token, to: &scratch)
     return true
-  }
-
-  /// Checks that `key` is there as one of `kinds`; an error otherwise.
-  @discardableResult
-  mutating func require(
-    _ key: StaticString, _ kinds: [JSONToken.Kind], of object: Int, _ record: borrowing Record,
-    _ severity: Finding.Severity = .error
-  ) -> Int? {
-    guard let token = record.text.member(key, of: object) else {
-      add(severity, .missingField, "has no \(key)", at: record.place, record: record.label)
-      return nil
-    }
-    if !kinds.contains(record.text.kind(token)) {
-      add(
-        severity, .wrongType, "has a \(key) of the wrong type (\(record.text.kind(token)))",
-        at: record.place, record: record.label)
-      return nil
-    }
-    return token
-  }
-
-  /// Plans, actions, runs, tasks, users, projects: the id must be there, and only once.
-  private mutating func observeOther(_ record: borrowing Record) {
-    scratch.removeAll()
-    scratch.append(record.kind.word)
-    scratch.append(0x0A)
-    scratch.append(record.scope)
-    scratch.append(0x0A)
-    guard record.appendID(to: &scratch) else {
-      add(.error, .missingField, "has no id", at: record.place, record: record.label)
-      return
-    }
-    if !others.insert(Self.key(scratch.span)).inserted {
-      add(
-        .warning, .duplicateID, "the same id occurs more than once", at: record.place,
-        record: record.label)
-    }
   }
 }

@@ -25,6 +25,10 @@ package struct ISOTime: Sendable, Comparable {
       at += 1
       return true
     }
+    if let common = Self.common(text) {
+      self = common
+      return
+    }
     guard let year = digits(4), take(0x2D), let month = digits(2), take(0x2D),
       let day = digits(2), (1...12).contains(month),
       day >= 1, day <= Self.days(in: month, of: year)
@@ -61,6 +65,30 @@ package struct ISOTime: Sendable, Comparable {
     }
     guard at == text.count else { return nil }
     seconds = total
+  }
+
+  /// `2026-01-03T00:26:10.220Z`, the form that JavaScript writes; nil for any other.
+  private static func common(_ text: Span<UInt8>) -> ISOTime? {
+    guard text.count == 24, text[4] == 0x2D, text[7] == 0x2D, text[10] == 0x54, text[13] == 0x3A,
+      text[16] == 0x3A, text[19] == 0x2E, text[23] == 0x5A
+    else { return nil }
+    var wrong: UInt8 = 0
+    @inline(__always) func digit(_ index: Int) -> Int {
+      let value = text[index] &- 0x30
+      wrong |= value > 9 ? 1 : 0
+      return Int(value)
+    }
+    @inline(__always) func two(_ index: Int) -> Int { digit(index) * 10 + digit(index + 1) }
+    let (year, month, day) = (two(0) * 100 + two(2), two(5), two(8))
+    let (hour, minute, second) = (two(11), two(14), two(17))
+    let milliseconds = digit(20) * 100 + two(21)
+    guard wrong == 0, (1...12).contains(month), day >= 1, day <= days(in: month, of: year),
+      hour < 24, minute < 60, second < 60
+    else { return nil }
+    let days = daysSince1970(year: year, month: month, day: day)
+    return ISOTime(
+      seconds: days * 86_400 + hour * 3600 + minute * 60 + second,
+      nanoseconds: milliseconds * 1_000_000)
   }
 
   package static func < (a: Self, b: Self) -> Bool {

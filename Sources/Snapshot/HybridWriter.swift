@@ -100,8 +100,9 @@ final class HybridWriter {
   }
 
   /// Takes records in store order, as `preparation` left them.
-  func add(_ batch: RecordBatch) throws {
-    let text = batch.prepared.span
+  func add(_ batch: inout RecordBatch) throws {
+    let prepared = batch.prepared
+    let text = prepared.span
     var start = 0
     var piece = 0
     for index in 0..<batch.count {

@@ -56,7 +56,7 @@ package final class SnapshotWriter {
     let writer = try HybridWriter(
       to: hybrid, time: settings.time, kinds: format.recordKinds, hasRTFS: settings.hasRTFS,
       spillingTo: directory)
-    survey.onBatch = { try writer.add($0) }
+    survey.onBatch = { try writer.add(&$0) }
     tree.notes.forEach(survey.note)
     let options = ReadOptions(idField: settings.idField.flatMap(JSONPointer.init))
     try format.read(capture, options, survey)

@@ -114,7 +114,7 @@ package enum ScopedRecord {
 
   /// Replaces a wrapped record by what is in it, and sets its scope.
   static func unwrap(_ record: inout Record) {
-    guard record.text.kind() == .object, record.text.tokens.count > 1,
+    guard record.text.kind() == .object, record.text.index.count > 1,
       record.text.isString(1, equalTo: "$scope"), isWrapped(record.text),
       let inner = record.text.member("$record")
     else { return }

@@ -14,6 +14,8 @@ package struct RecordBatch: Sendable {
   package var prepared = ByteBuffer()
   /// Where each piece of `prepared` ends, as many a record as `prepare` likes.
   package var ends: [Int] = []
+  /// What the records break by themselves.
+  var rules = RecordRules()
   private var bytes = 0
 
   package init() {}
@@ -43,11 +45,19 @@ package struct RecordBatch: Sendable {
     hashes.removeAll(keepingCapacity: true)
     prepared.removeAll()
     ends.removeAll(keepingCapacity: true)
+    rules = RecordRules()
+  }
+
+  private static func check(_ records: inout [Record], _ count: Int) -> RecordRules {
+    var rules = RecordRules()
+    for index in 0..<count { rules.check(&records[index]) }
+    return rules
   }
 
   /// The work that needs no other record: runs on any thread.
-  mutating func process(_ prepare: Survey.Prepare?) {
+  mutating func process(_ prepare: Survey.Prepare?, checksRules: Bool) {
     for index in 0..<count { hashes.append(records[index].canonicalHash()) }
+    if checksRules { rules = Self.check(&records, count) }
     prepare?(&self)
   }
 }
@@ -58,10 +68,10 @@ final class BatchJob: Sendable {
   private let done = DispatchSemaphore(value: 0)
   private static let queue = DispatchQueue(label: "holdfast.records", attributes: .concurrent)
 
-  init(_ batch: RecordBatch, _ prepare: Survey.Prepare?) {
+  init(_ batch: RecordBatch, _ prepare: Survey.Prepare?, checksRules: Bool) {
     state = Mutex(batch)
     Self.queue.async {
-      self.state.withLock { $0.process(prepare) }
+      self.state.withLock { $0.process(prepare, checksRules: checksRules) }
       self.done.signal()
     }
   }

@@ -56,22 +56,38 @@ package final class Survey: RecordSink {
   }
 
   private func submit() throws {
-    if jobs.count == Self.jobLimit { try complete(jobs.removeFirst().wait()) }
-    jobs.append(BatchJob(filling, prepare))
+    if jobs.count == Self.jobLimit { try completeFirst() }
+    jobs.append(BatchJob(filling, prepare, checksRules: rules != nil))
     filling = spares.popLast() ?? RecordBatch()
   }
 
-  private func complete(_ done: RecordBatch) throws {
-    var batch = done
+  private func completeFirst() throws {
+    var batch = jobs.removeFirst().wait()
+    try complete(&batch)
+    batch.clear()
+    spares.append(batch)
+  }
+
+  private func complete(_ batch: inout RecordBatch) throws {
+    tally(&batch)
+    if let onRecord {
+      for index in 0..<batch.count { try onRecord(&batch.records[index], batch.hashes[index]) }
+    }
+    try onBatch?(&batch)
+  }
+
+  /// What must happen in store order: counts, digest and the rules over all records.
+  private func tally(_ batch: inout RecordBatch) {
+    var counts = counts
     for index in 0..<batch.count {
       hashes.insert(batch.hashes[index])
       counts[batch.records[index].kind, default: 0] += 1
-      rules?.observe(batch.records[index])
-      try onRecord?(&batch.records[index], batch.hashes[index])
     }
-    try onBatch?(&batch)
-    batch.clear()
-    spares.append(batch)
+    self.counts = counts
+    guard var rules = rules.take() else { return }
+    rules.add(batch.rules.findings)
+    for index in 0..<batch.count { rules.observe(&batch.records[index]) }
+    self.rules = rules
   }
 
   package func note(_ finding: Finding) { log.add(finding) }
@@ -79,11 +95,12 @@ package final class Survey: RecordSink {
   /// Waits for the records on their way and makes the findings that need all of them. Call after
   /// the last record; calling again changes nothing.
   package func finish() throws {
-    while !jobs.isEmpty { try complete(jobs.removeFirst().wait()) }
+    while !jobs.isEmpty { try completeFirst() }
     if filling.count > 0 {
-      filling.process(prepare)
-      try complete(filling)
+      var last = filling
       filling = RecordBatch()
+      last.process(prepare, checksRules: rules != nil)
+      try complete(&last)
     }
     spares = []
     rules?.finish()

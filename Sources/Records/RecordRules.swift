@@ -1,0 +1,167 @@
+import LosslessJSON
+
+/// The rules that one record can break by itself: fields that must be there, types, known values,
+/// times (FORMATS: memory-graph, intent-snapshot). Pure, for any thread.
+package struct RecordRules: Sendable {
+  /// Findings so far, without their path; `place.file` of the record they came from is beside.
+  package private(set) var findings: [(finding: Finding, file: Int)] = []
+  private var scratch = ByteBuffer()
+
+  package init() {}
+
+  /// The values that upstream's enumerations have (FORMATS: StorableIntent, Edge).
+  private static let statuses: [StaticString] = [
+    "Active", "Executing", "Completed", "Failed", "Archived", "Suspended",
+  ]
+  private static let triggers: [StaticString] = [
+    "HumanRequest", "PlanExecution", "SystemEvent", "IntentCompletion", "ArbiterInference",
+  ]
+  private static let edgeTypes: [StaticString] = [
+    "DependsOn", "IsSubgoalOf", "ConflictsWith", "Enables", "RelatedTo", "TriggeredBy", "Blocks",
+  ]
+
+  /// Checks a record, which stays as it is: lent for writing so that none of it is copied.
+  package mutating func check(_ record: inout Record) {
+    switch record.kind {
+    case .entity: checkEntity(record)
+    case .relation: checkRelation(record)
+    case .intent: checkIntent(record)
+    case .edge: checkEdge(record)
+    case .document: break
+    default: checkOther(record)
+    }
+  }
+
+  private mutating func checkEntity(_ record: borrowing Record) {
+    let object = record.body
+    require("name", .string, of: object, record)
+    require("entityType", .string, of: object, record)
+    if let list = require("observations", .array, of: object, record) {
+      let count = record.text.countChildren(of: list, otherThan: .string)
+      if count > 0 {
+        add(.error, .wrongType, "has \(count) observations that are no strings", record)
+      }
+    }
+    checkMetadata(of: object, record)
+  }
+
+  private mutating func checkRelation(_ record: borrowing Record) {
+    let object = record.body
+    require("from", .string, of: object, record)
+    require("relationType", .string, of: object, record)
+    require("to", .string, of: object, record)
+    checkMetadata(of: object, record)
+  }
+
+  private mutating func checkMetadata(of object: Int, _ record: borrowing Record) {
+    guard let metadata = record.text.member("metadata", of: object),
+      record.text.kind(metadata) == .object
+    else { return }
+    let created = time("createdAt", of: metadata, record)
+    let updated = time("updatedAt", of: metadata, record)
+    _ = time("dueDate", of: metadata, record)
+    if let created, let updated, updated < created {
+      add(.warning, .timeOrder, "was updated before it was created", record)
+    }
+  }
+
+  private mutating func time(_ key: StaticString, of object: Int, _ record: borrowing Record)
+    -> ISOTime?
+  {
+    guard let token = record.text.member(key, of: object), record.text.kind(token) == .string
+    else { return nil }
+    scratch.removeAll()
+    record.text.appendDecoded(token, to: &scratch)
+    if scratch.isEmpty { return nil }
+    if let time = ISOTime(scratch.span) { return time }
+    let shown = String(decoding: scratch.array, as: UTF8.self)
+    add(.warning, .badTime, "has a \(key) that is no ISO 8601 time: \(shown)", record)
+    return nil
+  }
+
+  private mutating func checkIntent(_ record: borrowing Record) {
+    require("intent_id", .string, of: 0, record)
+    if !record.scope.isEmpty {
+      let key = String(decoding: record.scope, as: UTF8.self)
+      add(.warning, .keyMismatch, "is stored under the key \(key)", record)
+    }
+    require("goal", .string, of: 0, record)
+    if let status = require("status", .string, of: 0, record) {
+      checkValue(status, "status", Self.statuses, record)
+    }
+    require("original_request", .string, of: 0, record, .warning)
+    require("rtfs_intent_source", .string, of: 0, record, .warning)
+    require("constraints", .object, of: 0, record, .warning)
+    require("preferences", .object, of: 0, record, .warning)
+    require("generation_context", .object, of: 0, record, .warning)
+    require("metadata", .object, of: 0, record, .warning)
+    if let trigger = require("triggered_by", .string, of: 0, record, .warning) {
+      checkValue(trigger, "triggered_by", Self.triggers, record)
+    }
+    require("priority", .number, of: 0, record, .warning)
+    let created = seconds("created_at", record)
+    let updated = seconds("updated_at", record)
+    if let created, let updated, updated < created {
+      add(.warning, .timeOrder, "was updated before it was created", record)
+    }
+  }
+
+  /// Unix seconds.
+  private mutating func seconds(_ key: StaticString, _ record: borrowing Record) -> Int? {
+    guard require(key, .number, of: 0, record, .warning) != nil else { return nil }
+    if let value = record.text.integer(key) { return value }
+    add(.warning, .badTime, "has a \(key) that is no count of seconds", record)
+    return nil
+  }
+
+  private mutating func checkEdge(_ record: borrowing Record) {
+    require("from", .string, of: 0, record)
+    require("to", .string, of: 0, record)
+    if let type = require("edge_type", .string, of: 0, record) {
+      checkValue(type, "edge_type", Self.edgeTypes, record)
+    }
+  }
+
+  private mutating func checkValue(
+    _ token: Int, _ key: StaticString, _ known: [StaticString], _ record: borrowing Record
+  ) {
+    for value in known where record.text.isString(token, equalTo: value) { return }
+    let value = String(decoding: record.text.decoded(token), as: UTF8.self)
+    add(.warning, .unknownValue, "has an unknown \(key): \(value)", record)
+  }
+
+  /// Plans, actions, runs, tasks, users, projects: the id must be there.
+  private mutating func checkOther(_ record: borrowing Record) {
+    scratch.removeAll()
+    if !record.appendID(to: &scratch) { add(.error, .missingField, "has no id", record) }
+  }
+
+  /// Checks that `key` is there with a value of `kind`.
+  @discardableResult
+  private mutating func require(
+    _ key: StaticString, _ kind: JSONToken.Kind, of object: Int, _ record: borrowing Record,
+    _ severity: Finding.Severity = .error
+  ) -> Int? {
+    guard let token = record.text.member(key, of: object) else {
+      add(severity, .missingField, "has no \(key)", record)
+      return nil
+    }
+    if record.text.kind(token) == kind { return token }
+    let found = record.text.kind(token)
+    add(severity, .wrongType, "has a \(key) of the wrong type (\(found))", record)
+    return nil
+  }
+
+  private mutating func add(
+    _ severity: Finding.Severity, _ code: Finding.Code, _ message: String,
+    _ record: borrowing Record
+  ) {
+    let place = record.place
+    findings.append(
+      (
+        Finding(
+          severity, code, message, line: place.line > 0 ? place.line : nil, offset: place.offset,
+          length: place.length, record: record.label), place.file
+      ))
+  }
+}
