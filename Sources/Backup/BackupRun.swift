@@ -153,7 +153,10 @@ extension BackupPlan {
       return BackupResult(
         archive: nil, manifest: last, seal: nil, log: survey.log, unchangedSince: parent.path)
     }
-    return try publish(writer, manifest, formats)
+    let target = try freePath()
+    let output = try ArchiveOutput(for: target)
+    try writer.write(manifest, to: output)
+    return try publish(output, at: target, manifest, survey.log, formats)
   }
 
   private static func sameFiles(_ a: Manifest, _ b: Manifest) -> Bool {
@@ -231,12 +234,11 @@ extension BackupPlan {
     }
   }
 
+  /// Verifies what was written, then gives it its name.
   private func publish(
-    _ writer: SnapshotWriter, _ manifest: Manifest, _ formats: [StoreFormat]
+    _ output: ArchiveOutput, at target: FilePath, _ manifest: Manifest, _ log: FindingLog,
+    _ formats: [StoreFormat]
   ) throws -> BackupResult {
-    let target = try freePath()
-    let output = try ArchiveOutput(for: target)
-    try writer.write(manifest, to: output)
     if request.verifies {
       let check = try Verification.run(
         output.temporaryPath, formats: formats, quick: false, unpublished: true)
@@ -258,7 +260,7 @@ extension BackupPlan {
       throw error
     }
     return BackupResult(
-      archive: Disk.absolute(target), manifest: manifest, seal: seal, log: writer.survey.log,
+      archive: Disk.absolute(target), manifest: manifest, seal: seal, log: log,
       unchangedSince: nil)
   }
 

@@ -33,13 +33,25 @@ extension BackupFile {
   /// For the verbatim files each is hashed on the way, for JSON the whole of `backup.json`; a
   /// hash that is not the manifest's is a `damaged-member` finding. Damage to the archive throws.
   package func read(_ encoding: Encoding, formats: [StoreFormat], into survey: Survey) throws {
+    try readRecords(encoding, formats, survey)
+    try survey.finish()
+  }
+
+  /// Hashes the verbatim files without reading records from them.
+  func hashFiles(_ survey: Survey) throws {
+    try HashingTree(try BackupTree(self)).finish(survey)
+    try survey.finish()
+  }
+
+  private func readRecords(
+    _ encoding: Encoding, _ formats: [StoreFormat], _ survey: Survey
+  ) throws {
     switch encoding {
     case .verbatim:
       let tree = HashingTree(try BackupTree(self))
       let options = ReadOptions(idField: manifest.idField.flatMap(JSONPointer.init))
       try formats.named(manifest.kind).read(tree, options, survey)
       try tree.finish(survey)
-      try survey.finish()
     case .json: try readJSON(into: survey)
     case .rtfs: try readRTFS(into: survey)
     }
@@ -57,7 +69,6 @@ extension BackupFile {
     let expected = manifest.entries[entry]
     let tree = HybridTree(self, entry, end: expected.rtfsOffset ?? expected.header.size)
     try StoreFormat.intentSnapshot.read(tree, ReadOptions(), survey)
-    try survey.finish()
     // The hash goes over the RTFS text as well. If that is damaged, the records above still hold,
     // and reading the RTFS tells of it.
     guard let sha256 = try? tree.hashRest(), sha256 != expected.sha256 else { return }
@@ -91,7 +102,6 @@ extension BackupFile {
     var reader = RTFSReader(text)
     var record = Record()
     while try reader.next(&record) { try survey.take(&record) }
-    try survey.finish()
   }
 }
 

@@ -53,14 +53,10 @@ final class HybridWriter {
     { batch in
       var writer = RTFSWriter()
       for index in 0..<batch.count {
-        if batch.records[index].kind == .intent {
-          appendIntent(batch.records[index], to: &batch.prepared)
-        } else {
-          ScopedRecord.append(batch.records[index], to: &batch.prepared)
-        }
+        appendElement(&batch.records[index], to: &batch.prepared)
         batch.ends.append(batch.prepared.count)
         guard hasRTFS else { continue }
-        appendSortKey(batch.records[index], batch.hashes[index], to: &batch.prepared)
+        appendSortKey(&batch.records[index], batch.hashes[index], to: &batch.prepared)
         batch.ends.append(batch.prepared.count)
         writer.append(&batch.records[index], to: &batch.prepared)
         batch.ends.append(batch.prepared.count)
@@ -68,9 +64,18 @@ final class HybridWriter {
     }
   }
 
+  /// Lent for writing, here and below, only so that the record is not copied.
+  private static func appendElement(_ record: inout Record, to out: inout ByteBuffer) {
+    if record.kind == .intent {
+      appendIntent(record, to: &out)
+    } else {
+      ScopedRecord.append(record, to: &out)
+    }
+  }
+
   /// Kind in the order of the RTFS text, id, and half the hash to settle equal ids.
   private static func appendSortKey(
-    _ record: borrowing Record, _ hash: Hash256, to out: inout ByteBuffer
+    _ record: inout Record, _ hash: Hash256, to out: inout ByteBuffer
   ) {
     out.append(UInt8(RTFSSnapshot.order.firstIndex(of: record.kind) ?? 255))
     record.appendID(to: &out)
@@ -107,7 +112,7 @@ final class HybridWriter {
     var piece = 0
     for index in 0..<batch.count {
       let element = batch.ends[piece]
-      try addElement(batch.records[index], text.extracting(start..<element))
+      try addElement(&batch.records[index], text.extracting(start..<element))
       start = element
       piece += 1
       guard lines != nil else { continue }
@@ -119,7 +124,7 @@ final class HybridWriter {
     }
   }
 
-  private func addElement(_ record: borrowing Record, _ element: Span<UInt8>) throws {
+  private func addElement(_ record: inout Record, _ element: Span<UInt8>) throws {
     if record.kind == .intent {
       var key = ByteBuffer()
       Self.appendKey(of: record, to: &key)

@@ -151,6 +151,7 @@ package final class SnapshotWriter {
     try framing.write(Tar.endOfArchive)
     try framing.finish()
     output.contentSize = framing.contentSize + hybrid.contentSize + store.contentSize
+    survey.forgetRecords()
   }
 }
 

@@ -114,6 +114,9 @@ package final class Survey: RecordSink {
   /// The store digest of the records taken.
   package func digest() -> Hash256 { hashes.finish() }
 
+  /// Gives back the memory of the hashes; the digest must have been taken before.
+  package func forgetRecords() { hashes = StoreDigest() }
+
   /// The hashes of the records taken, for comparing with another survey's.
   package var records: StoreDigest {
     get { hashes }
