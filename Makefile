@@ -1,0 +1,63 @@
+# Holdfast: build, prove, install. `make help` lists the targets.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+SWIFT ?= swift
+BINARY := .build/release/holdfast
+
+# What building and testing need beside the Swift toolchain (Debian and Ubuntu names).
+PACKAGES := libarchive-dev libzstd-dev libsqlite3-dev zstd strace jq sqlite3
+
+.PHONY: help deps build demo test lint bench install clean
+
+help: ## Say what each target does
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s  %s\n", $$1, $$2 }' Makefile
+
+deps: ## Install the system packages that are missing (apt-get; sudo when not root)
+	@missing=(); \
+	for package in $(PACKAGES); do \
+	  state="$$(dpkg-query -W -f '$${db:Status-Status}' "$$package" 2>/dev/null || true)"; \
+	  [[ "$$state" == installed ]] || missing+=("$$package"); \
+	done; \
+	if (( $${#missing[@]} == 0 )); then echo "deps: all there"; exit 0; fi; \
+	echo "deps: installing $${missing[*]}"; \
+	sudo=(); if (( EUID != 0 )); then sudo=(sudo); fi; \
+	"$${sudo[@]}" apt-get update -qq; \
+	"$${sudo[@]}" env DEBIAN_FRONTEND=noninteractive \
+	  apt-get install -qq -y --no-install-recommends "$${missing[@]}" >/dev/null; \
+	echo "deps: done"
+
+build: ## Build the release binary: .build/release/holdfast
+	$(SWIFT) build -c release --product holdfast
+
+demo: deps build ## Back up, damage and restore the samples in a scratch directory
+	HOLDFAST_BINARY="$(CURDIR)/$(BINARY)" samples/demo.sh
+
+test: deps build ## Run every test, those of the command line against the release binary
+	HOLDFAST_BINARY="$(CURDIR)/$(BINARY)" $(SWIFT) test
+
+lint: ## Check the formatting; warnings are errors in every build already
+	$(SWIFT) format lint --strict -r Sources Tests Package.swift
+
+bench: deps build ## Measure against jq, restic and borg on the same data
+	HOLDFAST_BINARY="$(CURDIR)/$(BINARY)" Benchmarks/run
+
+install: build ## Install the binary and shell completions under PREFIX (/usr/local)
+	install -D -m 755 $(BINARY) "$(DESTDIR)$(PREFIX)/bin/holdfast"
+	@completion() { \
+	  install -d "$$(dirname "$$2")"; \
+	  $(BINARY) --generate-completion-script "$$1" > "$$2"; \
+	  chmod 644 "$$2"; \
+	  echo "installed $$2"; \
+	}; \
+	share="$(DESTDIR)$(PREFIX)/share"; \
+	completion bash "$$share/bash-completion/completions/holdfast"; \
+	completion zsh "$$share/zsh/site-functions/_holdfast"; \
+	completion fish "$$share/fish/vendor_completions.d/holdfast.fish"
+
+clean: ## Remove what was built
+	rm -rf .build
