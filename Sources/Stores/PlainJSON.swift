@@ -11,12 +11,16 @@ extension StoreFormat {
     recognises: { tree in
       guard tree.isSingleFile else { return false }
       var (values, lines) = (0, 0)
+      var startsWithValue = false
       try FileHead(tree, 0).forEachLine { line in
         lines += 1
-        if (try? JSONText(line)) != nil { values += 1 }
-        return lines < 1000 && values < 2
+        let isValue = (try? JSONText(line)) != nil
+        if isValue { values += 1 }
+        if lines == 1 { startsWithValue = isValue }
+        return lines < 1000 && !(startsWithValue && lines > 1)
       }
-      return values > 0 && lines > 1
+      // A pretty-printed document has lines that are values too: the last element of each array.
+      return lines > 1 && (startsWithValue || values * 2 > lines)
     },
     read: { tree, options, sink in
       for (index, file) in tree.files.enumerated() where !file.isDirectory {
