@@ -15,6 +15,10 @@ cp -a "$samples/intact" "$scratch/stores"
 chmod -R u+w "$scratch/stores"
 cd "$scratch"
 
+# The first night and the second one: backups take their time from here where it is set.
+night() { export SOURCE_DATE_EPOCH="$(date -u -d "2026-05-$1T03:15:00Z" +%s)"; }
+night 20
+
 say() { printf '\n# %s\n' "$*"; }
 
 # expect CODE COMMAND: prints the command, runs it, and checks its exit code.
@@ -46,11 +50,12 @@ expect 0 holdfast list backups
 expect 0 holdfast verify backups
 
 say "Restored and checked without Holdfast: tar and sha256sum."
-expect 0 "mkdir plain && tar --zstd -xf backups/memory-*.tar.zst -C plain && \
+expect 0 "mkdir plain && tar --zstd -xf backups/memory-20260520T031500Z.tar.zst -C plain && \
 cd plain && sha256sum -c SHA256SUMS"
 expect 0 cmp plain/store/memory.jsonl stores/memory.jsonl
 
 say "A bad day: the last write stopped half way, and the program refuses its own file."
+night 21
 expect 0 cp -p stores/memory.jsonl good.jsonl
 expect 0 truncate -s 1700 stores/memory.jsonl
 expect 4 "jq -c . stores/memory.jsonl >/dev/null || exit 4"
@@ -63,18 +68,19 @@ expect 0 holdfast list backups --name memory
 say "Restore takes the newest good backup, not the newest one."
 expect 0 holdfast restore backups --name memory --to recovered
 expect 0 cmp recovered/memory.jsonl good.jsonl
+expect 0 holdfast restore --quiet backups@2026-05-20 --name memory --to as-of-the-20th
 expect 3 holdfast diff recovered/memory.jsonl stores/memory.jsonl
 
 say "Back in place: what was there stays as an undo copy."
 expect 0 holdfast restore backups --name coaia --to stores/coaia --overwrite always
-expect 0 diff -r stores/coaia stores/coaia.undo-\*
+expect 0 diff -r stores/coaia stores/coaia.undo-20260521T031500Z
 
 say "A store that lost everything is refused, and no backup is made of it."
 expect 0 truncate -s 0 stores/events.jsonl
 expect 13 holdfast backup --quiet --to backups stores/events.jsonl
 
 say "One flipped byte in an archive is found, and what still holds is named."
-expect 0 "cp backups/memory-*[0-9]Z.tar.zst flipped.tar.zst && \
+expect 0 "cp backups/memory-20260520T031500Z.tar.zst flipped.tar.zst && \
 printf '\\377' | dd of=flipped.tar.zst bs=1 seek=1500 conv=notrunc status=none"
 expect 12 holdfast verify flipped.tar.zst
 
