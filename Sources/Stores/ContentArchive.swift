@@ -213,12 +213,12 @@ package struct ContentArchive {
     try sink.take(&record)
   }
 
-  /// What an object is, by the field that only its kind has.
+  /// What an object is, by its own id: an action also names the plan and the intent it serves.
   static func kind(of text: JSONText) -> RecordKind {
-    if text.member("intent_id") != nil { return .intent }
-    if text.member("edge_type") != nil { return .edge }
-    if text.member("plan_id") != nil { return .plan }
     if text.member("action_id") != nil { return .action }
+    if text.member("plan_id") != nil { return .plan }
+    if text.member("edge_type") != nil { return .edge }
+    if text.member("intent_id") != nil { return .intent }
     return .document
   }
 }
