@@ -27,7 +27,6 @@ package struct Finding: Sendable, Equatable {
     // Files of a store.
     case hashMismatch = "hash-mismatch", missingFile = "missing-file", orphan
     case badIndex = "bad-index", leftover, skippedFile = "skipped-file"
-    case changedWhileReading = "changed-while-reading"
     // Backups.
     case damagedFrame = "damaged-frame", damagedMember = "damaged-member"
     case badManifest = "bad-manifest", sidecarMissing = "sidecar-missing"
