@@ -54,6 +54,8 @@ let tests: [Target] = [
   .testTarget(name: "RTFSTests", dependencies: ["RTFS"], swiftSettings: strict),
   .testTarget(name: "ArchiveTests", dependencies: ["Archive"], swiftSettings: strict),
   .testTarget(
+    name: "DocumentationTests", dependencies: ["Records"], swiftSettings: strict),
+  .testTarget(
     name: "CommandLineTests", exclude: ["Golden"],
     swiftSettings: strict),
 ]

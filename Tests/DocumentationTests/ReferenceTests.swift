@@ -1,0 +1,80 @@
+import Records
+import Testing
+
+/// What the documents point at is there.
+struct ReferenceTests {
+  @Test(arguments: Checkout.documents)
+  func linksResolve(_ path: String) throws {
+    let base = path.split(separator: "/").dropLast().map(String.init)
+    for link in try Markdown(path).links where !link.hasPrefix("https://") {
+      var parts = base
+      for part in link.prefix(while: { $0 != "#" }).split(separator: "/") {
+        if part == ".." { _ = parts.popLast() } else { parts.append(String(part)) }
+      }
+      #expect(Checkout.exists(parts.joined(separator: "/")), "\(path): \(link)")
+    }
+  }
+
+  /// No path of some one machine: what is written down must hold on every one.
+  @Test(arguments: Checkout.documents + ["Makefile", ".ci/run", "samples/demo.sh"])
+  func noPathsOfOneMachine(_ path: String) throws {
+    let text = try Checkout.read(path)
+    for place in ["/work/", "/root/", "/tmp/", "/home/", "/Users/", "../shared"] {
+      #expect(!text.contains(place), "\(path) names \(place)")
+    }
+  }
+
+  /// Each guarantee names tests, in the form that `swift test --filter` takes, and those exist.
+  @Test func guaranteesNameTests() throws {
+    let rows = try Markdown("README.md").rows(under: "Guarantees")
+    #expect(rows.count >= 8)
+    // Lines such as `CommandLineTests/DigestTests.swift:func shapeMakesNoDifference`.
+    let found = try Shell().run(
+      "cd '\(Checkout.root)/Tests' && grep -roE --include='*.swift' '(func|struct) [A-Za-z0-9]+' *")
+    var names: Set<String> = []
+    for line in found.output.split(separator: "\n") {
+      guard let target = line.split(separator: "/").first,
+        let name = line.split(separator: " ").last
+      else { continue }
+      names.insert("\(target).\(name)")
+    }
+    var missing: [Substring] = []
+    for row in rows {
+      let tests = row[1].split(separator: "`").filter { $0.contains(".") }
+      #expect(!tests.isEmpty, "\(row[0]) names no test")
+      for test in tests {
+        let parts = test.split(whereSeparator: { "./".contains($0) })
+        let isThere =
+          parts.count == 3 && parts.dropFirst().allSatisfy { names.contains("\(parts[0]).\($0)") }
+        if !isThere { missing.append(test) }
+      }
+    }
+    #expect(missing == [])
+  }
+
+  /// The codes in the tables of findings are those that there are.
+  @Test func findingsAreAllDescribed() throws {
+    let text = try Markdown("docs/stores.md")
+    let told = ["Bytes", "Records", "Files of a store", "Backups"].flatMap {
+      text.rows(under: $0).map { $0[0].filter { $0 != "`" } }
+    }
+    #expect(Set(told).count == told.count)
+    #expect(Set(told) == Set(Finding.Code.allCases.map(\.rawValue)))
+  }
+
+  @Test func targetsOfTheMakefileExist() throws {
+    let targets = Set(
+      try Checkout.read("Makefile").split(separator: "\n").compactMap { line in
+        line.contains(":.*##") || !line.contains(":") ? nil : line.split(separator: ":").first
+      })
+    for path in ["README.md", ".ci/run"] {
+      for line in try Checkout.read(path).split(separator: "\n") {
+        for call in line.split(separator: "make ", omittingEmptySubsequences: false).dropFirst()
+        where line.hasPrefix("make ") || line.contains("`make ") {
+          let target = call.prefix { $0.isLetter }
+          #expect(targets.contains(target), "\(path): make \(target)")
+        }
+      }
+    }
+  }
+}
