@@ -41,7 +41,8 @@ test: deps build ## Run every test, those of the command line against the releas
 	HOLDFAST_BINARY="$(CURDIR)/$(BINARY)" $(SWIFT) test
 
 lint: ## Check the formatting; warnings are errors in every build already
-	$(SWIFT) format lint --strict -r Sources Tests Package.swift
+	$(SWIFT) format lint --strict -r Sources Tests Package.swift \
+	  $(wildcard Benchmarks/Package.swift Benchmarks/Sources)
 
 bench: deps build ## Measure against jq, restic and borg on the same data
 	HOLDFAST_BINARY="$(CURDIR)/$(BINARY)" Benchmarks/run
