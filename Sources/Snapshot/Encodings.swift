@@ -23,10 +23,9 @@ package enum Encoding: String, Sendable, CaseIterable {
 extension BackupFile {
   /// The encodings that this backup was written with.
   package var encodings: [Encoding] {
-    Encoding.allCases.filter { $0 != .rtfs || hybridEntry.map(rtfsOffset) != nil }
+    let hasRTFS = hybridEntry.map { manifest.entries[$0].rtfsOffset != nil } ?? false
+    return Encoding.allCases.filter { $0 != .rtfs || hasRTFS }
   }
-
-  private func rtfsOffset(_ entry: Int) -> Int? { manifest.entries[entry].rtfsOffset }
 
   /// Reads all records of one encoding into `survey`, from that encoding alone.
   ///
