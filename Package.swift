@@ -45,12 +45,22 @@ let rooms: [Target] = [
 ]
 
 let tests: [Target] = [
+  .target(
+    name: "TestSupport",
+    dependencies: ["LosslessJSON", .product(name: "SystemPackage", package: "swift-system")],
+    path: "Tests/TestSupport", swiftSettings: strict),
   .testTarget(
-    name: "LosslessJSONTests", dependencies: ["LosslessJSON"],
+    name: "LosslessJSONTests", dependencies: ["LosslessJSON", "TestSupport"],
     exclude: ["Support/canonical_reference.py"], swiftSettings: strict),
-  .testTarget(name: "RecordsTests", dependencies: ["Records"], swiftSettings: strict),
-  .testTarget(name: "DiskTests", dependencies: ["Disk"], swiftSettings: strict),
-  .testTarget(name: "StoresTests", dependencies: ["Stores"], swiftSettings: strict),
+  .testTarget(
+    name: "RecordsTests", dependencies: ["Records", "TestSupport"], swiftSettings: strict),
+  .testTarget(name: "DiskTests", dependencies: ["Disk", "TestSupport"], swiftSettings: strict),
+  .testTarget(
+    name: "StoresTests", dependencies: ["Stores", "TestSupport"], swiftSettings: strict),
+  .testTarget(
+    name: "SnapshotTests", dependencies: ["Snapshot", "TestSupport"], swiftSettings: strict),
+  .testTarget(
+    name: "BackupTests", dependencies: ["Backup", "TestSupport"], swiftSettings: strict),
   .testTarget(name: "RTFSTests", dependencies: ["RTFS"], swiftSettings: strict),
   .testTarget(name: "ArchiveTests", dependencies: ["Archive"], swiftSettings: strict),
   .testTarget(

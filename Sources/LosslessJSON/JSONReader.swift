@@ -15,10 +15,17 @@ package struct JSONReader<Source: ByteSource & ~Copyable>: ~Copyable {
   /// Line feeds in everything before `counted`, a position in the window.
   private var linesBefore: Int
   private var counted = 0
+  private let elementLimit: Int
 
   /// - Parameter offset: the absolute offset of the first byte that `source` will give.
   /// - Parameter linesBefore: line feeds before that byte.
-  package init(_ source: consuming Source, offset: Int = 0, linesBefore: Int = 0) {
+  /// - Parameter elementLimit: values longer than about this many bytes are refused as `tooLong`
+  ///   before they fill the memory, as a lost quote makes of all that follows.
+  package init(
+    _ source: consuming Source, offset: Int = 0, linesBefore: Int = 0,
+    elementLimit: Int = JSONIndex.maximumLength
+  ) {
+    self.elementLimit = elementLimit
     self.source = source
     base = offset
     self.linesBefore = linesBefore
@@ -172,13 +179,14 @@ package struct JSONReader<Source: ByteSource & ~Copyable>: ~Copyable {
   /// up to the closing quote, the first malformed one, or one that may be cut off.
   private func wholeCharacters(in visible: Int) -> Int {
     let text = window.span.extracting(cursor..<cursor + visible)
+    let isLast = ended && cursor + visible == window.count
     var end = 0
     while true {
       end = text.endOfPlainString(from: end)
       guard end < text.count else { return end }
       let length: Int
       switch text[end] {
-      case 0x5C: length = escapeLength(text.extracting(end..<text.count))
+      case 0x5C: length = escapeLength(text.extracting(end..<text.count), isLast: isLast)
       case 0x80...: length = text.lengthOfUTF8Sequence(at: end)
       default: return end
       }
@@ -189,7 +197,8 @@ package struct JSONReader<Source: ByteSource & ~Copyable>: ~Copyable {
 
   /// The length of the escape at the front, 12 for a pair of surrogates; 0 if it is malformed or
   /// may be cut off.
-  private func escapeLength(_ text: Span<UInt8>) -> Int {
+  /// - Parameter isLast: whether nothing follows `text`.
+  private func escapeLength(_ text: Span<UInt8>, isLast: Bool) -> Int {
     guard text.count >= 2 else { return 0 }
     switch text[1] {
     case 0x22, 0x5C, 0x2F, 0x62, 0x66, 0x6E, 0x72, 0x74: return 2
@@ -198,7 +207,7 @@ package struct JSONReader<Source: ByteSource & ~Copyable>: ~Copyable {
     }
     guard let high = unit(text, at: 2) else { return 0 }
     guard high >= 0xD800, high < 0xDC00 else { return 6 }
-    if text.count < 12 { return ended ? 6 : 0 }
+    if text.count < 12 { return isLast ? 6 : 0 }
     guard text[6] == 0x5C, text[7] == 0x75, let low = unit(text, at: 8) else { return 6 }
     return low >= 0xDC00 && low < 0xE000 ? 12 : 6
   }
@@ -226,6 +235,7 @@ package struct JSONReader<Source: ByteSource & ~Copyable>: ~Copyable {
           return max(at, 1)
         default: at += 1
         }
+        if at > elementLimit { throw JSONError(.tooLong, at: offset) }
       }
     }
     while true {
@@ -244,6 +254,8 @@ package struct JSONReader<Source: ByteSource & ~Copyable>: ~Copyable {
             at += 1
           } else if at + 1 < seen {
             at += 2
+          } else if at > elementLimit {
+            throw JSONError(.tooLong, at: offset)
           } else if try !fill() {
             throw JSONError(.unexpectedEnd, at: base + window.count)
           }
@@ -255,7 +267,7 @@ package struct JSONReader<Source: ByteSource & ~Copyable>: ~Copyable {
         depth -= 1
         if depth == 0 { return at }
       }
-      if at > JSONIndex.maximumLength { throw JSONError(.tooLong, at: offset) }
+      if at > elementLimit { throw JSONError(.tooLong, at: offset) }
     }
   }
 

@@ -1,0 +1,90 @@
+import Glibc
+import SystemPackage
+
+/// A program that failed, or a file that could not be read or written.
+package struct TestFailure: Error, CustomStringConvertible {
+  package let description: String
+
+  package init(_ description: String) { self.description = description }
+}
+
+/// A directory of its own for a test, removed with it.
+package final class Scratch {
+  package let path: FilePath
+
+  package init() throws {
+    var template = Array("/tmp/holdfast-unit-XXXXXX".utf8CString)
+    guard mkdtemp(&template) != nil else { throw TestFailure("no scratch directory") }
+    path = FilePath(
+      String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self))
+  }
+
+  deinit { _ = try? run("chmod -R u+rwX . 2>/dev/null; rm -rf '\(path)'") }
+
+  package func file(_ name: String) -> FilePath { path.pushing(FilePath(name)) }
+
+  /// Writes a file, and the directories above it.
+  @discardableResult
+  package func write(_ bytes: [UInt8], to name: String) throws -> FilePath {
+    let target = file(name)
+    if name.contains("/") { try run("mkdir -p '\(target.removingLastComponent())'") }
+    guard let stream = fopen(target.string, "wb") else {
+      throw TestFailure("cannot make \(target)")
+    }
+    let count = fwrite(bytes, 1, bytes.count, stream)
+    guard fclose(stream) == 0, count == bytes.count else {
+      throw TestFailure("cannot write \(target)")
+    }
+    return target
+  }
+
+  @discardableResult
+  package func write(_ text: String, to name: String) throws -> FilePath {
+    try write(Array(text.utf8), to: name)
+  }
+
+  package func read(_ name: String) throws -> [UInt8] { try Self.read(file(name)) }
+
+  package static func read(_ path: FilePath) throws -> [UInt8] {
+    guard let stream = fopen(path.string, "rb") else { throw TestFailure("cannot open \(path)") }
+    defer { fclose(stream) }
+    var bytes: [UInt8] = []
+    var block = [UInt8](repeating: 0, count: 1 << 16)
+    while true {
+      let count = fread(&block, 1, block.count, stream)
+      bytes += block[0..<count]
+      if count == 0 { break }
+    }
+    guard ferror(stream) == 0 else { throw TestFailure("cannot read \(path)") }
+    return bytes
+  }
+
+  package func exists(_ name: String) -> Bool { access(file(name).string, F_OK) == 0 }
+
+  /// Runs a shell command in the directory; throws with what it said unless it exits 0.
+  /// Returns its standard output.
+  @discardableResult
+  package func run(_ command: String) throws -> String {
+    let text = "cd '\(path)' || exit 1\n{ \(command)\n} 2>&1"
+    guard let pipe = popen(text, "r") else { throw TestFailure("cannot run \(command)") }
+    var said: [UInt8] = []
+    var block = [UInt8](repeating: 0, count: 4096)
+    while true {
+      let count = fread(&block, 1, block.count, pipe)
+      if count == 0 { break }
+      said += block[0..<count]
+    }
+    let status = pclose(pipe)
+    let output = String(decoding: said, as: UTF8.self)
+    guard status == 0 else { throw TestFailure("'\(command)' ended with \(status): \(output)") }
+    return output
+  }
+
+  /// Runs a Python script in the directory and returns what it printed.
+  @discardableResult
+  package func python(_ script: String, _ arguments: String...) throws -> String {
+    try write(script, to: "script.py")
+    let words = arguments.map { "'\($0)'" }.joined(separator: " ")
+    return try run("python3 script.py \(words)")
+  }
+}
