@@ -23,7 +23,19 @@ final class MemberWriter {
   private let places: Places
 
   private final class Places {
-    var stretches: [Stretch] = []
+    /// In the order of the writer's own bytes; `offset` counts those before.
+    private(set) var pieces: [(offset: Int, stretch: Stretch)] = []
+    private var count = 0
+
+    /// Uncompressed content arrives in any number of pieces a frame.
+    func add(_ start: Int, _ end: Int) {
+      if let last = pieces.last, last.stretch.end == start {
+        pieces[pieces.count - 1].stretch.end = end
+      } else {
+        pieces.append((count, Stretch(start: start, end: end)))
+      }
+      count += end - start
+    }
   }
 
   init(_ pool: CompressionPool, spill: SpillFile) {
@@ -33,7 +45,7 @@ final class MemberWriter {
     frames = FrameWriter(pool, contentLimit: Self.frameLimit) { frame in
       let start = spill.count
       try spill.append(frame)
-      places.stretches.append(Stretch(start: start, end: spill.count))
+      places.add(start, spill.count)
     }
   }
 
@@ -68,15 +80,36 @@ final class MemberWriter {
 
   /// The frames that hold the content from `start` to `end`, both at a cut.
   func stretches(from start: Int, to end: Int) -> [Stretch] {
+    let frames = frames.frames
+    func frame(from content: Int) -> Int {
+      Self.first(frames.count) { (frames[$0].contentOffset ?? .max) >= content }
+    }
+    let (low, high) = (frame(from: start), frame(from: end))
+    guard low < high else { return [] }
+    let from = frames[low].offset
+    let to = frames[high - 1].offset + frames[high - 1].length
+    let pieces = places.pieces
+    func length(_ index: Int) -> Int { pieces[index].stretch.end - pieces[index].stretch.start }
+    var index = Self.first(pieces.count) { pieces[$0].offset + length($0) > from }
     var result: [Stretch] = []
-    for (frame, place) in zip(frames.frames, places.stretches) {
-      guard let at = frame.contentOffset, at >= start, at < end else { continue }
-      if let last = result.last, last.end == place.start {
-        result[result.count - 1].end = place.end
-      } else {
-        result.append(place)
-      }
+    while index < pieces.count, pieces[index].offset < to {
+      let (offset, place) = pieces[index]
+      result.append(
+        Stretch(
+          start: place.start + max(from - offset, 0),
+          end: place.start + min(to - offset, length(index))))
+      index += 1
     }
     return result
+  }
+
+  /// The first index of `count` for which `holds`, which then holds for all that follow.
+  private static func first(_ count: Int, _ holds: (Int) -> Bool) -> Int {
+    var (low, high) = (0, count)
+    while low < high {
+      let middle = (low + high) / 2
+      if holds(middle) { high = middle } else { low = middle + 1 }
+    }
+    return low
   }
 }
