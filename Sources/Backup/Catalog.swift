@@ -119,11 +119,10 @@ package enum MomentText {
   package static func parse(_ text: String) -> Int? {
     let bytes = Array(text.utf8)
     if bytes.count == 16, bytes[8] == 0x54, bytes[15] == 0x5A {
-      let t = Array(text)
-      let long =
-        "\(String(t[0..<4]))-\(String(t[4..<6]))-\(String(t[6..<8]))T"
-        + "\(String(t[9..<11])):\(String(t[11..<13])):\(String(t[13..<15]))Z"
-      return ISOTime(Array(long.utf8).span)?.seconds
+      let (dash, colon): ([UInt8], [UInt8]) = ([0x2D], [0x3A])
+      let date = bytes[0..<4] + dash + bytes[4..<6] + dash + bytes[6..<9]
+      let time = bytes[9..<11] + colon + bytes[11..<13] + colon + bytes[13..<16]
+      return ISOTime(Array(date + time).span)?.seconds
     }
     guard let time = ISOTime(bytes.span) else { return nil }
     return bytes.count == 10 ? time.seconds + 86_399 : time.seconds
