@@ -35,7 +35,13 @@ extension Manifest {
     if manifest.suspicions.isEmpty, text.flag("suspect") == true {
       manifest.suspicions = ["the manifest says so"]
     }
+    guard abs(Double(time)) < Double(timeLimit) else {
+      throw SnapshotError(.badManifest, "the manifest names a time that is out of range")
+    }
     for (kind, count) in integers("counts", text) {
+      guard (0...countLimit).contains(count) else {
+        throw SnapshotError(.badManifest, "the manifest counts \(count) records of a kind")
+      }
       if let kind = RecordKind(rawValue: kind) { manifest.counts[kind] = count }
     }
     manifest.findingCounts = integers("finding_counts", text)
@@ -51,6 +57,11 @@ extension Manifest {
     if let token = text.member("archive") { seal = try ArchiveSeal(text, token) }
     return (manifest, seal)
   }
+
+  /// Seconds either side of 1970, and records of a kind: beyond what there is, and far from where
+  /// reckoning with them could overflow.
+  private static let timeLimit = 1 << 40
+  private static let countLimit = 1 << 48
 
   fileprivate static func hash(_ key: StaticString, of object: Int, _ text: JSONText) -> Hash256? {
     text.string(key, of: object).flatMap { Hash256(hex: $0.span) }
@@ -78,14 +89,21 @@ extension Manifest.Entry {
     guard let path = text.member("path", of: object), text.kind(path) == .string,
       let size = text.integer("size", of: object), size >= 0,
       let mode = text.text("mode", of: object).flatMap({ Int($0, radix: 8) }),
-      let seconds = text.integer("mtime", of: object)
+      let seconds = text.integer("mtime", of: object), (0...0o7777).contains(mode)
     else { throw SnapshotError(.badManifest, "the manifest has a malformed member") }
     let isDirectory = text.text("type", of: object) == "directory"
+    let nanoseconds = text.integer("mtime_nsec", of: object) ?? 0
+    guard (0..<1_000_000_000).contains(nanoseconds), !isDirectory || size == 0 else {
+      throw SnapshotError(.badManifest, "the manifest has a member with an impossible time or size")
+    }
     header = MemberHeader(
       path: text.bytes(ofPath: path), kind: isDirectory ? .directory : .regular, size: size,
-      mode: mode, seconds: seconds, nanoseconds: text.integer("mtime_nsec", of: object) ?? 0)
+      mode: mode, seconds: seconds, nanoseconds: nanoseconds)
     sha256 = Manifest.hash("sha256", of: object, text)
     rtfsOffset = text.integer("rtfs_offset", of: object)
+    if let rtfsOffset, !(0...size).contains(rtfsOffset) {
+      throw SnapshotError(.badManifest, "the manifest has a member with a place outside it")
+    }
     if sha256 == nil, !isDirectory {
       throw SnapshotError(.badManifest, "the manifest has a member without a hash")
     }

@@ -94,7 +94,8 @@ package struct Verification: Sendable {
     }
     if seal.contentSize != backup.expectedContentSize {
       add(
-        .sidecarMismatch, "names \(seal.contentSize) bytes of content, not "
+        .sidecarMismatch,
+        "names \(seal.contentSize) bytes of content, not "
           + "\(backup.expectedContentSize)", path: BackupFile.sidecarPath(of: backup.path).string)
     }
   }
@@ -231,15 +232,19 @@ private struct EncodingCheck: Sendable {
       damage(error.message, error.offset)
     } catch let error as SnapshotError {
       damage(error.message, nil)
+    } catch let error as StoreError {
+      damage(error.message, nil)
     } catch let error as JSONError {
       damage("\(error.reason.rawValue), at byte \(error.offset) of it", nil)
     } catch let error as RTFSError {
       damage("\(error)", nil)
     }
     // Findings about the store itself are no damage of the backup, except in what it wrote.
-    findings = reasons + survey.log.findings.filter {
-      $0.code == .damagedMember || (encoding == .json && $0.severity == .error)
-    }
+    findings =
+      reasons
+      + survey.log.findings.filter {
+        $0.code == .damagedMember || (encoding == .json && $0.severity == .error)
+      }
     digest = hashesOnly ? backup.manifest.digest : survey.digest()
   }
 }
