@@ -29,7 +29,8 @@ package struct JSONText: Sendable {
   }
 
   /// The value under `key` of the object `object`: where a key is repeated, the last one, as
-  /// JavaScript and Python read it. Nil where it is absent or `object` is no object.
+  /// JavaScript and Python read it. Nil where it is absent, `key` is empty or `object` is no
+  /// object.
   package func member(_ key: StaticString, of object: Int = 0) -> Int? {
     let tokens = index.tokens.span
     let text = bytes.span
@@ -37,12 +38,13 @@ package struct JSONText: Sendable {
     guard top.kind == .object else { return nil }
     let length = UInt32(truncatingIfNeeded: key.utf8CodeUnitCount &+ 2)
     let wanted = UnsafeBufferPointer(start: key.utf8Start, count: key.utf8CodeUnitCount).span
+    guard let first = wanted.isEmpty ? nil : wanted[0] else { return nil }
     var found: Int?
     var at = object &+ 1
     while at < Int(top.next) {
       let name = tokens[at]
       if name.isPlain {
-        if name.end &- name.start == length,
+        if name.end &- name.start == length, text[Int(name.start) &+ 1] == first,
           text.extracting(Int(name.start) &+ 1..<Int(name.end) &- 1).isEqual(to: wanted)
         {
           found = at &+ 1

@@ -51,10 +51,11 @@ package struct GraphRules: Sendable {
 
   /// Takes note of a record; findings that can be made at once go to `log`. The record stays as
   /// it is: it is lent for writing so that none of it is copied.
-  package mutating func observe(_ record: inout Record) {
+  /// - Parameter facts: what `GraphFacts` made of this very record.
+  package mutating func observe(_ record: inout Record, _ facts: GraphFacts) {
     switch record.kind {
-    case .entity: observeEntity(record)
-    case .relation: observeRelation(record)
+    case .entity: observeEntity(record, facts)
+    case .relation: observeRelation(record, facts)
     case .intent: observeIntent(record)
     case .edge: observeEdge(record)
     case .document: break
@@ -64,68 +65,40 @@ package struct GraphRules: Sendable {
 
   // MARK: Memory graphs
 
-  private mutating func observeEntity(_ record: borrowing Record) {
-    let object = record.body
-    if read("name", of: object, record), !entities.insert(Self.key(scratch.span)) {
+  private mutating func observeEntity(_ record: borrowing Record, _ facts: GraphFacts) {
+    if let name = facts.id, !entities.insert(name) {
       add(.duplicateID, "another entity has the same name", record)
     }
-    guard let metadata = record.text.member("metadata", of: object),
-      record.text.kind(metadata) == .object
-    else { return }
-    if let type = record.text.member("entityType", of: object),
-      record.text.isString(type, equalTo: "structural_tension_chart"),
-      read("chartId", of: metadata, record)
-    {
-      _ = charts.insert(Self.key(scratch.span))
-    }
-    observeChart("chartId", of: metadata, record)
-    observeChart("parentChart", of: metadata, record)
+    if facts.definesChart, let chart = facts.first { _ = charts.insert(chart.key) }
+    if let chart = facts.first { nameChart(chart, record) }
+    if let parent = facts.second { nameChart(parent, record) }
   }
 
-  private mutating func observeChart(
-    _ key: StaticString, of metadata: Int, _ record: borrowing Record
-  ) {
-    guard read(key, of: metadata, record), !scratch.isEmpty else { return }
-    let target = Self.key(scratch.span)
-    if charts.contains(target) { return }
-    if let known = namedCharts.index(forKey: target) {
+  private mutating func nameChart(_ mention: GraphFacts.Mention, _ record: borrowing Record) {
+    if charts.contains(mention.key) { return }
+    if let known = namedCharts.index(forKey: mention.key) {
       namedCharts.values[known].count += 1
       return
     }
-    let name = keepScratch()
-    namedCharts[target] = OpenEnd(
-      target: target, place: record.place, code: .missingChart, name: name, isIntent: false)
+    namedCharts[mention.key] = OpenEnd(
+      target: mention.key, place: record.place, code: .missingChart,
+      name: keep(mention, of: record), isIntent: false)
   }
 
-  private mutating func observeRelation(_ record: borrowing Record) {
-    let object = record.body
-    if Self.hasEnds(record, "relationType", of: object) {
-      scratch.removeAll()
-      record.appendID(to: &scratch)
-      if !relations.insert(Self.key(scratch.span)) {
-        add(.duplicateEdge, "the same relation occurs more than once", record)
-      }
+  private mutating func observeRelation(_ record: borrowing Record, _ facts: GraphFacts) {
+    if let id = facts.id, !relations.insert(id) {
+      add(.duplicateEdge, "the same relation occurs more than once", record)
     }
-    if read("from", of: object, record) { mentionEntity(at: record.place) }
-    if read("to", of: object, record) { mentionEntity(at: record.place) }
+    if let from = facts.first { mentionEntity(from, record) }
+    if let to = facts.second { mentionEntity(to, record) }
   }
 
-  private static func hasEnds(
-    _ record: borrowing Record, _ type: StaticString, of object: Int
-  ) -> Bool {
-    func isString(_ key: StaticString) -> Bool {
-      record.text.member(key, of: object).map { record.text.kind($0) == .string } ?? false
-    }
-    return isString("from") && isString(type) && isString("to")
-  }
-
-  /// The entity named in `scratch` must exist.
-  private mutating func mentionEntity(at place: RecordPlace) {
-    let target = Self.key(scratch.span)
-    if entities.contains(target) { return }
-    let name = keepScratch()
+  private mutating func mentionEntity(_ mention: GraphFacts.Mention, _ record: borrowing Record) {
+    if entities.contains(mention.key) { return }
     openEnds.append(
-      OpenEnd(target: target, place: place, code: .danglingEnd, name: name, isIntent: false))
+      OpenEnd(
+        target: mention.key, place: record.place, code: .danglingEnd,
+        name: keep(mention, of: record), isIntent: false))
   }
 
   // MARK: Intent graphs
@@ -133,7 +106,7 @@ package struct GraphRules: Sendable {
   private mutating func observeIntent(_ record: borrowing Record) {
     guard read("intent_id", of: 0, record) else { return }
     let id = scratch.array
-    if !intents.insert(Self.key(id.span)) {
+    if !intents.insert(GraphFacts.key(id.span)) {
       add(.duplicateID, "another intent has the same id", record)
     }
     if read("parent_intent", of: 0, record), !scratch.isEmpty {
@@ -160,7 +133,7 @@ package struct GraphRules: Sendable {
   private func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }
 
   private func pairKey(parent: [UInt8], child: [UInt8]) -> UInt64 {
-    Self.key(child.span, salt: Int(truncatingIfNeeded: Self.key(parent.span)))
+    GraphFacts.key(child.span, salt: Int(truncatingIfNeeded: GraphFacts.key(parent.span)))
   }
 
   /// A parent must list its child and a child must name its parent: each pair is held until the
@@ -172,12 +145,12 @@ package struct GraphRules: Sendable {
   ) {
     if self[keyPath: theirs].removeValue(forKey: pair) != nil { return }
     self[keyPath: mine][pair] = OpenEnd(
-      target: Self.key(other.span), place: place, code: .familyMismatch,
+      target: GraphFacts.key(other.span), place: place, code: .familyMismatch,
       name: keep(Array(message.utf8).span), isIntent: true)
   }
 
   private mutating func mentionIntent(_ intent: [UInt8], at place: RecordPlace) {
-    let target = Self.key(intent.span)
+    let target = GraphFacts.key(intent.span)
     if intents.contains(target) { return }
     openEnds.append(
       OpenEnd(
@@ -185,10 +158,10 @@ package struct GraphRules: Sendable {
   }
 
   private mutating func observeEdge(_ record: borrowing Record) {
-    if Self.hasEnds(record, "edge_type", of: 0) {
+    if GraphFacts.hasEnds(record, "edge_type", of: 0) {
       scratch.removeAll()
       record.appendID(to: &scratch)
-      if !edges.insert(Self.key(scratch.span)) {
+      if !edges.insert(GraphFacts.key(scratch.span)) {
         add(.duplicateEdge, "the same edge occurs more than once", record)
       }
     }
@@ -203,7 +176,7 @@ package struct GraphRules: Sendable {
     scratch.append(0x0A)
     scratch.append(record.scope)
     scratch.append(0x0A)
-    if record.appendID(to: &scratch), !others.insert(Self.key(scratch.span)) {
+    if record.appendID(to: &scratch), !others.insert(GraphFacts.key(scratch.span)) {
       add(.duplicateID, "the same id occurs more than once", record)
     }
   }
@@ -268,23 +241,16 @@ package struct GraphRules: Sendable {
     return start..<names.count
   }
 
-  private mutating func keepScratch() -> Range<Int> {
-    let text = scratch
-    return keep(text.span)
+  private mutating func keep(_ mention: GraphFacts.Mention, of record: borrowing Record)
+    -> Range<Int>
+  {
+    keep(record.text.decoded(mention.token).span)
   }
 
   private func name(of end: OpenEnd) -> String {
     if end.name.isEmpty { return "it mentions" }
     let bytes = names.span.extracting(end.name)
     return String(decoding: (0..<bytes.count).map { bytes[$0] }, as: UTF8.self)
-  }
-
-  /// A keyed hash of an id; `salt` keeps different uses apart.
-  private static func key(_ bytes: Span<UInt8>, salt: Int = 0) -> UInt64 {
-    var hasher = Hasher()
-    if salt != 0 { hasher.combine(salt) }
-    bytes.withUnsafeBytes { hasher.combine(bytes: $0) }
-    return UInt64(bitPattern: Int64(hasher.finalize()))
   }
 
   /// The unescaped string under `key`, into `scratch`; false if it is absent or no string.

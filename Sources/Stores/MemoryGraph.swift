@@ -130,8 +130,15 @@ package struct MemoryGraph {
 
   /// What a value is by its `type`, or without one by the fields that only that kind has.
   static func kind(of text: JSONText) -> RecordKind {
+    var hasType = true
+    return kind(of: text, hasType: &hasType)
+  }
+
+  private static func kind(of text: JSONText, hasType: inout Bool) -> RecordKind {
     guard text.kind() == .object else { return .document }
-    if let type = text.member("type") {
+    let type = text.member("type")
+    hasType = type != nil
+    if let type {
       if text.isString(type, equalTo: "entity") { return .entity }
       if text.isString(type, equalTo: "relation") { return .relation }
       return .document
@@ -154,11 +161,12 @@ package struct MemoryGraph {
     var record = Record()
     var unknown: [[UInt8]: Int] = [:]
     func take(_ record: inout Record, _ implied: RecordKind?) throws {
-      record.kind = implied ?? Self.kind(of: record.text)
+      var hasType = true
+      record.kind = implied ?? Self.kind(of: record.text, hasType: &hasType)
       if record.kind == .document {
         record.documentID = options.idField.flatMap { record.text.idValue($0) }
         unknown[record.text.string("type") ?? [], default: 0] += 1
-      } else if implied == nil, record.text.member("type") == nil {
+      } else if !hasType {
         sink.note(
           Finding(
             .warning, .missingField, "has no type, so its owner would pass over it",

@@ -14,8 +14,9 @@ package struct RecordBatch: Sendable {
   package var prepared = ByteBuffer()
   /// Where each piece of `prepared` ends, as many a record as `prepare` likes.
   package var ends: [Int] = []
-  /// What the records break by themselves.
+  /// What the records break by themselves, and what the rules over all of them need.
   var rules = RecordRules()
+  var facts: [GraphFacts] = []
   private var bytes = 0
 
   package init() {}
@@ -46,6 +47,7 @@ package struct RecordBatch: Sendable {
     prepared.removeAll()
     ends.removeAll(keepingCapacity: true)
     rules = RecordRules()
+    facts.removeAll(keepingCapacity: true)
   }
 
   private static func check(_ records: inout [Record], _ count: Int) -> RecordRules {
@@ -57,7 +59,11 @@ package struct RecordBatch: Sendable {
   /// The work that needs no other record: runs on any thread.
   mutating func process(_ prepare: Survey.Prepare?, checksRules: Bool) {
     for index in 0..<count { hashes.append(records[index].canonicalHash()) }
-    if checksRules { rules = Self.check(&records, count) }
+    if checksRules {
+      rules = Self.check(&records, count)
+      var scratch = ByteBuffer()
+      for index in 0..<count { facts.append(GraphFacts(&records[index], scratch: &scratch)) }
+    }
     prepare?(&self)
   }
 }

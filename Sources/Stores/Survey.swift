@@ -86,7 +86,7 @@ package final class Survey: RecordSink {
     self.counts = counts
     guard var rules = rules.take() else { return }
     rules.add(batch.rules.findings)
-    for index in 0..<batch.count { rules.observe(&batch.records[index]) }
+    for index in 0..<batch.count { rules.observe(&batch.records[index], batch.facts[index]) }
     self.rules = rules
   }
 
