@@ -17,8 +17,13 @@ final class MemberWriter {
 
   private let spill: SpillFile
   private let frames: FrameWriter
-  private var hasher = Hasher256()
-  private var memberStart = 0
+  private let lane = HashLane()
+  /// Bytes that neither the hash nor the frames have seen yet; small, so that allocating the next
+  /// one costs nothing.
+  private var pending = ByteBuffer()
+  private static let pendingLimit = 96 << 10
+  /// Bytes written to the member that is open.
+  private(set) var count = 0
   /// Where each frame lies in the spill; several writers may share one.
   private let places: Places
 
@@ -49,31 +54,47 @@ final class MemberWriter {
     }
   }
 
-  /// Bytes written to the member that is open.
-  var count: Int { hasher.count }
-
   func write(_ bytes: Span<UInt8>) throws {
-    hasher.update(bytes)
-    try frames.write(bytes)
+    var start = 0
+    while start < bytes.count {
+      let end = min(bytes.count, start + Self.pendingLimit - pending.count)
+      pending.reserve(pending.isEmpty ? Self.pendingLimit : 0)
+      pending.append(bytes.extracting(start..<end))
+      start = end
+      if pending.count == Self.pendingLimit { try flush() }
+    }
+    count += bytes.count
+  }
+
+  private func flush() throws {
+    if pending.isEmpty { return }
+    let bytes = pending
+    pending = ByteBuffer()
+    lane.update(bytes)
+    try frames.write(bytes.span)
   }
 
   func write(_ text: StaticString) throws { try write(ByteBuffer(text).span) }
 
   /// Makes the next byte start a frame.
-  func cut() throws { try frames.cut() }
+  func cut() throws {
+    try flush()
+    try frames.cut()
+  }
 
   /// Ends the member: pads it as tar wants it and ends its last frame.
   func endMember() throws -> (size: Int, sha256: Hash256) {
-    let result = (size: hasher.count, sha256: hasher.finish())
-    let padding = [UInt8](repeating: 0, count: Tar.padding(after: result.size))
+    try flush()
+    let size = count
+    let padding = [UInt8](repeating: 0, count: Tar.padding(after: size))
     try frames.write(padding.span)
     try frames.cut()
-    hasher = Hasher256()
-    return result
+    count = 0
+    return (size, lane.finish())
   }
 
   /// Content bytes since the first member, padding included.
-  var contentSize: Int { frames.contentSize }
+  var contentSize: Int { frames.contentSize + pending.count }
 
   /// Ends everything; then `stretches(from:to:)` knows where the frames are.
   func finish() throws { try frames.finish() }
