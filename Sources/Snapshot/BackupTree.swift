@@ -86,7 +86,7 @@ package struct OpenedStore {
 
   /// The backup at `path`, if that is an archive by its first bytes.
   private static func backup(at path: FilePath) throws -> BackupFile? {
-    guard let facts = try FileFacts(at: path), facts.isRegular, facts.size > 0 else { return nil }
+    guard let facts = try FileFacts(at: path), facts.isRegular else { return nil }
     var head = ByteBuffer()
     _ = try InputFile(opening: path).read(at: 0, into: &head, atMost: 512)
     let isZstd =
