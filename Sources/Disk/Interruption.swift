@@ -7,10 +7,14 @@ package enum Interruption {
   private static let pending = Atomic<Int32>(0)
   private static let status = Atomic<Bool>(false)
 
-  /// Makes SIGINT and SIGTERM interrupt the work, and SIGUSR1 ask for a line of status.
+  /// Makes SIGINT and SIGTERM interrupt the work, and SIGUSR1 ask for a line of status. A reader
+  /// of the output that went away, or a limit on the size of files, is an error of the write
+  /// concerned: by default it would end the process with its unfinished files left behind.
   package static func install() {
     signal(SIGINT) { Interruption.pending.store($0, ordering: .relaxed) }
     signal(SIGTERM) { Interruption.pending.store($0, ordering: .relaxed) }
+    signal(SIGPIPE, SIG_IGN)
+    signal(SIGXFSZ, SIG_IGN)
     signal(SIGUSR1) { _ in Interruption.status.store(true, ordering: .relaxed) }
   }
 
