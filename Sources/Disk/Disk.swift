@@ -97,15 +97,24 @@ package enum Disk {
       at = parent
     }
     if missing.isEmpty, let facts = try FileFacts(at: path), facts.kind != .directory {
-      throw DiskError("cannot make a directory here", path, .notDirectory)
+      throw notDirectory(path)
     }
     for directory in missing.reversed() {
       let result = directory.withPlatformString { mkdir($0, mode_t(mode)) }
       if result != 0, errno != EEXIST {
-        throw DiskError("cannot make the directory", directory, Errno(rawValue: errno))
+        let cause = Errno(rawValue: errno)
+        if cause == .notDirectory { throw notDirectory(directory) }
+        throw DiskError("cannot make the directory", directory, cause)
       }
       try syncDirectory(of: directory)
     }
+  }
+
+  /// Nothing is missing that one could look for: the place cannot be written to.
+  private static func notDirectory(_ path: FilePath) -> DiskError {
+    DiskError(
+      .notWritable, "cannot make the directory: a file is in its place", path: path,
+      cause: .notDirectory, hint: "choose another place")
   }
 
   /// Removes a file, or a directory with all that it holds; nothing there is fine.
