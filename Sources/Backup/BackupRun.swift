@@ -252,10 +252,15 @@ extension BackupPlan {
     let seal = output.seal(isVerified: request.verifies)
     // The manifest first: an archive under its name always has its manifest beside it.
     let sidecar = BackupFile.sidecarPath(of: target)
-    var beside = try OutputFile(for: sidecar)
-    try beside.write(manifest.encoded(archive: seal).span)
-    try beside.publish()
-    do { try output.publish() } catch {
+    do {
+      var beside = try OutputFile(for: sidecar)
+      try beside.write(manifest.encoded(archive: seal).span)
+      try beside.publish()
+      try output.publish()
+    } catch {
+      // A name can have been given and only its directory not been synced: what is reported as a
+      // failure must be absent. A name that somebody else has taken is left alone.
+      if (error as? DiskError)?.code != .exists { try? Disk.remove(target) }
       try? Disk.remove(sidecar)
       throw error
     }
