@@ -1,0 +1,105 @@
+import Testing
+
+/// Killed or failing at one system call after the other: earlier backups stay as they are, the
+/// new one is complete or absent, the source is untouched and the next run works.
+@Suite(.scratch) struct AtomicityTests {
+  enum Blow: String, CaseIterable {
+    case kill = "signal=KILL"
+    case full = "error=ENOSPC"
+    case broken = "error=EIO"
+  }
+
+  @Test(
+    arguments: ["write", "fsync", "rename,renameat2,link", "openat", "unlink,ftruncate,mkdir"],
+    Blow.allCases)
+  func backup(_ calls: String, _ blow: Blow) throws {
+    let scratch = try Scratch.here()
+    let store = try SampleStore.contexts.make(in: scratch)
+    let repository = scratch.file("repo")
+    let first = try scratch.backUp(store.path, time: 1_000_000_000)
+    let (bytes, sidecar) = (try TestFile.read(first), try TestFile.read(Scratch.sidecar(of: first)))
+    let source = try scratch.listing(store.root)
+    var reached = 0
+    for (run, at) in [1, 2, 3, 4, 6, 9, 14, 22, 40].enumerated() {
+      let trace = scratch.fresh("trace")
+      var setting = Child.Setting()
+      setting.environment["SOURCE_DATE_EPOCH"] = String(1_000_000_060 + 60 * run)
+      let outcome = try scratch.run(
+        [
+          "strace", "-f", "-o", trace, "-e", "trace=\(calls)", "-e",
+          "inject=\(calls):\(blow.rawValue):when=\(at)",
+          Binary.path, "backup", store.path, "--to", repository,
+        ], setting)
+      if try TestFile.text(trace).contains(blow == .kill ? "killed by SIGKILL" : "(INJECTED)") {
+        reached += 1
+      }
+      #expect(try TestFile.read(first) == bytes)
+      #expect(try TestFile.read(Scratch.sidecar(of: first)) == sidecar)
+      #expect(try scratch.listing(store.root) == source)
+      let check = try scratch.holdfast("verify", repository)
+      #expect(check.status == 0, "\(calls) \(at) \(blow): \(check)\nafter \(outcome)")
+      let archives = try TestFile.names(repository).filter { $0.hasSuffix(".tar.zst") }
+      if outcome.status == 0 {
+        #expect(archives.count == 2, "\(outcome)")
+      } else {
+        #expect(outcome.status != 2 && !outcome.message.isEmpty || blow == .kill, "\(outcome)")
+        #expect(archives.count <= 2)
+      }
+      if blow != .kill {
+        let names = try TestFile.names(repository)
+        let left = names.filter { $0.hasSuffix(".tmp") }
+        #expect(left.isEmpty || calls.hasPrefix("unlink"), "\(calls) \(at): \(left)")
+      }
+      setting.environment["SOURCE_DATE_EPOCH"] = String(1_100_000_000 + 60 * run)
+      let next = try scratch.json("backup", store.path, "--to", repository, with: setting)
+      #expect(next["state"]?.text == "verified")
+      let names = try TestFile.names(repository)
+      #expect(!names.contains { $0.hasSuffix(".tmp") }, "\(names)")
+      let whole = names.filter { $0.hasSuffix(".tar.zst") }
+      #expect(names.count == 2 * whole.count + 1, "\(names)")
+      for name in names
+      where name != ".lock" && !first.hasSuffix(name)
+        && !Scratch.sidecar(of: first).hasSuffix(name)
+      {
+        try scratch.tool("rm", "\(repository)/\(name)")
+      }
+    }
+    #expect(reached > 0, "no call of \(calls) was ever hit")
+  }
+
+  /// The target of a restore is as it was, or it is the restored store.
+  @Test(
+    arguments: ["write", "fsync", "rename,renameat2", "mkdir", "utimensat,chmod,fchmod"],
+    Blow.allCases)
+  func restore(_ calls: String, _ blow: Blow) throws {
+    let scratch = try Scratch.here()
+    let store = try SampleStore.contexts.make(in: scratch)
+    let archive = try scratch.backUp(store.path)
+    let outside = store.outside
+    for at in [1, 2, 3, 5, 8] {
+      let parent = scratch.fresh("parent")
+      let target = parent + "/target"
+      try TestFile.makeDirectory(target)
+      try TestFile.write(Array("old".utf8), to: target + "/old.txt")
+      let outcome = try scratch.run([
+        "strace", "-f", "-o", "/dev/null", "-e", "trace=\(calls)", "-e",
+        "inject=\(calls):\(blow.rawValue):when=\(at)",
+        Binary.path, "restore", archive, "--to", target, "--overwrite", "always",
+      ])
+      let undo = try TestFile.names(parent).first { $0.hasPrefix("target.undo-") }
+      let old = [target, undo.map { "\(parent)/\($0)" }].compactMap { $0 }.filter {
+        TestFile.exists($0 + "/old.txt")
+      }
+      #expect(old.count == 1, "\(calls) \(at) \(blow): what was there is gone; \(outcome)")
+      if TestFile.exists(target), !TestFile.exists(target + "/old.txt") {
+        try scratch.expectSame(store.root, target, except: outside)
+      } else {
+        #expect(outcome.status != 0, "\(outcome)")
+      }
+      try scratch.holdfast(exit: 0, "restore", archive, "--to", target, "--overwrite", "always")
+      try scratch.expectSame(store.root, target, except: outside)
+      let left = try TestFile.names(parent).filter { $0.hasPrefix(".holdfast-") }
+      #expect(left.isEmpty, "\(calls) \(at) \(blow): \(left)")
+    }
+  }
+}

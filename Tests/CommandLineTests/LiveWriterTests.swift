@@ -1,0 +1,199 @@
+import Glibc
+import Testing
+
+/// Stores that are written to while they are backed up: what is saved is a state they had.
+@Suite(.scratch, .serialized) struct LiveWriterTests {
+  /// Rewrites the file as the MCP server does, truncating and writing it, and records every
+  /// state that it has written whole.
+  private static let rewriter = """
+    import hashlib, os, sys, time
+    path, states, ready = sys.argv[1:4]
+    line = '{"type":"entity","name":"n%d-%d","entityType":"t","observations":["%s"]}'
+    log = open(states, 'w', buffering=1)
+    number = 0
+    while True:
+        number += 1
+        text = '\\n'.join(line % (number, i, 'x' * (number % 90)) for i in range(400)).encode()
+        log.write(hashlib.sha256(text).hexdigest() + '\\n')
+        with open(path, 'wb', buffering=0) as file:
+            for start in range(0, len(text), 8192):
+                file.write(text[start:start + 8192])
+        if number == 1:
+            open(ready, 'w').close()
+        time.sleep(0.15)
+    """
+
+  /// Appends lines, each in two writes, so that the file often ends inside one.
+  private static let appender = """
+    import sys, time
+    path, ready = sys.argv[1:3]
+    file = open(path, 'ab', buffering=0)
+    number = 0
+    while True:
+        number += 1
+        line = b'{"type":"entity","name":"n%d","entityType":"t","observations":["seen"]}\\n' % number
+        file.write(line[:20])
+        time.sleep(0.002)
+        file.write(line[20:])
+        if number == 1:
+            open(ready, 'w').close()
+        time.sleep(0.002)
+    """
+
+  private func wait(for path: String) throws {
+    for _ in 0..<2000 {
+      if TestFile.exists(path) { return }
+      usleep(5000)
+    }
+    throw TestFailure("no \(path)")
+  }
+
+  @Test func aFileRewrittenInPlace() throws {
+    let scratch = try Scratch.here()
+    let store = try scratch.write("", to: "live/memory.jsonl")
+    let writer = try scratch.start(
+      ["python3", "-c", Self.rewriter, store, scratch.file("states"), scratch.file("ready")])
+    defer { writer.signal(SIGKILL) }
+    try wait(for: scratch.file("ready"))
+    var saved = 0
+    for run in 0..<50 {
+      let repository = scratch.file("repo-\(run)")
+      let outcome = try scratch.holdfast("backup", store, "--to", repository, "--json")
+      // A file that never held still is refused, not saved halfway.
+      if outcome.status == 13 {
+        #expect(try TestFile.names(repository).filter { $0 != ".lock" }.isEmpty)
+        continue
+      }
+      #expect(outcome.status == 0, "\(outcome)")
+      guard let archive = try JSONValue(parsing: outcome.output)["backup"]?.text else { continue }
+      saved += 1
+      try scratch.holdfast(exit: 0, "verify", archive)
+      let sum = try scratch.tool(
+        "bash", "-c", "tar --zstd -xOf '\(archive)' store/memory.jsonl | sha256sum")
+      let states = try TestFile.text(scratch.file("states"))
+      #expect(states.contains(sum.text.prefix(64)), "a state that never was: \(outcome)")
+    }
+    #expect(saved >= 40, "only \(saved) of 50 were saved")
+  }
+
+  @Test func aFileAppendedTo() throws {
+    let scratch = try Scratch.here()
+    let store = try scratch.write("", to: "live/memory.jsonl")
+    let writer = try scratch.start(
+      ["python3", "-c", Self.appender, store, scratch.file("ready")])
+    defer { writer.signal(SIGKILL) }
+    try wait(for: scratch.file("ready"))
+    for run in 0..<12 {
+      let archive = try scratch.backUp(store, to: scratch.file("repo-\(run)"))
+      try scratch.holdfast(exit: 0, "verify", archive)
+      let copy = scratch.file("copy-\(run)")
+      try scratch.tool(
+        "bash", "-c", "tar --zstd -xOf '\(archive)' store/memory.jsonl >'\(copy)'")
+      let (now, then) = (try TestFile.read(store), try TestFile.read(copy))
+      #expect(!then.isEmpty && now.starts(with: then), "not a state the file had")
+    }
+  }
+
+  /// Torn now and whole a moment later: the tear is told apart from damage.
+  @Test func theLineOfALiveAppender() throws {
+    let scratch = try Scratch.here()
+    let whole = SampleRecords.lines(SampleRecords.graph(10), last: "\n")
+    let line = Spelling.compact(SampleRecords.entity(99))
+    let store = try scratch.write(whole + line.prefix(40), to: "live/memory.jsonl")
+    let rest = try scratch.write(Array(line.dropFirst(40)) + [0x0A], to: "rest")
+    let child = try scratch.start(
+      [Binary.path, "backup", store, "--to", scratch.file("repo"), "--json"])
+    usleep(150_000)
+    try scratch.tool("bash", "-c", "cat '\(rest)' >>'\(store)'")
+    let outcome = try child.wait()
+    #expect(outcome.status == 0, "\(outcome)")
+    let made = try JSONValue(parsing: outcome.output)
+    #expect(made["state"]?.text == "verified")
+    #expect(made["manifest"]?["counts"]?["entity"]?.integer == 7)
+  }
+
+  /// Torn, and torn it stays: that is damage.
+  @Test func aTearThatStays() throws {
+    let scratch = try Scratch.here()
+    let whole = SampleRecords.lines(SampleRecords.graph(10), last: "\n")
+    let torn = whole + Spelling.compact(SampleRecords.entity(99)).prefix(40)
+    let store = try scratch.write(torn, to: "memory.jsonl")
+    let made = try scratch.json(exit: 3, "backup", store, "--to", scratch.file("repo"))
+    #expect(made["state"]?.text == "suspect")
+    #expect(made["manifest"]?["finding_counts"]?["torn-tail"]?.integer == 1)
+  }
+
+  /// A file that never holds still long enough is refused after three readings, with nothing kept.
+  @Test func aFileThatNeverHoldsStill() throws {
+    let scratch = try Scratch.here()
+    let line = SampleRecords.lines(SampleRecords.graph(3000), last: "\n")
+    let store = try scratch.write(
+      (0..<10).reduce(into: []) { bytes, _ in bytes += line }, to: "memory.jsonl")
+    let writer = try scratch.start([
+      "python3", "-c",
+      """
+      import os, sys, time
+      file = os.open(sys.argv[1], os.O_WRONLY)
+      while True:
+          os.pwrite(file, b' ', os.fstat(file).st_size - 1)
+          os.pwrite(file, b'\\n', os.fstat(file).st_size - 1)
+          time.sleep(0.001)
+      """, store,
+    ])
+    defer { writer.signal(SIGKILL) }
+    usleep(200_000)
+    let outcome = try scratch.holdfast("backup", store, "--to", scratch.file("repo"))
+    #expect(outcome.status == 13, "\(outcome)")
+    #expect(outcome.message.contains("three times"))
+    #expect(try TestFile.names(scratch.file("repo")) == [".lock"])
+  }
+}
+
+/// `.archive_lock`, which the writers of content archives hold.
+@Suite(.scratch) struct ArchiveLockTests {
+  @Test(arguments: ["", "intents", "edges"])
+  func aFreshOneIsWaitedFor(_ place: String) throws {
+    let scratch = try Scratch.here()
+    let store = try (place.isEmpty ? SampleStore.archive : .archivePair).make(in: scratch)
+    let lock = try scratch.write("", to: "store/\(place)/.archive_lock")
+    let child = try scratch.start(
+      [Binary.path, "backup", store.path, "--to", scratch.file("repo"), "--json"])
+    usleep(700_000)
+    #expect(!TestFile.exists(scratch.file("repo")), "did not wait")
+    try scratch.tool("rm", lock)
+    let outcome = try child.wait()
+    #expect(outcome.status == 0, "\(outcome)")
+  }
+
+  @Test(arguments: ["", "intents"])
+  func anOldOneIsNot(_ place: String) throws {
+    let scratch = try Scratch.here()
+    let store = try (place.isEmpty ? SampleStore.archive : .archivePair).make(in: scratch)
+    let lock = try scratch.write("", to: "store/\(place)/.archive_lock")
+    var now = timespec()
+    clock_gettime(CLOCK_REALTIME, &now)
+    try TestFile.setTime((now.tv_sec - 11) * 1_000_000_000, of: lock)
+    var setting = Child.Setting()
+    setting.timeLimit = 5
+    let made = try scratch.json(
+      "backup", store.path, "--to", scratch.file("repo"), with: setting)
+    #expect(made["state"]?.text == "verified")
+    let archive = try #require(made["backup"]?.text)
+    let names = try scratch.tool("tar", "--zstd", "-tf", archive).lines
+    #expect(!names.contains { $0.contains("archive_lock") })
+    #expect(TestFile.exists(lock), "the source was touched")
+  }
+
+  /// Interrupted while it waits.
+  @Test func waitingCanBeStopped() throws {
+    let scratch = try Scratch.here()
+    let store = try SampleStore.archive.make(in: scratch)
+    try scratch.write("", to: "store/.archive_lock")
+    let child = try scratch.start(
+      [Binary.path, "backup", store.path, "--to", scratch.file("repo")])
+    usleep(300_000)
+    child.signal(SIGTERM)
+    #expect(try child.wait().status == 143)
+    #expect(!TestFile.exists(scratch.file("repo")))
+  }
+}

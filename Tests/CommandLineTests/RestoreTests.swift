@@ -1,0 +1,214 @@
+import Testing
+
+/// What `restore` does to the place it restores to, and what it can be told.
+@Suite(.scratch) struct RestoreTests {
+  @Test func aTargetInUseIsLeftAlone() throws {
+    let scratch = try Scratch.here()
+    let archive = try scratch.backUp(SampleStore.graph.make(in: scratch).path)
+    try scratch.write("mine", to: "target/file")
+    let before = try scratch.listing(scratch.path, except: [".captured"])
+    for words in [[], ["--overwrite", "never"]] {
+      let outcome = try scratch.run(
+        [Binary.path, "restore", archive, "--to", scratch.file("target")] + words)
+      #expect(outcome.status == 1, "\(outcome)")
+      #expect(outcome.messages.count == 1)
+    }
+    #expect(try scratch.listing(scratch.path, except: [".captured"]) == before)
+    // A file in the way is as good as a directory with something in it.
+    try scratch.write("mine", to: "plain")
+    try scratch.holdfast(exit: 1, "restore", archive, "--to", scratch.file("plain"))
+    #expect(try TestFile.text(scratch.file("plain")) == "mine")
+    // An empty directory is not in the way.
+    try scratch.directory("hollow")
+    try scratch.holdfast(exit: 0, "restore", archive, "--to", scratch.file("hollow"))
+  }
+
+  @Test func alwaysKeepsAnUndoCopy() throws {
+    let scratch = try Scratch.here()
+    let store = try SampleStore.contexts.make(in: scratch)
+    let archive = try scratch.backUp(store.path)
+    let old = try SampleStore.emptyParts.make(in: scratch, "target")
+    try scratch.tool("cp", "-a", old.root, scratch.file("reference"))
+    let outcome = try scratch.holdfast(
+      exit: 0, "restore", archive, "--to", old.root, "--overwrite", "always")
+    let undo = try #require(
+      outcome.lines.first { $0.hasPrefix("  undo ") }?.split(separator: " ").last.map(String.init))
+    #expect(undo.hasPrefix(scratch.file("target.undo-")))
+    try scratch.expectSame(scratch.file("reference"), undo)
+    try scratch.expectSame(store.root, old.root, except: store.outside)
+    // Once more: another undo copy, and the first is still there.
+    let again = try scratch.json(
+      "restore", archive, "--to", old.root, "--overwrite", "always")
+    let second = try #require(again["undo"]?.text)
+    #expect(second != undo)
+    try scratch.expectSame(store.root, second, except: store.outside)
+    try scratch.expectSame(scratch.file("reference"), undo)
+  }
+
+  @Test func ifChanged() throws {
+    let scratch = try Scratch.here()
+    let store = try SampleStore.contexts.make(in: scratch)
+    let archive = try scratch.backUp(store.path)
+    let target = scratch.file("target")
+    try scratch.holdfast(exit: 0, "restore", archive, "--to", target)
+    func restore() throws -> JSONValue {
+      try scratch.json("restore", archive, "--to", target, "--overwrite", "if-changed")
+    }
+    let before = try scratch.listing(scratch.path, except: [".captured"])
+    #expect(try restore()["unchanged"]?.isTrue == true)
+    #expect(try scratch.listing(scratch.path, except: [".captured"]) == before)
+    // One byte, one mode, one time, one more file: each is a change.
+    for change in [
+      "printf x | dd of=charts.jsonl conv=notrunc bs=1 seek=9 status=none",
+      "chmod 700 charts.jsonl",
+      "touch -d @5 charts-work.jsonl", "touch more", "rm charts-work.jsonl",
+    ] {
+      try scratch.tool("bash", "-c", change, in: target)
+      let done = try restore()
+      #expect(done["unchanged"]?.isTrue == false, "\(change)")
+      #expect(done["undo"]?.text != nil, "\(change)")
+      try scratch.expectSame(store.root, target, except: store.outside)
+    }
+  }
+
+  @Test func dryRunWritesNothing() throws {
+    let scratch = try Scratch.here()
+    let store = try SampleStore.contexts.make(in: scratch)
+    let planned = try scratch.json(
+      "backup", store.path, "--to", scratch.file("repo"), "--dry-run")
+    #expect(planned["dry_run"]?.isTrue == true)
+    #expect(!TestFile.exists(scratch.file("repo")))
+    let archive = try scratch.backUp(store.path)
+    let before = try scratch.listing(scratch.path, except: [".captured"])
+    let plan = try scratch.json("restore", archive, "--to", scratch.file("t"), "--dry-run")
+    #expect(plan["plan"]?["files"]?.elements.count == 4)
+    #expect(try scratch.listing(scratch.path, except: [".captured"]) == before)
+  }
+
+  @Test func latestAndTimes() throws {
+    let scratch = try Scratch.here()
+    let repository = scratch.file("repo")
+    // 2020-01-01, 2020-01-02 and 2020-01-03, at noon.
+    let times = [1_577_880_000, 1_577_966_400, 1_578_052_800]
+    var archives: [String] = []
+    for (number, time) in times.enumerated() {
+      let store = try scratch.write(
+        SampleRecords.lines(SampleRecords.graph(10 + number)), to: "memory.jsonl")
+      archives.append(try scratch.backUp(store, time: time))
+    }
+    for (reference, index) in [
+      ("", 2), ("@latest", 2), ("@2020-01-01", 0), ("@2020-01-02", 1),
+      ("@2020-01-02T11:59:59Z", 0), ("@2020-01-02T12:00:00Z", 1), ("@20200102T120000Z", 1),
+      ("@2020-01-02T13:00:00+02:00", 0), ("@2030-01-01", 2),
+    ] {
+      let shown = try scratch.json("show", repository + reference)
+      #expect(shown["backup"]?.text == archives[index], "\(reference)")
+      let target = scratch.fresh("t")
+      try scratch.holdfast(exit: 0, "restore", repository + reference, "--to", target)
+      let restored = try TestFile.read(target + "/memory.jsonl")
+      #expect(restored == SampleRecords.lines(SampleRecords.graph(10 + index)), "\(reference)")
+    }
+    try scratch.holdfast(
+      exit: 10, "restore", repository + "@2019-12-31", "--to", scratch.file("no"))
+    #expect(!TestFile.exists(scratch.file("no")))
+  }
+
+  @Test func severalSeries() throws {
+    let scratch = try Scratch.here()
+    let a = try scratch.write(SampleRecords.lines(SampleRecords.graph(5)), to: "alpha.jsonl")
+    let b = try scratch.write(SampleRecords.lines(SampleRecords.graph(6)), to: "beta.jsonl")
+    _ = try scratch.backUp(a)
+    _ = try scratch.backUp(b)
+    _ = try scratch.backUp(b, ["--name", "beta-2"])
+    let repository = scratch.file("repo")
+    let outcome = try scratch.holdfast(
+      exit: 64, "restore", repository, "--to", scratch.file("t"))
+    #expect(outcome.message.contains("alpha, beta, beta-2"))
+    try scratch.holdfast(
+      exit: 0, "restore", repository, "--name", "beta", "--to", scratch.file("t"))
+    #expect(try TestFile.names(scratch.file("t")) == ["beta.jsonl"])
+    try scratch.holdfast(
+      exit: 10, "restore", repository, "--name", "gamma", "--to", scratch.file("u"))
+    let listed = try scratch.json("list", repository, "--name", "alpha")
+    #expect(listed["backups"]?.elements.map { $0["series"]?.text } == ["alpha"])
+    #expect(try scratch.json("list", repository)["backups"]?.elements.count == 3)
+  }
+
+  @Test(arguments: [
+    (["entity"], 6), (["relation"], 4), (["entity", "relation"], 10), (["entity:node 3 *"], 1),
+    (["entity:*caf*"], 1), (["entity:nothing"], 0), (["intent"], 0),
+  ])
+  func selectFromAGraph(_ select: [String], _ count: Int) throws {
+    let scratch = try Scratch.here()
+    let records = SampleRecords.graph(10)
+    let store = try scratch.write(SampleRecords.lines(records), to: "memory.jsonl")
+    let archive = try scratch.backUp(store)
+    let target = scratch.file("t")
+    let words = [Binary.path, "restore", archive, "--to", target, "--json"]
+    let outcome = try scratch.run(words + select.flatMap { ["--select", $0] })
+    guard count > 0 else {
+      #expect(outcome.status == 10, "\(outcome)")
+      #expect(!TestFile.exists(target))
+      return
+    }
+    #expect(outcome.status == 0, "\(outcome)")
+    let restored = try JSONValue(parsing: outcome.output)
+    #expect(restored["records"]?.integer == count)
+    let lines = try TestFile.read(target + "/memory.jsonl").split(separator: 0x0A).map(Array.init)
+    #expect(lines.count == count)
+    let all = records.map(Spelling.compact)
+    #expect(lines.allSatisfy(all.contains), "a record was altered")
+    #expect(try scratch.digest(target + "/memory.jsonl") == restored["digest"]?.text)
+  }
+
+  @Test(arguments: [SampleStore.snapshot11, .archivePair])
+  func selectIntents(_ sample: SampleStore) throws {
+    let scratch = try Scratch.here()
+    let store = try sample.make(in: scratch)
+    let archive = try scratch.backUp(store.path)
+    let target = scratch.file("t")
+    let restored = try scratch.json(
+      "restore", archive, "--to", target, "--select", "intent:intent-1-*", "--select",
+      "intent:intent-4-*")
+    #expect(restored["records"]?.integer == 2)
+    let path = sample == .snapshot11 ? target + "/graph.json" : target
+    let seen = try scratch.json("inspect", path)
+    #expect(seen["counts"]?["intent"]?.integer == 2)
+    #expect(seen["kind"]?.text == sample.kind)
+    #expect(seen["digest"] == restored["digest"])
+    let diff = try scratch.json(exit: 3, "diff", path, store.path)
+    #expect(diff["removed"]?.elements.isEmpty == true && diff["changed"]?.elements.isEmpty == true)
+  }
+
+  /// A backup.json that CCOS wrote itself, in either version.
+  @Test(arguments: [SampleStore.snapshot10, .snapshot11])
+  func upstreamSnapshots(_ sample: SampleStore) throws {
+    let scratch = try Scratch.here()
+    let store = try sample.make(in: scratch)
+    let target = scratch.file("t")
+    let restored = try scratch.json("restore", store.path, "--to", target)
+    try scratch.expectSame(store.root, target)
+    #expect(restored["digest"]?.text == (try scratch.digest(store.path)))
+    // Unknown fields are kept, missing optional ones are fine.
+    let odd = try scratch.write(
+      #"{"version":"1.0","future":[1],"edges":[],"intents":{"a":{"intent_id":"a","goal":"g","new":1}}}"#,
+      to: "odd/graph.json")
+    try scratch.holdfast(exit: 0, "restore", odd, "--to", scratch.file("u"))
+    try scratch.expectSame(scratch.file("odd"), scratch.file("u"))
+    // A damaged one is no backup to restore from.
+    let torn = try scratch.write(
+      Array(TestFile.read(store.path).dropLast(50)), to: "torn/graph.json")
+    try scratch.holdfast(exit: 12, "restore", torn, "--to", scratch.file("v"))
+    #expect(!TestFile.exists(scratch.file("v")))
+  }
+
+  /// The hybrid snapshot in our own archive is one that restores by itself too.
+  @Test func theHybridAlone() throws {
+    let scratch = try Scratch.here()
+    let store = try SampleStore.archivePair.make(in: scratch)
+    let unpacked = try scratch.unpack(scratch.backUp(store.path))
+    #expect(try scratch.digest(unpacked + "/backup.json") == (try scratch.digest(store.path)))
+    try scratch.holdfast(
+      exit: 0, "restore", unpacked + "/backup.json", "--to", scratch.file("t"))
+  }
+}
