@@ -1,4 +1,5 @@
 import ArgumentParser
+import Backup
 import Disk
 import Glibc
 import Snapshot
@@ -35,8 +36,26 @@ package struct HoldfastCommand: ParsableCommand {
   /// Runs the command line and ends the process with the verb's exit code.
   package static func start() -> Never {
     Interruption.install()
-    main()
+    do {
+      var command = try parseAsRoot()
+      try command.run()
+    } catch {
+      reportUsage(error)
+      exit(withError: error)
+    }
     Glibc.exit(ExitStatus.done.rawValue)
+  }
+
+  /// A usage error as the object that `--json` promises: no verb runs that could print it.
+  private static func reportUsage(_ error: any Error) {
+    let words = CommandLine.arguments.dropFirst()
+    guard exitCode(for: error).rawValue == ExitStatus.usage.rawValue, words.contains("--json"),
+      !(error is ExitCode)
+    else { return }
+    let verbs = configuration.subcommands.compactMap { $0.configuration.commandName }
+    let verb = words.first { verbs.contains($0) } ?? "usage"
+    let failure = Failure(BackupError(.usage, message(for: error)))
+    Console(isQuiet: false, isJSON: true).json(verb) { failure.encode(to: &$0) }
   }
 
   /// The kinds of stores there are: a new kind is one more entry here.
