@@ -63,6 +63,10 @@ extension BackupFile {
     return entry
   }
 
+  /// What is said of a `backup.json` whose hash is wrong: the damage may be in either of its two
+  /// encodings, so this alone tells of neither.
+  static let hybridHashMismatch = "backup.json does not have the hash that the manifest names"
+
   private func readJSON(into survey: Survey) throws {
     let entry = try hybrid()
     let expected = manifest.entries[entry]
@@ -73,8 +77,7 @@ extension BackupFile {
     guard let sha256 = try? tree.hashRest(), sha256 != expected.sha256 else { return }
     survey.note(
       Finding(
-        .error, .damagedMember, "backup.json does not have the hash that the manifest names",
-        path: path.string))
+        .error, .damagedMember, Self.hybridHashMismatch, path: path.string))
   }
 
   /// The text of the RTFS snapshot, unescaped; nil where there is none.

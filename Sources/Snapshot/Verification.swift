@@ -149,7 +149,8 @@ package struct Verification: Sendable {
     for encoding in backup.encodings {
       guard let check = try checks[encoding]?.get() else { continue }
       for finding in check.findings { log.add(finding) }
-      if check.digest == backup.manifest.digest, check.findings.isEmpty {
+      let isWhole = check.findings.allSatisfy { $0.message == BackupFile.hybridHashMismatch }
+      if check.digest == backup.manifest.digest, isWhole {
         holding.append(encoding)
       } else if check.findings.isEmpty {
         disagreeing.append(encoding)
