@@ -50,9 +50,17 @@ package struct BackupPlan {
   /// Looks at everything and writes nothing.
   package init(_ request: BackupRequest, formats: [StoreFormat]) throws {
     self.request = request
-    let opened = try OpenedStore(
-      opening: request.store, formats: formats, kind: request.kind,
-      include: BackupPlan.include(request.contexts))
+    let opened: OpenedStore
+    do {
+      opened = try OpenedStore(
+        opening: request.store, formats: formats, kind: request.kind,
+        include: BackupPlan.include(request.contexts))
+    } catch let error as StoreError where !request.contexts.isEmpty {
+      // Without the files of a context there is nothing left to tell the kind of store from.
+      try BackupPlan.check(
+        request.contexts, DiskTree(request.store), request.store.string)
+      throw error
+    }
     guard opened.backup == nil else {
       throw BackupError(
         .usage, "is a backup already", path: request.store.string,
@@ -96,10 +104,14 @@ package struct BackupPlan {
         .usage, "--context is for memory graphs that are a directory of contexts",
         path: opened.path.string)
     }
-    let there = opened.tree.files.compactMap { MemoryGraph.context(of: $0.name) }
+    try check(contexts, opened.tree, opened.path.string)
+  }
+
+  private static func check(_ contexts: [String], _ tree: any StoreTree, _ root: String) throws {
+    let there = tree.files.compactMap { MemoryGraph.context(of: $0.name) }
     for context in contexts where !there.contains(context) {
       throw BackupError(
-        .notFound, "there is no context called \(context)", path: opened.path.string,
+        .notFound, "there is no context called \(context)", path: root,
         hint: "list the files of the directory; charts-NAME.jsonl holds the context NAME")
     }
   }
