@@ -182,8 +182,10 @@ import Testing
       let frame = try #require(frames.first { $0.content.starts(with: start) })
       range = frame.range
     } else {
+      // The same record stands in the JSON first, so verbatim is the last of them.
       let mark = encoding == "rtfs" ? Array("(knowledge-graph".utf8) : start
-      range = try #require(ArchiveFrames.firstRange(of: mark, in: bytes))
+      let last = bytes.indices.last { bytes[$0...].starts(with: mark) }
+      range = try #require(last.map { $0..<$0 + mark.count })
     }
     bytes[range.lowerBound + range.count / 2] ^= 0x55
     let path = try subject.place(bytes, subject.sidecar, in: "damaged")

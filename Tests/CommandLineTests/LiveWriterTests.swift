@@ -20,10 +20,11 @@ import Testing
                 file.write(text[start:start + 8192])
         if number == 1:
             open(ready, 'w').close()
-        time.sleep(0.15)
+        time.sleep(0.3)
     """
 
-  /// Appends lines, each in two writes, so that the file often ends inside one.
+  /// Appends lines, each in two writes, and often rests inside one, long enough for a reader to
+  /// believe that it is done.
   private static let appender = """
     import sys, time
     path, ready = sys.argv[1:3]
@@ -33,11 +34,11 @@ import Testing
         number += 1
         line = b'{"type":"entity","name":"n%d","entityType":"t","observations":["seen"]}\\n' % number
         file.write(line[:20])
-        time.sleep(0.002)
+        time.sleep(0.12 if number % 12 == 6 else 0.002)
         file.write(line[20:])
         if number == 1:
             open(ready, 'w').close()
-        time.sleep(0.002)
+        time.sleep(0.12 if number % 12 == 0 else 0.002)
     """
 
   private func wait(for path: String) throws {

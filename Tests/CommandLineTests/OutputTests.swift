@@ -34,7 +34,7 @@ import Testing
       let damaged = try scratch.write("{}\n{\"a\n{}\n", to: "damaged.jsonl")
       let empty = try scratch.write("", to: "empty.jsonl")
       var bytes = try TestFile.read(archive)
-      bytes[bytes.count / 2] ^= 1
+      bytes.removeLast(bytes.count / 2)
       let broken = try scratch.write(bytes, to: "broken/store-20010909T014640Z.tar.zst")
       let other = try scratch.write("{}\n{}\n", to: "other.jsonl")
       return [
@@ -154,25 +154,26 @@ import Testing
     let plain = try scratch.holdfast("inspect", damaged)
     #expect(!plain.output.contains(0x1B) && !plain.errors.contains(0x1B))
     let terminal = """
-      import os, pty, sys
-      def run():
-          collected = []
-          def read(fd):
-              data = os.read(fd, 4096)
-              collected.append(data)
-              return b''
-          pty.spawn(sys.argv[1:], read)
-          return b''.join(collected)
-      os.environ.pop('NO_COLOR', None)
-      print(run().count(b'\\x1b['))
-      os.environ['NO_COLOR'] = '1'
-      print(run().count(b'\\x1b['))
-      os.environ['NO_COLOR'] = ''
-      print(run().count(b'\\x1b['))
+      import os, pty, subprocess, sys
+      def run(**more):
+          environment = {name: value for name, value in os.environ.items() if name != 'NO_COLOR'}
+          environment.update(more)
+          main, side = pty.openpty()
+          process = subprocess.Popen(sys.argv[1:], stdout=side, stderr=side, env=environment)
+          os.close(side)
+          data = b''
+          while True:
+              try:
+                  piece = os.read(main, 65536)
+              except OSError:
+                  break
+              data += piece
+          process.wait()
+          return data.count(b'\\x1b[')
+      print(run(), run(NO_COLOR='1'), run(NO_COLOR=''))
       """
-    let counts = try scratch.run(
-      ["python3", "-c", terminal, Binary.path, "inspect", damaged]
-    ).lines.filter { $0.allSatisfy(\.isNumber) }.compactMap { Int($0) }
+    let printed = try scratch.python(terminal, Binary.path, "inspect", damaged).text
+    let counts = printed.split { !$0.isNumber }.compactMap { Int($0) }
     #expect(counts.count == 3 && counts[0] > 0 && counts[1] == 0 && counts[2] > 0, "\(counts)")
   }
 

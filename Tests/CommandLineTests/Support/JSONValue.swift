@@ -1,6 +1,6 @@
 /// JSON as the tests read and write it: order, spelling of numbers and lone surrogates are kept.
 /// Made apart from the program's own, so that both would have to be wrong in the same way.
-indirect enum JSONValue: Equatable {
+indirect enum JSONValue: Equatable, Sendable {
   case word(String)
   /// As it is spelt.
   case number(String)
@@ -9,7 +9,7 @@ indirect enum JSONValue: Equatable {
   case array([JSONValue])
   case object([Member])
 
-  struct Member: Equatable {
+  struct Member: Equatable, Sendable {
     var key: [UInt16]
     var value: JSONValue
 
