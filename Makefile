@@ -47,7 +47,11 @@ lint: ## Check the formatting; warnings are errors in every build already
 bench: deps build ## Measure against jq, restic and borg on the same data
 	HOLDFAST_BINARY="$(CURDIR)/$(BINARY)" Benchmarks/run
 
-install: build ## Install the binary and shell completions under PREFIX (/usr/local)
+# No `build` in front: with sudo there may be no toolchain.
+$(BINARY):
+	$(MAKE) build
+
+install: $(BINARY) ## Install the built binary and shell completions under PREFIX (/usr/local)
 	install -D -m 755 $(BINARY) "$(DESTDIR)$(PREFIX)/bin/holdfast"
 	@completion() { \
 	  install -d "$$(dirname "$$2")"; \
