@@ -8,7 +8,12 @@ let strict: [SwiftSetting] = [
   .treatAllWarnings(as: .error),
 ]
 
+/// The rooms that all others stand on.
+let base: [Target.Dependency] = ["Disk", "Records", "LosslessJSON"]
+
 /// The rooms of the house, lowest first. A room may import only what its dependencies here allow.
+/// Each names every room that it sees types of, those below its own dependencies too: an
+/// incremental build compiles anew only what names the room that has changed.
 let rooms: [Target] = [
   .systemLibrary(name: "CLibArchive", providers: [.apt(["libarchive-dev"])]),
   .systemLibrary(name: "CZstd", providers: [.apt(["libzstd-dev"])]),
@@ -19,16 +24,24 @@ let rooms: [Target] = [
     swiftSettings: strict),
   .target(
     name: "Disk",
-    dependencies: ["Records", .product(name: "SystemPackage", package: "swift-system")],
+    dependencies: [
+      "Records", "LosslessJSON", .product(name: "SystemPackage", package: "swift-system"),
+    ],
     swiftSettings: strict),
-  .target(name: "Stores", dependencies: ["Disk"], swiftSettings: strict),
-  .target(name: "RTFS", dependencies: ["Disk"], swiftSettings: strict),
-  .target(name: "Archive", dependencies: ["Disk", "CLibArchive", "CZstd"], swiftSettings: strict),
-  .target(name: "Snapshot", dependencies: ["Archive", "Stores", "RTFS"], swiftSettings: strict),
-  .target(name: "Backup", dependencies: ["Snapshot"], swiftSettings: strict),
+  .target(name: "Stores", dependencies: base, swiftSettings: strict),
+  .target(name: "RTFS", dependencies: base, swiftSettings: strict),
+  .target(name: "Archive", dependencies: base + ["CLibArchive", "CZstd"], swiftSettings: strict),
+  .target(
+    name: "Snapshot", dependencies: base + ["Archive", "Stores", "RTFS"], swiftSettings: strict),
+  .target(
+    name: "Backup", dependencies: base + ["Snapshot", "Archive", "Stores", "RTFS"],
+    swiftSettings: strict),
   .target(
     name: "Commands",
-    dependencies: ["Backup", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+    dependencies: base + [
+      "Backup", "Snapshot", "Archive", "Stores", "RTFS",
+      .product(name: "ArgumentParser", package: "swift-argument-parser"),
+    ],
     swiftSettings: strict),
   .executableTarget(
     name: "holdfast",
@@ -53,16 +66,21 @@ let tests: [Target] = [
     name: "LosslessJSONTests", dependencies: ["LosslessJSON", "TestSupport"],
     exclude: ["Support/canonical_reference.py"], swiftSettings: strict),
   .testTarget(
-    name: "RecordsTests", dependencies: ["Records", "TestSupport"], swiftSettings: strict),
-  .testTarget(name: "DiskTests", dependencies: ["Disk", "TestSupport"], swiftSettings: strict),
+    name: "RecordsTests", dependencies: ["Records", "LosslessJSON", "TestSupport"],
+    swiftSettings: strict),
+  .testTarget(name: "DiskTests", dependencies: base + ["TestSupport"], swiftSettings: strict),
   .testTarget(
-    name: "StoresTests", dependencies: ["Stores", "TestSupport"], swiftSettings: strict),
+    name: "StoresTests", dependencies: base + ["Stores", "TestSupport"], swiftSettings: strict),
   .testTarget(
-    name: "SnapshotTests", dependencies: ["Snapshot", "TestSupport"], swiftSettings: strict),
+    name: "SnapshotTests",
+    dependencies: base + ["Snapshot", "Archive", "Stores", "RTFS", "TestSupport"],
+    swiftSettings: strict),
   .testTarget(
-    name: "BackupTests", dependencies: ["Backup", "TestSupport"], swiftSettings: strict),
-  .testTarget(name: "RTFSTests", dependencies: ["RTFS"], swiftSettings: strict),
-  .testTarget(name: "ArchiveTests", dependencies: ["Archive"], swiftSettings: strict),
+    name: "BackupTests",
+    dependencies: base + ["Backup", "Snapshot", "Archive", "Stores", "RTFS", "TestSupport"],
+    swiftSettings: strict),
+  .testTarget(name: "RTFSTests", dependencies: base + ["RTFS"], swiftSettings: strict),
+  .testTarget(name: "ArchiveTests", dependencies: base + ["Archive"], swiftSettings: strict),
   .testTarget(
     name: "DocumentationTests", dependencies: ["Records"], swiftSettings: strict),
   .testTarget(
