@@ -159,7 +159,8 @@ extension BackupPlan {
         findings: survey.log.findings)
     }
     describe(&manifest, survey, parent)
-    if request.skipUnchanged, let parent, let last = parent.manifest, last.digest == manifest.digest,
+    if request.skipUnchanged, let parent, let last = parent.manifest,
+      last.digest == manifest.digest,
       Self.sameFiles(last, manifest)
     {
       return BackupResult(
@@ -183,7 +184,8 @@ extension BackupPlan {
     for directory in ["", "intents", "edges", "plans", "actions"] {
       let path = store.pushing(FilePath(directory)).appending(".archive_lock")
       while let facts = try FileFacts(at: path, following: false) {
-        let age = Clock.wall - Double(facts.modified.seconds) - Double(facts.modified.nanoseconds) / 1e9
+        let age =
+          Clock.wall - Double(facts.modified.seconds) - Double(facts.modified.nanoseconds) / 1e9
         if age >= 10 || age < -10 { break }
         try Interruption.check()
         Clock.sleep(seconds: 0.05)

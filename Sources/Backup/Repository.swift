@@ -83,7 +83,9 @@ package struct Repository: Sendable {
   }
 
   /// Whether `name` may be a series name as it stands.
-  package static func isSeriesName(_ name: String) -> Bool { !name.isEmpty && cleaned(name) == name }
+  package static func isSeriesName(_ name: String) -> Bool {
+    !name.isEmpty && cleaned(name) == name
+  }
 }
 
 /// What went wrong with a backup, a restore or a repository.

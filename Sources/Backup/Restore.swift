@@ -75,7 +75,8 @@ package struct RestorePlan {
     if occupied, request.overwrite == .never {
       throw BackupError(
         .exists, "is not empty", path: target.string,
-        hint: "choose another target, or keep what is there as an undo copy with --overwrite always")
+        hint: "choose another target, or keep what is there as an undo copy with --overwrite always"
+      )
     }
     undo = occupied && !same ? try Self.undoPath(target, request.time) : nil
   }

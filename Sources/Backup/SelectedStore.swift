@@ -123,7 +123,8 @@ struct SelectedStore {
       let top = name.components.first?.string ?? ""
       let isNested = ["intents", "edges", "plans", "actions"].contains(top)
       let root = isNested ? FilePath(top) : FilePath("")
-      let inner = FilePath(root: nil, isNested ? Array(name.components.dropFirst()) : Array(name.components))
+      let inner = FilePath(
+        root: nil, isNested ? Array(name.components.dropFirst()) : Array(name.components))
       entries[root, default: []].append((hash.hex, TreeWalk.bytes(of: inner)))
     }
     for (root, list) in entries {

@@ -1,7 +1,7 @@
 import LosslessJSON
 import Records
-import Stores
 import Snapshot
+import Stores
 
 /// Which records two stores do not share, by kind, id and canonical hash.
 package struct StoreDiff: Sendable {

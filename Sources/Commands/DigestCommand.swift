@@ -43,7 +43,7 @@ struct DigestCommand: Verb {
         console.failure(failure.text)
       } else if outcome.status != .done {
         var log = FindingLog()
-        outcome.findings.forEach { log.add($0) }
+        for finding in outcome.findings { log.add(finding) }
         console.failure(FindingsReport.headline(log))
       }
       outcomes.append(outcome)

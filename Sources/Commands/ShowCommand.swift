@@ -22,7 +22,8 @@ struct ShowCommand: Verb {
   @Argument(help: "A backup: an archive, REPO, REPO@latest or REPO@TIME.", completion: .file())
   var backup: String
 
-  @Option(name: .long, help: ArgumentHelp("The series, in a repository of several.", valueName: "series"))
+  @Option(
+    name: .long, help: ArgumentHelp("The series, in a repository of several.", valueName: "series"))
   var name: String?
 
   @Flag(name: .long, help: "Print the RTFS snapshot.")

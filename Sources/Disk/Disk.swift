@@ -1,6 +1,6 @@
 import Glibc
-import Synchronization
 import LosslessJSON
+import Synchronization
 import SystemPackage
 
 /// The system calls that change the file system, each in one place.

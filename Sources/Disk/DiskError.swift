@@ -50,7 +50,8 @@ package struct DiskError: Error, Sendable, CustomStringConvertible {
     case .fileExists: code = .exists
     default: code = .failed
     }
-    self.init(code, "\(action): \(cause.description.lowercased())", path: path, cause: cause, hint: hint)
+    self.init(
+      code, "\(action): \(cause.description.lowercased())", path: path, cause: cause, hint: hint)
   }
 
   package var description: String { "\(path.map { "\($0): " } ?? "")\(message)" }

@@ -15,23 +15,41 @@ package struct Finding: Sendable, Equatable {
   /// Stable names, for `--json` and for golden files.
   package enum Code: String, Sendable, CaseIterable {
     // Bytes.
-    case unreadable, tornTail = "torn-tail", byteOrderMark = "byte-order-mark"
-    case commentLine = "comment-line", nulBytes = "nul-bytes", empty
+    case unreadable
+    case tornTail = "torn-tail"
+    case byteOrderMark = "byte-order-mark"
+    case commentLine = "comment-line"
+    case nulBytes = "nul-bytes"
+    case empty
     // Records.
-    case missingField = "missing-field", wrongType = "wrong-type"
-    case unknownType = "unknown-type", unknownValue = "unknown-value"
-    case duplicateID = "duplicate-id", duplicateEdge = "duplicate-edge"
-    case danglingEnd = "dangling-end", missingChart = "missing-chart"
-    case timeOrder = "time-order", badTime = "bad-time"
-    case keyMismatch = "key-mismatch", familyMismatch = "family-mismatch"
+    case missingField = "missing-field"
+    case wrongType = "wrong-type"
+    case unknownType = "unknown-type"
+    case unknownValue = "unknown-value"
+    case duplicateID = "duplicate-id"
+    case duplicateEdge = "duplicate-edge"
+    case danglingEnd = "dangling-end"
+    case missingChart = "missing-chart"
+    case timeOrder = "time-order"
+    case badTime = "bad-time"
+    case keyMismatch = "key-mismatch"
+    case familyMismatch = "family-mismatch"
     // Files of a store.
-    case hashMismatch = "hash-mismatch", missingFile = "missing-file", orphan
-    case badIndex = "bad-index", leftover, skippedFile = "skipped-file"
+    case hashMismatch = "hash-mismatch"
+    case missingFile = "missing-file"
+    case orphan
+    case badIndex = "bad-index"
+    case leftover
+    case skippedFile = "skipped-file"
     // Backups.
-    case damagedFrame = "damaged-frame", damagedMember = "damaged-member"
-    case badManifest = "bad-manifest", sidecarMissing = "sidecar-missing"
-    case sidecarMismatch = "sidecar-mismatch", encodingsDisagree = "encodings-disagree"
-    case encodingHolds = "encoding-holds", unknownMember = "unknown-member"
+    case damagedFrame = "damaged-frame"
+    case damagedMember = "damaged-member"
+    case badManifest = "bad-manifest"
+    case sidecarMissing = "sidecar-missing"
+    case sidecarMismatch = "sidecar-mismatch"
+    case encodingsDisagree = "encodings-disagree"
+    case encodingHolds = "encoding-holds"
+    case unknownMember = "unknown-member"
   }
 
   package var severity: Severity

@@ -67,7 +67,8 @@ package struct BackupFile: Sendable {
       throw SnapshotError(
         .notBackup, "holds no manifest that can be read, and none lies beside it",
         path: path.string,
-        hint: "salvage recovers what is in it; restore needs the file \(Self.sidecarPath(of: path))")
+        hint: "salvage recovers what is in it; restore needs the file \(Self.sidecarPath(of: path))"
+      )
     }
     (offsets, sumsOffset, expectedContentSize) = try Self.layout(manifest, manifestBytes)
     if let members, let error = Self.disagreement(members, manifest, offsets) { throw error }
@@ -223,10 +224,11 @@ private final class BridgedContent {
     self.archive = archive
     at = start
     end = start + count
-    self.frames = frames.filter { frame in
-      guard let offset = frame.contentOffset, let size = frame.contentSize else { return false }
-      return offset < start + count && offset + size > start
-    }[...]
+    self.frames =
+      frames.filter { frame in
+        guard let offset = frame.contentOffset, let size = frame.contentSize else { return false }
+        return offset < start + count && offset + size > start
+      }[...]
   }
 
   func stream() -> ByteStream {

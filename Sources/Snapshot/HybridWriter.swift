@@ -25,7 +25,8 @@ final class HybridWriter {
 
   /// - Parameter kinds: the kinds of records that may come.
   init(
-    to out: MemberWriter, time: Int, kinds: [RecordKind], hasRTFS: Bool, spillingTo directory: FilePath
+    to out: MemberWriter, time: Int, kinds: [RecordKind], hasRTFS: Bool,
+    spillingTo directory: FilePath
   ) throws {
     self.out = out
     self.time = time

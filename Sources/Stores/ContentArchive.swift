@@ -42,7 +42,10 @@ package struct ContentArchive {
     var roots: [Root] = []
 
     init(_ tree: any StoreTree) throws {
-      let tops = [FilePath(""), FilePath("intents"), FilePath("edges"), FilePath("plans"), FilePath("actions")]
+      let tops = [
+        FilePath(""), FilePath("intents"), FilePath("edges"), FilePath("plans"),
+        FilePath("actions"),
+      ]
       roots = tops.map { Root(directory: $0) }
       for (position, file) in tree.files.enumerated() where !file.isDirectory {
         var components = file.name.components

@@ -20,7 +20,8 @@ struct FileHead {
   }
 
   var isUTF16: Bool {
-    bytes.count >= 2 && (bytes[0] == 0xFF && bytes[1] == 0xFE || bytes[0] == 0xFE && bytes[1] == 0xFF)
+    bytes.count >= 2
+      && (bytes[0] == 0xFF && bytes[1] == 0xFE || bytes[0] == 0xFE && bytes[1] == 0xFF)
   }
 
   /// Calls `body` with each line that is neither blank nor a comment, a cut last one left out,

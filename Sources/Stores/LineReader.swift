@@ -94,7 +94,8 @@ struct LineReader {
     sink.note(
       Finding(
         .error, isNul ? .nulBytes : .unreadable,
-        isNul ? "holds nothing but NUL bytes" : "is no JSON: \(error.reason.rawValue), at byte \(at)",
+        isNul
+          ? "holds nothing but NUL bytes" : "is no JSON: \(error.reason.rawValue), at byte \(at)",
         path: tree.displayPath(file), line: line.number, offset: line.offset,
         length: line.length))
   }
