@@ -36,9 +36,15 @@ extension BackupFile {
     try survey.finish()
   }
 
-  /// Hashes the verbatim files without reading records from them.
-  func hashFiles(_ survey: Survey) throws {
-    try HashingTree(try BackupTree(self)).finish(survey)
+  /// Reads an encoding's bytes back without looking for records in them: the verbatim files are
+  /// hashed; the others lie in `backup.json`, whose hash reading the JSON takes.
+  func readBytes(_ encoding: Encoding, into survey: Survey) throws {
+    if encoding == .verbatim {
+      try HashingTree(try BackupTree(self)).finish(survey)
+    } else {
+      let entry = try hybrid()
+      try content(entry, from: manifest.entries[entry].rtfsOffset ?? 0).drain()
+    }
     try survey.finish()
   }
 

@@ -20,9 +20,11 @@ package struct Verification: Sendable {
   package var isGood: Bool { log.errors == 0 }
 
   /// - Parameter quick: checks the sidecar, the archive's own hash and the structure only.
-  /// - Parameter unpublished: the archive has just been written and has no sidecar yet. Its
-  ///   verbatim files are hashed but not read for records again: if they have the hashes of the
-  ///   bytes captured, they have the records whose digest was taken from those very bytes.
+  /// - Parameter unpublished: the archive has just been written and has no sidecar yet. Every byte
+  ///   is read back and every hash checked, and the digest is taken anew from the JSON. Records
+  ///   are not read from the verbatim files once more: with the hashes of the bytes captured they
+  ///   have the records whose digest was taken from those very bytes. Nor are they from the RTFS,
+  ///   which lies in a member whose hash is checked.
   package static func run(
     _ path: FilePath, formats: [StoreFormat], quick: Bool, unpublished: Bool = false
   ) throws -> Verification {
@@ -214,7 +216,7 @@ private struct EncodingCheck: Sendable {
   init(
     _ encoding: Encoding, of backup: BackupFile, _ formats: [StoreFormat], isCaptured: Bool
   ) throws {
-    let hashesOnly = isCaptured && encoding == .verbatim
+    let bytesOnly = isCaptured && encoding != .json
     let survey = Survey(rules: false)
     var reasons: [Finding] = []
     func damage(_ message: String, _ offset: Int?) {
@@ -224,8 +226,8 @@ private struct EncodingCheck: Sendable {
           offset: offset))
     }
     do {
-      if hashesOnly {
-        try backup.hashFiles(survey)
+      if bytesOnly {
+        try backup.readBytes(encoding, into: survey)
       } else {
         try backup.read(encoding, formats: formats, into: survey)
       }
@@ -246,6 +248,6 @@ private struct EncodingCheck: Sendable {
       + survey.log.findings.filter {
         $0.code == .damagedMember || (encoding == .json && $0.severity == .error)
       }
-    digest = hashesOnly ? backup.manifest.digest : survey.digest()
+    digest = bytesOnly ? backup.manifest.digest : survey.digest()
   }
 }
