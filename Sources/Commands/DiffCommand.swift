@@ -37,12 +37,8 @@ struct DiffCommand: Verb {
       for (name, list) in [
         ("added", diff.added), ("removed", diff.removed), ("changed", diff.changed),
       ] {
-        if stat {
-          root.member(name, list.count)
-        } else {
-          root.key(name)
-          root.array(of: list) { $0.value($1) }
-        }
+        root.key(name)
+        root.array(of: list) { $0.value($1) }
       }
       root.member("digest_a", diff.digests.0.hex)
       root.member("digest_b", diff.digests.1.hex)

@@ -111,7 +111,23 @@ struct Failure {
     console.json(verb) { encode(to: &$0) }
   }
 
+  /// The failure of a store of which nothing could be read.
+  init(unreadable log: FindingLog) {
+    let first = log.findings.first { $0.severity == .error }
+    self.init(.refused, "refused", "no record of it can be read: \(first?.message ?? "")")
+    path = first?.path
+    line = first?.line
+    offset = first?.offset
+    hint = "salvage recovers what is left of it, or restore it from a backup"
+  }
+
   func encode(to builder: inout JSONBuilder) {
+    encodeError(to: &builder)
+    builder.key("findings")
+    builder.array(of: findings) { $1.encode(to: &$0) }
+  }
+
+  func encodeError(to builder: inout JSONBuilder) {
     builder.key("error")
     builder.object {
       $0.member("code", code)
@@ -122,7 +138,5 @@ struct Failure {
       $0.member("offset", ifPresent: offset)
       $0.member("hint", ifPresent: hint)
     }
-    builder.key("findings")
-    builder.array(of: findings) { $1.encode(to: &$0) }
   }
 }

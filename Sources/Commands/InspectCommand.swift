@@ -44,7 +44,7 @@ struct InspectCommand: Verb {
       $0.member("records", survey.total)
       $0.member("files", opened.tree.files.count { !$0.isDirectory })
       $0.member("bytes", opened.byteCount)
-      $0.member("digest", digest.hex)
+      $0.member("digest", ifPresent: status == .refused ? nil : digest.hex)
       $0.key("finding_counts")
       $0.object { counts in
         for (code, count) in survey.log.counts.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
@@ -53,12 +53,13 @@ struct InspectCommand: Verb {
       }
       $0.key("findings")
       $0.array(of: survey.log.findings) { $1.encode(to: &$0) }
+      if status == .refused { Failure(unreadable: survey.log).encodeError(to: &$0) }
     }
     console.result(store)
     console.result("  kind      \(opened.format.name)")
     console.result("  records   \(grouped(survey.total)) (\(describe(survey.counts)))")
     console.result("  bytes     \(grouped(opened.byteCount))")
-    console.result("  digest    \(digest.hex)")
+    console.result("  digest    \(status == .refused ? "none: nothing could be read" : digest.hex)")
     console.result("  findings  \(FindingsReport.summary(survey.log))")
     FindingsReport.print(survey.log, to: console)
     if status != .done, console.isQuiet { console.failure(FindingsReport.headline(survey.log)) }

@@ -194,14 +194,14 @@ package struct ContentArchive {
 
   /// Reads one object and checks its bytes against the hash it is named after and listed under.
   private func readObject(_ file: Int, _ record: inout Record, expected: Hash256?) throws {
+    if tree.files[file].size == 0 {
+      note(.error, .empty, "is empty", file)
+      return
+    }
     let container = try ContainerReader(tree: tree, file: file, sink: sink, skipping: 0)
     var isWhole = false
     try container.walk { reader in
       isWhole = try container.element(&reader, &record)
-    }
-    if tree.files[file].size == 0 {
-      note(.error, .empty, "is empty", file)
-      return
     }
     guard isWhole else { return }
     let name = tree.files[file].name.lastComponent?.string ?? ""

@@ -45,6 +45,11 @@ extension StoreFormat {
       }
     })
 
+  private static func isUTF16(_ bytes: ByteBuffer) -> Bool {
+    guard bytes.count >= 2 else { return false }
+    return (bytes[0] == 0xFF && bytes[1] == 0xFE) || (bytes[0] == 0xFE && bytes[1] == 0xFF)
+  }
+
   private static func readDocument(
     _ tree: any StoreTree, _ file: Int, _ options: ReadOptions, _ sink: any RecordSink
   ) throws {
@@ -72,8 +77,9 @@ extension StoreFormat {
       sink.note(
         Finding(
           .error, bytes.isEmpty ? .empty : .unreadable,
-          "is no JSON: \(error.reason.rawValue), at byte \(at)", path: tree.displayPath(file),
-          line: line, offset: at, length: tree.files[file].size - at))
+          isUTF16(bytes)
+            ? "is UTF-16 text, not UTF-8" : "is no JSON: \(error.reason.rawValue), at byte \(at)",
+          path: tree.displayPath(file), line: line, offset: at))
       return
     }
     record.place = RecordPlace(file: file, offset: start, length: bytes.count - start, line: 1)

@@ -85,6 +85,11 @@ extension Array where Element == StoreFormat {
   /// The first kind that recognises the content. Throws `unknownKind` if none does.
   package func detect(_ tree: any StoreTree, path: String) throws -> StoreFormat {
     for format in self where try format.recognises(tree) { return format }
+    if tree.isSingleFile, tree.files.first?.size == 0 {
+      throw StoreError(
+        .refused, "is empty", path: path,
+        hint: "restore it from a backup, or name its kind with --kind if it is to be empty")
+    }
     throw StoreError(
       .unknownKind, "is no store that Holdfast knows", path: path,
       hint: "name its kind with --kind, or a file of it if this is a directory of other things")
