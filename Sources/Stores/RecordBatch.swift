@@ -21,7 +21,7 @@ package struct RecordBatch: Sendable {
 
   package init() {}
 
-  static let recordLimit = 256
+  static let recordLimit = 512
   static let byteLimit = 512 << 10
 
   var isFull: Bool { count == Self.recordLimit || bytes >= Self.byteLimit }
