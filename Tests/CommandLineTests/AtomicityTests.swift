@@ -42,7 +42,11 @@ import Testing
       if outcome.status == 0 {
         #expect(archives.count == 2, "\(outcome)")
       } else {
-        #expect(outcome.status != 2 && !outcome.message.isEmpty || blow == .kill, "\(outcome)")
+        // libdispatch looks at its threads in /proc and traps where that fails: not our error.
+        let isForeign = try TestFile.text(trace).split(separator: "\n").contains {
+          $0.contains("(INJECTED)") && $0.contains("\"/proc/")
+        }
+        #expect(!outcome.message.isEmpty || blow == .kill || isForeign, "\(outcome)")
         #expect(archives.count <= 2)
       }
       if blow != .kill {
