@@ -8,6 +8,11 @@ package struct OutputFile: ~Copyable {
   /// Names of unfinished files and directories start with this; a later run may remove them.
   package static let temporaryPrefix = ".holdfast-"
 
+  /// Whether a file of this name is unfinished: no more than the names that are given out.
+  package static func isTemporary(_ name: String) -> Bool {
+    name.hasPrefix(temporaryPrefix) && name.hasSuffix(".tmp")
+  }
+
   package let target: FilePath
   private let temporary: FilePath
   private let descriptor: FileDescriptor

@@ -26,6 +26,10 @@ package struct StoreLock: ~Copyable {
           .locked, "is locked by another run", path: path,
           hint: "wait for it to end, or say how long to wait with --wait-lock")
       }
+      do throws(DiskError) { try Interruption.check() } catch {
+        try? descriptor.close()
+        throw error
+      }
       usleep(20_000)
     }
     return descriptor

@@ -50,21 +50,22 @@ package enum TreeWalk {
   package static func walk(
     _ root: FilePath, _ visit: (Entry) throws -> Bool
   ) throws {
-    var stack: [(prefix: FilePath, names: ArraySlice<FilePath.Component>)] = [
-      (FilePath(""), try names(in: root)[...])
+    var stack: [(prefix: FilePath, names: [FilePath.Component], next: Int)] = [
+      (FilePath(""), try names(in: root), 0)
     ]
-    while let top = stack.last {
-      guard let name = top.names.first else {
+    while let level = stack.indices.last {
+      let next = stack[level].next
+      guard next < stack[level].names.count else {
         stack.removeLast()
         continue
       }
-      stack[stack.count - 1].names.removeFirst()
-      let path = top.prefix.appending(name)
+      stack[level].next += 1
+      let path = stack[level].prefix.appending(stack[level].names[next])
       let full = root.pushing(path)
       guard let facts = try FileFacts(at: full, following: false) else { continue }
       let enter = try visit(Entry(name: path, facts: facts))
       if enter, facts.kind == .directory {
-        stack.append((path, try names(in: full)[...]))
+        stack.append((path, try names(in: full), 0))
       }
     }
   }

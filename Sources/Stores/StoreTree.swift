@@ -87,7 +87,7 @@ package final class DiskTree: StoreTree {
     try TreeWalk.walk(root) { entry in
       let name = entry.name.lastComponent?.string ?? ""
       if entry.name.components.count == 1, Self.outside.contains(name) { return false }
-      if name == ".archive_lock" || name.hasPrefix(OutputFile.temporaryPrefix) { return false }
+      if name == ".archive_lock" || OutputFile.isTemporary(name) { return false }
       switch entry.facts.kind {
       case .regular, .directory:
         if entry.facts.kind == .directory || include(entry.name) {
