@@ -108,6 +108,8 @@ package struct GraphRules: Sendable {
     let id = scratch.array
     if !intents.insert(GraphFacts.key(id.span)) {
       add(.duplicateID, "another intent has the same id", record)
+      // A second version says again what the first has settled with its family.
+      return
     }
     if read("parent_intent", of: 0, record), !scratch.isEmpty {
       let parent = scratch.array
@@ -120,8 +122,10 @@ package struct GraphRules: Sendable {
     guard let children = record.text.member("child_intents"),
       record.text.kind(children) == .array
     else { return }
+    var told: Set<UInt64> = []
     for child in record.text.children(of: children) where record.text.kind(child) == .string {
       let name = record.text.decoded(child)
+      guard told.insert(GraphFacts.key(name.span)).inserted else { continue }
       settle(
         pair: pairKey(parent: id, child: name), from: \.familyFromParent,
         against: \.familyFromChild, other: name, at: record.place,

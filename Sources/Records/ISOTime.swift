@@ -33,7 +33,8 @@ package struct ISOTime: Sendable, Comparable {
       let day = digits(2), (1...12).contains(month),
       day >= 1, day <= Self.days(in: month, of: year)
     else { return nil }
-    var total = Self.daysSince1970(year: year, month: month, day: day) * 86_400
+    let midnight = Self.daysSince1970(year: year, month: month, day: day) * 86_400
+    var total = midnight
     nanoseconds = 0
     if at < text.count {
       guard take(0x54) || take(0x74) || take(0x20) else { return nil }
@@ -54,11 +55,13 @@ package struct ISOTime: Sendable, Comparable {
           guard at > start else { return nil }
         }
       }
+      // 24:00 is the end of a day, and no later time is one of that day.
+      guard hour < 24 || (total == midnight + 86_400 && nanoseconds == 0) else { return nil }
       if at < text.count, !take(0x5A), !take(0x7A) {
         let isEast = take(0x2B)
         guard isEast || take(0x2D), let hours = digits(2), hours < 24 else { return nil }
-        _ = take(0x3A)
-        let minutes = at < text.count ? digits(2) : 0
+        let hasColon = take(0x3A)
+        let minutes = hasColon || at < text.count ? digits(2) : 0
         guard let minutes, minutes < 60 else { return nil }
         total -= (isEast ? 1 : -1) * (hours * 3600 + minutes * 60)
       }
