@@ -86,12 +86,14 @@ package struct ContentArchive {
   }
 
   func read() throws {
-    for root in try Layout(tree).roots {
-      try read(root)
-    }
+    let roots = try Layout(tree).roots
+    var taken = Set(roots.compactMap(\.index))
+    for root in roots { try read(root, &taken) }
   }
 
-  private func read(_ root: Root) throws {
+  /// - Parameter taken: files that are no objects of this root or have been read: none is opened
+  ///   twice, whatever an index says.
+  private func read(_ root: Root, _ taken: inout Set<Int>) throws {
     var record = Record()
     for file in root.leftovers {
       note(.note, .leftover, "is what an interrupted writer left; kept as it is", file)
@@ -107,18 +109,25 @@ package struct ContentArchive {
             "has no index.json, so every object is taken: deleted ones may be among them",
             path: display(root.directory)))
       }
-      for file in root.objects { try readObject(file, &record, expected: nil) }
+      for file in root.objects where taken.insert(file).inserted {
+        try readObject(file, &record, expected: [])
+      }
       return
     }
     let (named, isDamaged) = try readIndex(index, root, &record)
-    var listed: Set<Int> = []
-    for (hash, file) in named where listed.insert(file).inserted {
-      try readObject(file, &record, expected: hash)
+    for (file, hashes) in named.sorted(by: { $0.key < $1.key }) {
+      guard taken.insert(file).inserted else {
+        let name = tree.files[file].name
+        note(.error, .badIndex, "names \(name), which is an index or in another archive", index)
+        continue
+      }
+      try readObject(file, &record, expected: hashes)
     }
-    for file in root.objects where !listed.contains(file) {
+    for file in root.objects where !taken.contains(file) {
       if isDamaged {
         // What the lost part of the index named cannot be told from what it left out.
-        try readObject(file, &record, expected: nil)
+        taken.insert(file)
+        try readObject(file, &record, expected: [])
       } else {
         note(.note, .orphan, "is not named by the index; kept, but no record", file)
       }
@@ -140,17 +149,17 @@ package struct ContentArchive {
     return base.pushing(directory).string
   }
 
-  /// The files that the index names, in tree order with the hash it gives them. Entries whose
+  /// The files that the index names, with the hashes it gives each of them. Entries whose
   /// path leaves the archive, or names nothing, are findings. Also says whether a part of the
   /// index could not be read.
   private func readIndex(
     _ index: Int, _ root: Root, _ record: inout Record
-  ) throws -> (entries: [(Hash256, Int)], isDamaged: Bool) {
+  ) throws -> (entries: [Int: [Hash256]], isDamaged: Bool) {
     var positions: [FilePath: Int] = [:]
     for (position, file) in tree.files.enumerated() where !file.isDirectory {
       positions[file.name] = position
     }
-    var entries: [(Hash256, Int)] = []
+    var entries: [Int: [Hash256]] = [:]
     let container = try ContainerReader(tree: tree, file: index, sink: sink, skipping: 0)
     try container.walk { reader in
       try reader.expect(0x7B, .unexpectedByte)
@@ -179,10 +188,10 @@ package struct ContentArchive {
             line)
           continue
         }
-        entries.append((hash, position))
+        entries[position, default: []].append(hash)
       }
     }
-    return (entries.sorted { $0.1 < $1.1 }, container.isDamaged)
+    return (entries, container.isDamaged)
   }
 
   private func note(
@@ -193,11 +202,8 @@ package struct ContentArchive {
   }
 
   /// Reads one object and checks its bytes against the hash it is named after and listed under.
-  private func readObject(_ file: Int, _ record: inout Record, expected: Hash256?) throws {
-    if tree.files[file].size == 0 {
-      note(.error, .empty, "is empty", file)
-      return
-    }
+  private func readObject(_ file: Int, _ record: inout Record, expected: [Hash256]) throws {
+    if tree.files[file].size == 0 { return note(.error, .empty, "is empty", file) }
     let container = try ContainerReader(tree: tree, file: file, sink: sink, skipping: 0)
     var isWhole = false
     try container.walk { reader in
@@ -206,7 +212,9 @@ package struct ContentArchive {
     guard isWhole else { return }
     let name = tree.files[file].name.lastComponent?.string ?? ""
     let actual = record.contentHash()
-    for claimed in Set([expected, Self.hash(of: name)].compactMap { $0 }) where claimed != actual {
+    var claims = expected
+    if let named = Self.hash(of: name), !claims.contains(named) { claims.append(named) }
+    for claimed in claims where claimed != actual {
       sink.note(
         Finding(
           .error, .hashMismatch, "its content has the hash \(actual.hex), not \(claimed.hex)",
