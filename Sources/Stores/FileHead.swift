@@ -19,6 +19,12 @@ struct FileHead {
     bytes.count >= 3 && bytes[0] == 0xEF && bytes[1] == 0xBB && bytes[2] == 0xBF ? 3 : 0
   }
 
+  /// The bytes behind the mark.
+  var text: Span<UInt8> {
+    @_lifetime(borrow self)
+    borrowing get { bytes.span.extracting(markLength..<bytes.count) }
+  }
+
   var isUTF16: Bool {
     bytes.count >= 2
       && (bytes[0] == 0xFF && bytes[1] == 0xFE || bytes[0] == 0xFE && bytes[1] == 0xFF)

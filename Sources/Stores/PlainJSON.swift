@@ -10,17 +10,7 @@ extension StoreFormat {
     recordKinds: [.document],
     recognises: { tree in
       guard tree.isSingleFile else { return false }
-      var (values, lines) = (0, 0)
-      var startsWithValue = false
-      try FileHead(tree, 0).forEachLine { line in
-        lines += 1
-        let isValue = (try? JSONText(line)) != nil
-        if isValue { values += 1 }
-        if lines == 1 { startsWithValue = isValue }
-        return lines < 1000 && !(startsWithValue && lines > 1)
-      }
-      // A pretty-printed document has lines that are values too: the last element of each array.
-      return lines > 1 && (startsWithValue || values * 2 > lines)
+      return try isLines(tree)
     },
     read: { tree, options, sink in
       for (index, file) in tree.files.enumerated() where !file.isDirectory {
@@ -32,6 +22,35 @@ extension StoreFormat {
         }
       }
     })
+
+  /// Whether a file has a value a line. A value over several lines, pretty-printed, has lines in
+  /// it that are values themselves: the last of an array, say.
+  private static func isLines(_ tree: any StoreTree) throws -> Bool {
+    let head = try FileHead(tree, 0)
+    if !head.isCut, (try? JSONText(head.text)) != nil { return false }
+    if head.isCut, head.text.firstIndex(of: 0x0A) == nil { return try startsWithLongLine(tree) }
+    var (values, lines) = (0, 0)
+    var startsWithValue = false
+    head.forEachLine { line in
+      lines += 1
+      if (try? JSONText(line)) != nil { values += 1 }
+      if lines == 1 { startsWithValue = values == 1 }
+      return lines < 1000
+    }
+    return startsWithValue ? lines > 1 || head.isCut : values * 2 > lines
+  }
+
+  /// For a first line that does not end within the head: whether it is a value with more behind.
+  private static func startsWithLongLine(_ tree: any StoreTree) throws -> Bool {
+    var scanner = LineScanner(try tree.open(0))
+    guard let first = try scanner.next(), first.isTerminated, !first.isTooLong,
+      (try? JSONText(scanner.text)) != nil
+    else { return false }
+    while try scanner.next() != nil {
+      if !GraphLine.trim(scanner.text).isEmpty { return true }
+    }
+    return false
+  }
 
   /// Any file that is one JSON value.
   package static let json = StoreFormat(
