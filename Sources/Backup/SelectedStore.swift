@@ -73,11 +73,7 @@ struct SelectedStore {
     let chosen = try read { record in
       line.removeAll()
       if record.kind == .intent {
-        var key = ByteBuffer()
-        if record.scope.isEmpty { record.appendID(to: &key) } else { key.append(record.scope) }
-        appendJSONString(key.span, to: &line)
-        line.append(":")
-        record.text.appendCompact(to: &line)
+        ScopedRecord.appendIntent(record, to: &line)
         try file.write(ByteBuffer(section == nil ? "\n" : ",\n").span)
         section = .intent
         let text = line

@@ -68,7 +68,7 @@ final class HybridWriter {
   /// Lent for writing, here and below, only so that the record is not copied.
   private static func appendElement(_ record: inout Record, to out: inout ByteBuffer) {
     if record.kind == .intent {
-      appendIntent(record, to: &out)
+      ScopedRecord.appendIntent(record, to: &out)
     } else {
       ScopedRecord.append(record, to: &out)
     }
@@ -86,23 +86,6 @@ final class HybridWriter {
         out.append(UInt8(truncatingIfNeeded: word >> UInt64(shift)))
       }
     }
-  }
-
-  private static func appendIntent(_ record: borrowing Record, to out: inout ByteBuffer) {
-    var key = ByteBuffer()
-    appendKey(of: record, to: &key)
-    appendJSONString(key.span, to: &out)
-    out.append(0x3A)
-    if ScopedRecord.isAmbiguousIntent(record) {
-      ScopedRecord.appendWrapped(record, to: &out)
-    } else {
-      record.text.appendCompact(to: &out)
-    }
-  }
-
-  /// The key that an intent is stored under.
-  private static func appendKey(of record: borrowing Record, to out: inout ByteBuffer) {
-    if record.scope.isEmpty { record.appendID(to: &out) } else { out.append(record.scope) }
   }
 
   /// Takes records in store order, as `preparation` left them.
@@ -128,7 +111,7 @@ final class HybridWriter {
   private func addElement(_ record: inout Record, _ element: Span<UInt8>) throws {
     if record.kind == .intent {
       var key = ByteBuffer()
-      Self.appendKey(of: record, to: &key)
+      ScopedRecord.appendKey(of: record, to: &key)
       try intents?.insert(key: key.span, payload: element)
       return
     }

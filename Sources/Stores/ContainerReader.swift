@@ -11,7 +11,9 @@ final class ContainerReader {
   private let file: Int
   private let sink: any RecordSink
   private var reader: JSONReader<ByteStream>
+  /// Where what could not be read starts if the structure breaks at this point.
   private var recordStart = 0
+  private var recordLine = 1
   /// Whether a part of the file could not be read.
   private(set) var isDamaged = false
 
@@ -53,7 +55,7 @@ final class ContainerReader {
       Finding(
         .error, error.reason == .unexpectedEnd ? .tornTail : .unreadable,
         "is no JSON: \(error.reason.rawValue), at byte \(error.offset)",
-        path: tree.displayPath(file), line: reader.line, offset: start, length: size - start))
+        path: tree.displayPath(file), line: recordLine, offset: start, length: size - start))
   }
 
   /// Reads the next value into `record`; false if it is no JSON, which is then a finding.
@@ -61,8 +63,10 @@ final class ContainerReader {
     _ = try reader.peek()
     recordStart = reader.offset
     let line = reader.line
+    recordLine = line
     let extent = try reader.element(&record.text)
     recordStart = reader.offset
+    recordLine = reader.line
     record.place = RecordPlace(
       file: file, offset: extent.offset, length: extent.length, line: line)
     guard let error = extent.error else { return true }
@@ -88,24 +92,23 @@ final class ContainerReader {
   }
 
   /// The shapes of a memory graph other than lines: an array, a wrapper of arrays, or values.
+  /// - Parameter isWrapped: whether the first value is a wrapper.
   func readGraph(
-    _ record: inout Record, _ take: (inout Record, RecordKind?) throws -> Void
+    isWrapped: Bool, _ record: inout Record, _ take: (inout Record, RecordKind?) throws -> Void
   ) throws {
+    var isWrapper = isWrapped
     try walk { reader in
       while let byte = try reader.peek() {
         if byte == 0x5B {
           try elements(&reader, &record) { try take(&$0, nil) }
-        } else if byte == 0x7B, try isWrapper() {
+        } else if byte == 0x7B, isWrapper {
+          isWrapper = false
           try readWrapper(&reader, &record, take)
         } else if try element(&reader, &record) {
           try take(&record, nil)
         }
       }
     }
-  }
-
-  private func isWrapper() throws -> Bool {
-    MemoryGraph.shape(of: try FileHead(tree, file)) == .wrapper
   }
 
   private func readWrapper(

@@ -11,12 +11,23 @@ extension StoreFormat {
     recordKinds: RecordKind.allCases,
     recognises: { tree in
       guard tree.isSingleFile else { return false }
+      let head = try FileHead(tree, 0)
       var found = false
-      try FileHead(tree, 0).forEachTopLevelKey { key, byte in
+      // A long member may stand before `intents` where the keys were shuffled: then those seen
+      // within the head must all be a snapshot's own.
+      var (hasEdges, hasOther) = (false, false)
+      head.forEachTopLevelKey { key, byte in
         found = key == Array("intents".utf8) && (byte == 0x7B || byte == 0x5B)
+        if key == Array("edges".utf8), byte == 0x5B {
+          hasEdges = true
+        } else if key == Array("rtfs".utf8), byte == 0x22 {
+          hasEdges = true
+        } else if !SnapshotWalk.frame.contains(where: { key == $0.bytes }) {
+          hasOther = true
+        }
         return !found
       }
-      return found
+      return found || (head.isCut && hasEdges && !hasOther)
     },
     read: { tree, options, sink in
       for (index, file) in tree.files.enumerated() where !file.isDirectory {
@@ -37,7 +48,7 @@ private struct SnapshotWalk {
   let sink: any RecordSink
 
   /// Members that describe the snapshot and hold no records.
-  private static let frame: [StaticString] = ["version", "timestamp", "manifest", "rtfs"]
+  static let frame: [StaticString] = ["version", "timestamp", "manifest", "rtfs"]
 
   func read(_ text: inout JSONReader<ByteStream>, _ record: inout Record) throws {
     try text.expect(0x7B, .unexpectedByte)
@@ -120,11 +131,13 @@ package enum ScopedRecord {
     else { return }
     record.scope = record.text.string("$scope") ?? []
     let start = record.text.tokens[inner].range.lowerBound
+    let length = record.text.tokens[inner].range.count
     var bytes = ByteBuffer()
     record.text.appendCompact(inner, to: &bytes)
     // The inside of a value that has been parsed is a value.
     try? record.text.parse(bytes.span)
     record.place.offset += start
+    record.place.length = length
   }
 
   /// Appends the record as an element: compact bytes, wrapped if need be.
@@ -134,9 +147,30 @@ package enum ScopedRecord {
   }
 
   /// Whether an intent under its key would not read back as it is: one that has no id of its own
-  /// to be the key, or that looks wrapped.
+  /// to be the key, or its id for a scope, or that looks wrapped.
   package static func isAmbiguousIntent(_ record: borrowing Record) -> Bool {
-    isWrapped(record.text) || (record.scope.isEmpty && record.text.string("intent_id") == nil)
+    if isWrapped(record.text) { return true }
+    guard let id = record.text.string("intent_id") else { return record.scope.isEmpty }
+    return !record.scope.isEmpty && record.scope == id
+  }
+
+  /// Appends the key that an intent is stored under, unescaped.
+  package static func appendKey(of record: borrowing Record, to out: inout ByteBuffer) {
+    if record.scope.isEmpty { record.appendID(to: &out) } else { out.append(record.scope) }
+  }
+
+  /// Appends an intent as a member of the object of intents: its key, a colon, compact bytes,
+  /// wrapped if need be.
+  package static func appendIntent(_ record: borrowing Record, to out: inout ByteBuffer) {
+    var key = ByteBuffer()
+    appendKey(of: record, to: &key)
+    appendJSONString(key.span, to: &out)
+    out.append(0x3A)
+    if isAmbiguousIntent(record) {
+      appendWrapped(record, to: &out)
+    } else {
+      record.text.appendCompact(to: &out)
+    }
   }
 
   package static func appendWrapped(_ record: borrowing Record, to out: inout ByteBuffer) {

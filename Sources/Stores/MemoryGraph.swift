@@ -175,12 +175,13 @@ package struct MemoryGraph {
       }
       try sink.take(&record)
     }
-    switch Self.shape(of: head) {
+    let shape = Self.shape(of: head)
+    switch shape {
     case .lines:
       try LineReader(tree: tree, file: file, sink: sink).read(&record) { try take(&$0, nil) }
     case .values, .array, .wrapper:
       try ContainerReader(tree: tree, file: file, sink: sink, skipping: head.firstSignificant ?? 0)
-        .readGraph(&record, take)
+        .readGraph(isWrapped: shape == .wrapper, &record, take)
     }
     for (type, count) in unknown.sorted(by: { $0.key.lexicographicallyPrecedes($1.key) }) {
       let name = type.isEmpty ? "no type" : "the type \(String(decoding: type, as: UTF8.self))"
