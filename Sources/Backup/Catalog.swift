@@ -33,15 +33,15 @@ package struct Catalog: Sendable {
     package var series: String {
       manifest?.series ?? Catalog.nameParts(path.lastComponent?.string ?? "").series
     }
-    /// Its place among the backups of the same second.
-    var number: Int { Catalog.number(path.lastComponent?.string ?? "") }
     /// Unix seconds; from the manifest, else from the file name.
     package var time: Int {
       manifest?.time ?? Catalog.nameParts(path.lastComponent?.string ?? "").time ?? 0
     }
+    /// 2, 3 … for the second, third … of one second; from the file name.
+    var number: Int { Catalog.nameParts(path.lastComponent?.string ?? "").number }
   }
 
-  /// Oldest first; those of one second in the order in which they were written.
+  /// Oldest first; those of one second in the order in which they were made.
   package let entries: [Entry]
 
   package init(of repository: Repository, series: String? = nil) throws {
@@ -51,14 +51,6 @@ package struct Catalog: Sendable {
       if series == nil || entry.series == series { entries.append(entry) }
     }
     self.entries = entries.sorted { ($0.time, $0.number) < ($1.time, $1.number) }
-  }
-
-  /// The N of a name that ends in `…Z-N`, given where a backup of the same second had the name
-  /// without it; else 1.
-  static func number(_ name: String) -> Int {
-    let stem = stem(of: name)
-    guard let dash = stem.lastIndex(of: "-") else { return 1 }
-    return Int(stem[stem.index(after: dash)...]) ?? 1
   }
 
   private static func entry(_ path: FilePath) throws -> Entry {
@@ -98,21 +90,21 @@ package struct Catalog: Sendable {
     } catch { return nil }
   }
 
-  private static func stem(of name: String) -> String {
-    let ending = Repository.endings.first { name.hasSuffix($0) } ?? ""
-    return String(name.dropLast(ending.count))
-  }
-
   /// Series and time of a name such as `memory-20261120T031500Z.tar.zst`.
-  static func nameParts(_ name: String) -> (series: String, time: Int?) {
-    let stem = stem(of: name)
+  static func nameParts(_ name: String) -> (series: String, time: Int?, number: Int) {
+    var stem = name
+    for ending in Repository.endings where stem.hasSuffix(ending) {
+      stem.removeLast(ending.count)
+      break
+    }
     let parts = stem.split(separator: "-", omittingEmptySubsequences: false)
     for index in parts.indices.reversed() where index > 0 {
       if let time = MomentText.parse(String(parts[index])) {
-        return (parts[..<index].joined(separator: "-"), time)
+        let number = index + 2 == parts.count ? Int(parts[index + 1]) ?? 1 : 1
+        return (parts[..<index].joined(separator: "-"), time, number)
       }
     }
-    return (stem, nil)
+    return (stem, nil, 1)
   }
 
   package var seriesNames: [String] { Array(Set(entries.map(\.series))).sorted() }

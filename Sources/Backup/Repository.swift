@@ -53,14 +53,20 @@ package struct Repository: Sendable {
   func clearLeftovers() throws {
     for name in try TreeWalk.names(in: path).map(\.string) {
       let file = path.appending(name)
-      if name.hasPrefix(OutputFile.temporaryPrefix), name.hasSuffix(".tmp") {
+      if OutputFile.isTemporary(name) {
         try Disk.remove(file)
       } else if name.hasSuffix(".manifest.json"), let entry = Catalog.sidecar(at: file),
-        try FileFacts(at: path.appending(entry.seal.file)) == nil
+        try FileFacts(at: path.appending(entry.seal.file)) == nil, try !hasArchive(name)
       {
         try Disk.remove(file)
       }
     }
+  }
+
+  /// Whether an archive lies beside the manifest `name`, under whatever name it was given.
+  private func hasArchive(_ name: String) throws -> Bool {
+    let stem = name.dropLast(".manifest.json".count)
+    return try Self.endings.contains { try FileFacts(at: path.appending("\(stem)\($0)")) != nil }
   }
 
   /// A series name made of a store's name: letters, digits, `.`, `_` and `-`.

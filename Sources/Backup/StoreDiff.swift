@@ -27,31 +27,41 @@ package struct StoreDiff: Sendable {
     if onlyLeft.isEmpty, onlyRight.isEmpty { return }
     let before = try Self.labels(of: onlyLeft, in: a, options)
     let after = try Self.labels(of: onlyRight, in: b, options)
-    for (label, count) in before {
+    for (label, count) in before.sorted(by: Self.inOrder) {
+      let text = String(decoding: label, as: UTF8.self)
       let shared = min(count, after[label] ?? 0)
-      changed += Array(repeating: label, count: shared)
-      removed += Array(repeating: label, count: count - shared)
+      changed += Array(repeating: text, count: shared)
+      removed += Array(repeating: text, count: count - shared)
     }
-    for (label, count) in after {
-      added += Array(repeating: label, count: count - min(count, before[label] ?? 0))
+    for (label, count) in after.sorted(by: Self.inOrder) {
+      let text = String(decoding: label, as: UTF8.self)
+      added += Array(repeating: text, count: count - min(count, before[label] ?? 0))
     }
-    added.sort()
-    removed.sort()
-    changed.sort()
   }
 
+  private static func inOrder(
+    _ a: (key: [UInt8], value: Int), _ b: (key: [UInt8], value: Int)
+  ) -> Bool {
+    a.key.lexicographicallyPrecedes(b.key)
+  }
+
+  /// How many records there are of each `kind:id`, as bytes: strings would take names that differ
+  /// in their Unicode form for one.
   private static func labels(
     of hashes: [Hash256], in store: OpenedStore, _ options: ReadOptions
-  ) throws -> [String: Int] {
+  ) throws -> [[UInt8]: Int] {
     let wanted = Set(hashes)
     var left: [Hash256: Int] = [:]
     for hash in hashes { left[hash, default: 0] += 1 }
-    var labels: [String: Int] = [:]
+    var labels: [[UInt8]: Int] = [:]
     let survey = Survey(rules: false)
     survey.onRecord = { record, hash in
       guard wanted.contains(hash), let count = left[hash], count > 0 else { return }
       left[hash] = count - 1
-      labels[record.label, default: 0] += 1
+      var label = ByteBuffer(record.kind.word)
+      label.append(0x3A)
+      record.appendID(to: &label)
+      labels[label.array, default: 0] += 1
     }
     try store.format.read(store.tree, options, survey)
     try survey.finish()
