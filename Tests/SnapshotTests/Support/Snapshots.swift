@@ -41,12 +41,12 @@ func survey(_ store: FilePath) throws -> Survey {
   return try Survey.read(tree, as: format, rules: true)
 }
 
-/// Records of one encoding of a backup: their kinds, ids and scopes in order.
+/// Records of one encoding of a backup: their kinds, scopes and hashes in order.
 func records(_ path: FilePath, _ encoding: Encoding) throws -> [String] {
   let survey = Survey(rules: false)
   var labels: [String] = []
   survey.onRecord = { record, hash in
-    labels.append("\(record.label) [\(String(decoding: record.scope, as: UTF8.self))] \(hash.hex)")
+    labels.append("\(record.kind) [\(String(decoding: record.scope, as: UTF8.self))] \(hash.hex)")
   }
   try BackupFile(opening: path).read(encoding, formats: StoreFormat.fileFormats, into: survey)
   try survey.finish()
