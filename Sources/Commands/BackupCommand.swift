@@ -15,7 +15,8 @@ struct BackupCommand: Verb {
     discussion: """
       The archive holds the store's files byte for byte, every record as JSON, and every record \
       as RTFS; plain tar and sha256sum can restore and check it. It appears under its name only \
-      when it has been read back and found good. The backup of a damaged store is written too, \
+      when every byte has been read back, every hash checked and the digest taken anew from it; \
+      verify also compares the three encodings record by record. The backup of a damaged store is written too, \
       marked suspect (exit 3); a store without records is refused (exit 13).
 
       \(ExitStatus.help([.findings, .notFound, .locked, .verificationFailed, .refused, .notWritable]))

@@ -39,7 +39,10 @@ package struct RecordRules: Sendable {
     if let list = require("observations", .array, of: object, record) {
       let count = record.text.countChildren(of: list, otherThan: .string)
       if count > 0 {
-        add(.error, .wrongType, "has \(count) observations that are no strings", record)
+        let what =
+          count == 1
+          ? "an observation that is no string" : "\(count) observations that are no strings"
+        add(.error, .wrongType, "has \(what)", record)
       }
     }
     checkMetadata(of: object, record)

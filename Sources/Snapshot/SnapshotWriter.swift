@@ -98,7 +98,9 @@ package final class SnapshotWriter {
     let files = capture.members.map {
       Manifest.Entry(header: Self.header(of: $0.file), sha256: $0.sha256)
     }
-    manifest.entries = [hybridEntry].compactMap { $0 } + directories + files
+    // Directories behind all files, inner ones first, so that plain tar, which sets modes and
+    // times as it goes, leaves them as they were.
+    manifest.entries = [hybridEntry].compactMap { $0 } + files + directories.reversed()
     return manifest
   }
 

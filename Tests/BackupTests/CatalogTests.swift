@@ -48,7 +48,8 @@ struct CatalogTests {
     try backUp([], scratch, time: 4) { $0.kind = "memory-graph" }
     try backUp(["a", "b", "c", "d"], scratch, time: 5)
     try backUp(["a"], scratch, time: 6) { $0.allowsShrink = true }
-    try scratch.run("cd repo; rm *T000001Z.manifest.json; echo >> memory-19700101T000000Z.tar.zst; touch x.tar")
+    try scratch.run(
+      "cd repo; rm *T000001Z.manifest.json; echo >> memory-19700101T000000Z.tar.zst; touch x.tar")
     try scratch.run("cd repo; echo '{' > memory-19700101T000005Z.manifest.json")
     #expect(
       try states(scratch) == [

@@ -41,7 +41,6 @@ extension Scratch {
     let option = ["--zstd": ".tar.zst", "-z": ".tar.gz"].first { archive.hasSuffix($0.value) }
     let words = [
       "tar", option?.key ?? "--no-recursion", "-xpf", archive, "-C", directory,
-      "--delay-directory-restore",
     ]
     let unpacked = try run(words)
     #expect(unpacked.status == 0, "\(unpacked)", sourceLocation: location)
