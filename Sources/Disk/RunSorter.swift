@@ -29,6 +29,8 @@ package struct RunSorter: ~Copyable {
   /// Adds an entry. The key sorts bytewise.
   package mutating func insert(key: Span<UInt8>, payload: Span<UInt8>) throws {
     if arena.count + key.count + payload.count > runLimit, !slots.isEmpty { try spillRun() }
+    // Doubling would overshoot the limit; a run that is not small gets all of its room at once.
+    if arena.count > runLimit / 8 { arena.reserve(runLimit - arena.count) }
     let (high, low) = Self.prefix(of: key)
     slots.append(Slot(high: high, low: low, offset: UInt32(truncatingIfNeeded: arena.count)))
     Entry.append(key: key, payload: payload, to: &arena)

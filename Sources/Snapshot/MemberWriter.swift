@@ -12,8 +12,8 @@ final class MemberWriter {
     var end: Int
   }
 
-  /// Half of what a frame may hold, for the sake of memory: two writers work at once.
-  private static let frameLimit = 2 << 20
+  /// A quarter of what a frame may hold, for the sake of memory: two writers work at once.
+  private static let frameLimit = 1 << 20
 
   private let spill: SpillFile
   private let frames: FrameWriter

@@ -21,8 +21,8 @@ package struct RecordBatch: Sendable {
 
   package init() {}
 
-  static let recordLimit = 512
-  static let byteLimit = 512 << 10
+  static let recordLimit = 256
+  static let byteLimit = 256 << 10
 
   var isFull: Bool { count == Self.recordLimit || bytes >= Self.byteLimit }
 

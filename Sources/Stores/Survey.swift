@@ -20,7 +20,7 @@ package final class Survey: RecordSink {
   private var filling = RecordBatch()
   private var jobs: [BatchJob] = []
   private var spares: [RecordBatch] = []
-  /// Batches on their way; each holds half a MiB of records at most, or one long record.
+  /// Batches on their way; each holds a quarter of a MiB of records at most, or one long record.
   private static let jobLimit = 4
 
   /// Sees each record with its canonical hash, in store order.
