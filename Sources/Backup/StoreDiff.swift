@@ -23,7 +23,7 @@ package struct StoreDiff: Sendable {
     digests = (left.digest(), right.digest())
     findings.add(left.log)
     findings.add(right.log)
-    let (onlyLeft, onlyRight) = left.records.difference(from: &right.records)
+    let (onlyLeft, onlyRight) = left.records.difference(from: right.records)
     if onlyLeft.isEmpty, onlyRight.isEmpty { return }
     let before = try Self.labels(of: onlyLeft, in: a, options)
     let after = try Self.labels(of: onlyRight, in: b, options)

@@ -175,7 +175,7 @@ private struct RunHead {
       if held >= needed || next == end { return }
       window.removeFirst(at)
       at = 0
-      let step = min(max(64 << 10, needed - held), end - next)
+      let step = min(max(32 << 10, needed - held), end - next)
       try spill.read(at: next, into: &window, count: step)
       next += step
     }

@@ -33,9 +33,9 @@ package struct GraphRules: Sendable {
     var place: RecordPlace
     var code: Finding.Code
     /// Range of the text in `names`; empty once that is full.
-    var name: Range<Int>
+    var name: Range<UInt32>
     var isIntent: Bool
-    var count = 1
+    var count: UInt32 = 1
   }
 
   package init() {}
@@ -239,21 +239,22 @@ package struct GraphRules: Sendable {
   /// Texts kept for later messages stop at this many bytes; findings behind that name no name.
   private static let nameLimit = 8 << 20
 
-  private mutating func keep(_ text: Span<UInt8>) -> Range<Int> {
+  private mutating func keep(_ text: Span<UInt8>) -> Range<UInt32> {
     let start = names.count
+    // The limit keeps positions within 32 bits.
     if start + text.count <= Self.nameLimit { names.append(text) }
-    return start..<names.count
+    return UInt32(start)..<UInt32(names.count)
   }
 
   private mutating func keep(_ mention: GraphFacts.Mention, of record: borrowing Record)
-    -> Range<Int>
+    -> Range<UInt32>
   {
     keep(record.text.decoded(mention.token).span)
   }
 
   private func name(of end: OpenEnd) -> String {
     if end.name.isEmpty { return "it mentions" }
-    let bytes = names.span.extracting(end.name)
+    let bytes = names.span.extracting(Int(end.name.lowerBound)..<Int(end.name.upperBound))
     return String(decoding: (0..<bytes.count).map { bytes[$0] }, as: UTF8.self)
   }
 

@@ -4,19 +4,32 @@ import LosslessJSON
 /// Where a record or a finding lies in a store.
 package struct RecordPlace: Sendable, Equatable {
   /// Index of the file in the store's list of files.
-  package var file: Int
+  package var file: Int {
+    get { Int(fileNumber) }
+    set { fileNumber = UInt32(clamping: newValue) }
+  }
   /// Byte offset in that file.
   package var offset: Int
   /// Bytes.
-  package var length: Int
+  package var length: Int {
+    get { Int(byteCount) }
+    set { byteCount = UInt32(clamping: newValue) }
+  }
   /// Counted from 1; 0 where lines mean nothing.
-  package var line: Int
+  package var line: Int {
+    get { Int(lineNumber) }
+    set { lineNumber = UInt32(clamping: newValue) }
+  }
+  /// Narrow, for the rules keep a place for each name that is still open.
+  private var fileNumber: UInt32
+  private var byteCount: UInt32
+  private var lineNumber: UInt32
 
   package init(file: Int = 0, offset: Int = 0, length: Int = 0, line: Int = 0) {
-    self.file = file
     self.offset = offset
-    self.length = length
-    self.line = line
+    fileNumber = UInt32(clamping: file)
+    byteCount = UInt32(clamping: length)
+    lineNumber = UInt32(clamping: line)
   }
 }
 

@@ -63,6 +63,8 @@ package final class SnapshotWriter {
     try capture.captureRest()
     try survey.finish()
     survey.onBatch = nil
+    // What follows sorts and merges: the hashes must not lie beside that.
+    survey.seal()
     try store.finish()
     let source = tree.root.lastComponent?.string ?? "."
     let rtfsOffset = try writer.finish(source: source, note: settings.note)
@@ -153,7 +155,6 @@ package final class SnapshotWriter {
     try framing.write(Tar.endOfArchive)
     try framing.finish()
     output.contentSize = framing.contentSize + hybrid.contentSize + store.contentSize
-    survey.forgetRecords()
   }
 }
 

@@ -138,7 +138,9 @@ package struct Verification: Sendable {
   ) throws {
     let queue = Mutex(Array(backup.encodings.reversed()))
     let results = Mutex<[Encoding: Result<EncodingCheck, any Error>]>([:])
-    DispatchQueue.concurrentPerform(iterations: 2) { _ in
+    // Each holds 32 bytes a record; two of a very large store would be too much.
+    let readers = backup.manifest.recordCount > 1_000_000 ? 1 : 2
+    DispatchQueue.concurrentPerform(iterations: readers) { _ in
       while let encoding = queue.withLock({ $0.isEmpty ? nil : $0.removeFirst() }) {
         let result = Result {
           try EncodingCheck(encoding, of: backup, formats, isCaptured: isCaptured)
@@ -183,7 +185,7 @@ package struct Verification: Sendable {
     try backup.read(encoding, formats: formats, into: mine)
     let good = Survey(rules: false)
     try backup.read(reference, formats: formats, into: good)
-    let (extra, missing) = mine.records.difference(from: &good.records)
+    let (extra, missing) = mine.records.difference(from: good.records)
     try name(extra, in: encoding, "only in \(encoding.title)", backup, formats)
     try name(missing, in: reference, "missing from \(encoding.title)", backup, formats)
   }

@@ -15,6 +15,7 @@ package final class Survey: RecordSink {
   package private(set) var counts: [RecordKind: Int] = [:]
   package private(set) var log = FindingLog()
   private var hashes = StoreDigest()
+  private var sealed: Hash256?
   private var rules: GraphRules?
   private let prepare: Prepare?
   private var filling = RecordBatch()
@@ -109,13 +110,16 @@ package final class Survey: RecordSink {
   }
 
   /// Records taken; like all results, complete after `finish`.
-  package var total: Int { hashes.count }
+  package var total: Int { counts.values.reduce(0, +) }
 
   /// The store digest of the records taken.
-  package func digest() -> Hash256 { hashes.finish() }
+  package func digest() -> Hash256 { sealed ?? hashes.finish() }
 
-  /// Gives back the memory of the hashes; the digest must have been taken before.
-  package func forgetRecords() { hashes = StoreDigest() }
+  /// Takes the digest and gives back the memory of the hashes; no record may come after.
+  package func seal() {
+    sealed = digest()
+    hashes = StoreDigest()
+  }
 
   /// The hashes of the records taken, for comparing with another survey's.
   package var records: StoreDigest {

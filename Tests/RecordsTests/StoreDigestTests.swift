@@ -12,7 +12,7 @@ struct StoreDigestTests {
   }
 
   @Test func nothing() {
-    var empty = StoreDigest()
+    let empty = StoreDigest()
     #expect(empty.count == 0)
     #expect(empty.finish() == Hash256(of: [UInt8]().span))
   }
@@ -20,10 +20,10 @@ struct StoreDigestTests {
   @Test func orderDoesNotMatterAndDuplicatesCount() {
     var random = SeededRandom()
     let hashes = (0..<2000).map { hash("\($0 % 1900)") }
-    var first = digest(hashes)
-    var second = digest(hashes.shuffled(using: &random))
+    let first = digest(hashes)
+    let second = digest(hashes.shuffled(using: &random))
     #expect(first.finish() == second.finish(), "HOLDFAST_SEED=\(random.seed)")
-    var unique = digest(Set(hashes))
+    let unique = digest(Set(hashes))
     #expect(unique.finish() != first.finish())
     #expect(unique.count == 1900)
     #expect(first.count == 2000)
@@ -34,7 +34,7 @@ struct StoreDigestTests {
     var growing = digest(hashes.prefix(300))
     _ = growing.finish()
     for hash in hashes.dropFirst(300) { growing.insert(hash) }
-    var whole = digest(hashes)
+    let whole = digest(hashes)
     #expect(growing.finish() == whole.finish())
   }
 
@@ -48,7 +48,7 @@ struct StoreDigestTests {
       try TestFile.run(["python3", "-c", program], output: directory + "/out")
       return String(decoding: try TestFile.read(directory + "/out"), as: UTF8.self)
     }
-    var mine = digest((0..<1000).map { hash("\($0 % 900)") })
+    let mine = digest((0..<1000).map { hash("\($0 % 900)") })
     #expect(mine.finish().hex == expected)
   }
 
@@ -56,13 +56,13 @@ struct StoreDigestTests {
     let a = hash("a")
     let b = hash("b")
     let c = hash("c")
-    var here = digest([a, a, a, b])
-    var there = digest([a, b, b, c])
-    let (onlyHere, onlyThere) = here.difference(from: &there)
+    let here = digest([a, a, a, b])
+    let there = digest([a, b, b, c])
+    let (onlyHere, onlyThere) = here.difference(from: there)
     #expect(onlyHere == [a, a])
     #expect(onlyThere.sorted() == [b, c].sorted())
-    var same = digest([b, a, a, a])
-    let none = here.difference(from: &same)
+    let same = digest([b, a, a, a])
+    let none = here.difference(from: same)
     #expect(none.onlyHere.isEmpty && none.onlyThere.isEmpty)
   }
 }
