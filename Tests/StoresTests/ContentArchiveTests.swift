@@ -135,21 +135,3 @@ struct ContentArchiveTests {
     #expect(Set(reading.marks) == ["error empty - - -", "error torn-tail 1 0 16"])
   }
 }
-
-/// A tree that counts how often each file is opened.
-private final class CountingTree: StoreTree {
-  private let base: DiskTree
-  var opened: [Int: Int] = [:]
-
-  init(_ base: DiskTree) { self.base = base }
-
-  var files: [StoreFile] { base.files }
-  var isSingleFile: Bool { base.isSingleFile }
-  var notes: [Finding] { base.notes }
-  func displayPath(_ index: Int) -> String { base.displayPath(index) }
-  func open(_ index: Int) throws -> ByteStream {
-    opened[index, default: 0] += 1
-    return try base.open(index)
-  }
-  func head(_ index: Int, limit: Int) throws -> ByteBuffer { try base.head(index, limit: limit) }
-}
