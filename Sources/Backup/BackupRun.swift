@@ -53,7 +53,7 @@ package struct BackupPlan {
     let opened: OpenedStore
     do {
       opened = try OpenedStore(
-        opening: request.store, formats: formats, kind: request.kind,
+        opening: request.store, formats: formats, kind: try BackupPlan.kind(request),
         include: BackupPlan.include(request.contexts))
     } catch let error as StoreError where !request.contexts.isEmpty {
       // Without the files of a context there is nothing left to tell the kind of store from.
@@ -89,6 +89,15 @@ package struct BackupPlan {
     parent =
       try FileFacts(at: repository.path) == nil
       ? nil : Catalog(of: repository, series: series).newestGood()
+  }
+
+  /// The kind that was asked for. A file without a byte has none to be seen; where it is to be
+  /// backed up all the same, it counts as lines.
+  private static func kind(_ request: BackupRequest) throws -> String? {
+    guard request.kind == nil, request.allowsEmpty, let facts = try FileFacts(at: request.store),
+      facts.isRegular, facts.size == 0
+    else { return request.kind }
+    return StoreFormat.jsonLines.name
   }
 
   /// Which files of a store directory belong to the contexts named; all where none is.

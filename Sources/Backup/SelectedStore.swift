@@ -48,7 +48,7 @@ struct SelectedStore {
       if file?.index != record.place.file {
         try file?.output.close()
         let path = target.pushing(tree.files[record.place.file].name)
-        file = (record.place.file, try StagedFile(path))
+        file = (record.place.file, try StagedFile(path, mode: tree.files[record.place.file].mode))
       }
       line.removeAll()
       record.text.appendCompact(to: &line)
@@ -63,7 +63,8 @@ struct SelectedStore {
   /// A snapshot of version 1.1 that upstream opens: intents by key, edges, no manifest.
   private func writeSnapshot(to target: FilePath) throws -> (Hash256, Int) {
     let name = tree.files.first { !$0.isDirectory }?.name ?? FilePath("snapshot.json")
-    let file = try StagedFile(target.pushing(name))
+    let mode = tree.files.first { !$0.isDirectory }?.mode ?? 0o600
+    let file = try StagedFile(target.pushing(name), mode: mode)
     var section: RecordKind?
     var line = ByteBuffer("{\"version\":\"1.1\",\"timestamp\":")
     line.append(decimal: tree.backup.manifest.time)
@@ -109,7 +110,7 @@ struct SelectedStore {
     for (file, hash) in wanted {
       let name = tree.files[file].name
       let stream = try tree.open(file)
-      let output = try StagedFile(target.pushing(name))
+      let output = try StagedFile(target.pushing(name), mode: tree.files[file].mode)
       var block = ByteBuffer()
       while try stream.read(into: &block, atMost: 256 << 10) > 0 {
         try output.write(block.span)

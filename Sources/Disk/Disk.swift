@@ -79,8 +79,14 @@ package enum Disk {
     let result = source.withPlatformString { from in
       target.withPlatformString { to in
         guard !replacing, !isDirectory else { return Glibc.rename(from, to) }
-        let linked = link(from, to)
-        return linked == 0 ? unlink(from) : linked
+        if link(from, to) == 0 { return unlink(from) }
+        // Some file systems have no hard links; there a look before the rename has to do.
+        guard [EPERM, EOPNOTSUPP, ENOSYS, EMLINK].contains(errno) else { return -1 }
+        guard access(to, F_OK) != 0 else {
+          errno = EEXIST
+          return -1
+        }
+        return Glibc.rename(from, to)
       }
     }
     if result != 0 { throw DiskError("cannot rename into place", target, Errno(rawValue: errno)) }

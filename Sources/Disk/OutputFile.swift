@@ -21,7 +21,8 @@ package struct OutputFile: ~Copyable {
   private var isPublished = false
 
   /// Starts the file that `publish` will put at `target`. Its directory must exist.
-  package init(for target: FilePath, mode: Int = 0o644) throws(DiskError) {
+  /// - Parameter mode: for its owner alone by default, since a store may be.
+  package init(for target: FilePath, mode: Int = 0o600) throws(DiskError) {
     self.target = target
     temporary = Disk.temporaryPath(for: target)
     descriptor = try Disk.create(temporary, mode: mode)

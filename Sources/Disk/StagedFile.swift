@@ -9,7 +9,8 @@ package final class StagedFile {
   private var isOpen = true
 
   /// Throws `exists` where the path is taken.
-  package init(_ path: FilePath, mode: Int = 0o644) throws(DiskError) {
+  /// - Parameter mode: for its owner alone by default, since a store may be.
+  package init(_ path: FilePath, mode: Int = 0o600) throws(DiskError) {
     self.path = path
     try Disk.makeDirectory(path.removingLastComponent())
     descriptor = try Disk.create(path, mode: mode)
