@@ -52,6 +52,7 @@ package struct BackupPlan {
     self.request = request
     let opened: OpenedStore
     do {
+      try Self.settle(request.store)
       opened = try OpenedStore(
         opening: request.store, formats: formats, kind: try BackupPlan.kind(request),
         include: BackupPlan.include(request.contexts))
@@ -86,9 +87,29 @@ package struct BackupPlan {
     byteCount = files.reduce(0) { $0 + $1.size }
     archiveName =
       "\(series)-\(ISOTime(seconds: request.time).compactText).\(request.compression.fileExtension)"
-    parent =
-      try FileFacts(at: repository.path) == nil
-      ? nil : Catalog(of: repository, series: series).newestGood()
+    guard let place = try FileFacts(at: repository.path) else {
+      parent = nil
+      return
+    }
+    guard place.kind == .directory else {
+      throw DiskError(
+        .notWritable, "is not a directory, so no backup can be put there", path: repository.path,
+        hint: "name a directory with --to")
+    }
+    parent = try Catalog(of: repository, series: series).newestGood()
+  }
+
+  /// Waits for a moment in which nobody writes to a store of one file, two seconds at most: the
+  /// kind must not be taken from a file that has just been cut down to be written anew.
+  private static func settle(_ store: FilePath) throws {
+    for _ in 0..<100 {
+      guard let facts = try FileFacts(at: store), facts.isRegular else { return }
+      let modified = Double(facts.modified.seconds) + Double(facts.modified.nanoseconds) / 1e9
+      let age = Clock.wall - modified
+      if age < 0 || age >= 0.06 { return }
+      try Interruption.check()
+      Clock.sleep(seconds: 0.02)
+    }
   }
 
   /// The kind that was asked for. A file without a byte has none to be seen; where it is to be
