@@ -69,7 +69,11 @@ package struct MemoryGraph {
       firstLine = try? JSONText(line)
       return false
     }
-    if let text = firstLine, text.kind() != .array {
+    if let text = firstLine, text.kind() == .array {
+      // An array without any graph object in it is a value of its own, as any other line is.
+      return text.children(of: 0).contains { isGraphObject($0, of: text) } ? .array : .lines
+    }
+    if let text = firstLine {
       return isWrapper(head) && text.member("type") == nil ? .wrapper : .lines
     }
     guard let start = head.firstSignificant else { return .lines }
@@ -90,6 +94,15 @@ package struct MemoryGraph {
       return false
     }
     return lineIsOpen ? .values : .lines
+  }
+
+  private static func isGraphObject(_ token: Int, of text: JSONText) -> Bool {
+    guard text.kind(token) == .object else { return false }
+    if let type = text.member("type", of: token) {
+      return text.isString(type, equalTo: "entity") || text.isString(type, equalTo: "relation")
+    }
+    return text.member("entityType", of: token) != nil
+      || text.member("relationType", of: token) != nil
   }
 
   private static func isWrapper(_ head: FileHead) -> Bool {
