@@ -137,6 +137,59 @@ package struct ByteBuffer: Sendable {
   }
 }
 
+/// Writes into room that was reserved before: who owns it is asked once, not at each byte.
+/// Every write is checked against the end of that room.
+package struct ByteWriter: ~Copyable, ~Escapable {
+  private var room: MutableSpan<UInt8>
+  /// Where the next byte goes, counted from the start of the buffer.
+  package private(set) var end: Int
+
+  @_lifetime(copy room)
+  fileprivate init(_ room: consuming MutableSpan<UInt8>, from end: Int) {
+    self.room = room
+    self.end = end
+  }
+
+  @inline(__always)
+  package mutating func append(_ byte: UInt8) {
+    room[end] = byte
+    end &+= 1
+  }
+
+  @inline(__always)
+  package mutating func append(_ bytes: Span<UInt8>) {
+    let length = bytes.count
+    precondition(length <= room.count &- end)
+    let start = end
+    room.withUnsafeMutableBytes { target in
+      bytes.withUnsafeBytes { source in
+        guard let to = target.baseAddress, let from = source.baseAddress else { return }
+        (to + start).copyMemory(from: from, byteCount: length)
+      }
+    }
+    end &+= length
+  }
+}
+
+extension ByteBuffer {
+  /// Writes into room for `capacity` bytes behind those held; `commit` makes what was written
+  /// there part of them.
+  @_lifetime(&self)
+  @inline(__always)
+  package mutating func writer(atMost capacity: Int) -> ByteWriter {
+    reserve(capacity)
+    let end = used
+    return ByteWriter(storage.mutableSpan, from: end)
+  }
+
+  /// Takes in what a writer has written up to `end`.
+  @inline(__always)
+  package mutating func commit(to end: Int) {
+    precondition(end >= used && end <= storage.count)
+    used = end
+  }
+}
+
 /// Where bytes come from, in order: a file, a member of an archive, a decompressor.
 package protocol ByteSource: ~Copyable {
   /// Appends up to `limit` bytes to `buffer` and returns how many; 0 only at the end.

@@ -58,6 +58,26 @@ extension Span<UInt8> {
     }
   }
 
+  /// Up to eight bytes from `start` on as one number, the first the least significant; zeros stand
+  /// for those behind the end or behind `limit`.
+  @inline(__always)
+  package func word(at start: Int, atMost limit: Int = 8) -> UInt64 {
+    let held = Swift.min(limit, count &- start)
+    guard start >= 0, held > 0 else { return 0 }
+    return withUnsafeBytes { memory in
+      guard let base = memory.baseAddress else { return 0 }
+      if start &+ 8 <= memory.count {
+        let word = (base + start).loadUnaligned(as: UInt64.self)
+        return held >= 8 ? word : word & (1 << UInt64(held &* 8) &- 1)
+      }
+      var word: UInt64 = 0
+      for index in 0..<held {
+        word |= UInt64((base + start + index).load(as: UInt8.self)) << UInt64(index &* 8)
+      }
+      return word
+    }
+  }
+
   /// The index of the first `byte` at or after `start`; nil if there is none.
   package func firstIndex(of byte: UInt8, from start: Int = 0) -> Int? {
     guard start < count else { return nil }

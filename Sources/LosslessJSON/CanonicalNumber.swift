@@ -1,3 +1,7 @@
+/// By how many bytes the canonical form of a number may exceed the lexeme: 20 zeros written out,
+/// or a point and a longer exponent.
+let canonicalNumberGrowth = 24
+
 /// Appends the one spelling that all JSON numbers of the same value share; exact, no conversion.
 ///
 /// With the digits stripped of zeros at both ends and their decimal exponent: up to 20 zeros are

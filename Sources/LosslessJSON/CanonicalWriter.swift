@@ -19,14 +19,25 @@ struct CanonicalWriter: Sendable {
   private var keyA = ByteBuffer()
   private var keyB = ByteBuffer()
 
-  /// - Parameter isCompact: whether `bytes` has no whitespace outside strings, so that what needs
-  ///   no change can be copied in one piece.
+  /// Appends the canonical form of `token`. Nothing but a number grows in it, each by less than
+  /// `canonicalNumberGrowth`, so the room for all of it is reserved at once.
   mutating func write(
-    _ token: Int, of tokens: [JSONToken], in bytes: ByteBuffer, isCompact: Bool,
-    to out: inout ByteBuffer
+    _ token: Int, of index: JSONIndex, in bytes: ByteBuffer, to buffer: inout ByteBuffer
   ) {
-    let text = bytes.span
-    let tokens = tokens.span
+    let tokens = index.tokens.span
+    var out = buffer.writer(
+      atMost: tokens[token].range.count + index.reshapedNumbers * canonicalNumberGrowth)
+    write(token, of: tokens, in: bytes.span, isCompact: index.isCompact, to: &out)
+    let end = out.end
+    buffer.commit(to: end)
+  }
+
+  /// - Parameter isCompact: whether `text` has no whitespace outside strings, so that what needs
+  ///   no change can be copied in one piece.
+  private mutating func write(
+    _ token: Int, of tokens: Span<JSONToken>, in text: Span<UInt8>, isCompact: Bool,
+    to out: inout ByteWriter
+  ) {
     frames.removeAll(keepingCapacity: true)
     pending.removeAll(keepingCapacity: true)
     guard var top = begin(token, of: tokens, in: text, isCompact, to: &out) else { return }
@@ -72,17 +83,19 @@ struct CanonicalWriter: Sendable {
   @inline(__always)
   private mutating func begin(
     _ token: Int, of tokens: Span<JSONToken>, in text: Span<UInt8>, _ isCompact: Bool,
-    to out: inout ByteBuffer
+    to out: inout ByteWriter
   ) -> Frame? {
     let entry = tokens[token]
     switch entry.kind {
     case .string: appendCanonicalString(entry, in: text, to: &out)
     case .number:
       let lexeme = text.extracting(entry.range)
-      if entry.isPlain { out.append(lexeme) } else { appendCanonicalNumber(lexeme, to: &out) }
-    case .true: out.append("true")
-    case .false: out.append("false")
-    case .null: out.append("null")
+      if entry.isPlain {
+        out.append(lexeme)
+      } else {
+        appendReshaped(lexeme, to: &out)
+      }
+    case .true, .false, .null: out.append(text.extracting(entry.range))
     case .array:
       if isCompact {
         var at = token + 1
@@ -106,6 +119,13 @@ struct CanonicalWriter: Sendable {
       return Frame(first: first, at: first, end: pending.count, isObject: true)
     }
     return nil
+  }
+
+  private mutating func appendReshaped(_ lexeme: Span<UInt8>, to out: inout ByteWriter) {
+    keyB.removeAll()
+    appendCanonicalNumber(lexeme, to: &keyB)
+    let number = keyB
+    out.append(number.span)
   }
 
   /// Sorts `pending[first...]`, keys, by their unescaped bytes; equal keys keep their order.
@@ -171,15 +191,19 @@ struct CanonicalWriter: Sendable {
 
   @inline(__always)
   private mutating func appendCanonicalString(
-    _ entry: JSONToken, in text: Span<UInt8>, to out: inout ByteBuffer
+    _ entry: JSONToken, in text: Span<UInt8>, to out: inout ByteWriter
   ) {
     if entry.isPlain {
       out.append(text.extracting(entry.range))
       return
     }
+    keyA.removeAll()
     keyB.removeAll()
-    appendUnescaped(text.extracting(Int(entry.start) + 1..<Int(entry.end) - 1), to: &keyB)
-    appendJSONString(keyB.span, to: &out)
+    appendUnescaped(text.extracting(Int(entry.start) + 1..<Int(entry.end) - 1), to: &keyA)
+    let content = keyA
+    appendJSONString(content.span, to: &keyB)
+    let string = keyB
+    out.append(string.span)
   }
 }
 

@@ -12,6 +12,8 @@ package struct JSONIndex: Sendable {
   package private(set) var count = 0
   /// Whether the text held no whitespace outside strings: then it is its own compact form.
   package private(set) var isCompact = true
+  /// Numbers whose canonical form may be longer than they are.
+  private(set) var reshapedNumbers = 0
   private var open: [UInt32] = []
 
   package init() {}
@@ -34,6 +36,7 @@ package struct JSONIndex: Sendable {
       self.open = open
       count = scan.count
       isCompact = scan.isCompact
+      reshapedNumbers = scan.reshapedNumbers
     }
     open.removeAll(keepingCapacity: true)
     scan.skipSpace(text)
@@ -58,6 +61,7 @@ private struct JSONScan {
   var at = 0
   var count = 0
   var isCompact = true
+  var reshapedNumbers = 0
 
   @inline(__always)
   mutating func skipSpace(_ text: Span<UInt8>) {
@@ -203,6 +207,7 @@ private struct JSONScan {
       end = try scanDigits(text, end)
     }
     let isPlain = isInteger && !isNegativeZero && end - digits <= 18
+    if !isPlain { reshapedNumbers &+= 1 }
     append(.number, start, end, isPlain: isPlain, to: &tokens)
     at = end
   }

@@ -152,8 +152,7 @@ package struct JSONText: Sendable {
 
   /// Appends the canonical bytes of `token` (see `CanonicalWriter`).
   package mutating func appendCanonical(_ token: Int = 0, to out: inout ByteBuffer) {
-    writer.write(
-      token, of: index.tokens, in: bytes, isCompact: index.isCompact, to: &out)
+    writer.write(token, of: index, in: bytes, to: &out)
   }
 }
 

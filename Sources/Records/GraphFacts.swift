@@ -1,5 +1,45 @@
 import LosslessJSON
 
+/// Where the fields of an entity or a relation are, found in one pass over its keys and one over
+/// those of its metadata.
+struct GraphFields: Sendable {
+  private static let names = JSONNames(
+    "name", "entityType", "observations", "metadata", "from", "relationType", "to", "data")
+  private static let metadataNames = JSONNames(
+    "createdAt", "updatedAt", "dueDate", "chartId", "parentChart")
+
+  private let members: JSONMembers
+  private let metadata: JSONMembers
+
+  init(_ record: borrowing Record) {
+    var members = record.text.members(Self.names)
+    // The older form has its fields under `data` (see `Record.body`).
+    if members[record.kind == .entity ? 0 : 4] == nil, let data = members[7],
+      record.text.kind(data) == .object
+    {
+      members = record.text.members(Self.names, of: data)
+    }
+    self.members = members
+    if let token = members[3], record.text.kind(token) == .object {
+      metadata = record.text.members(Self.metadataNames, of: token)
+    } else {
+      metadata = JSONMembers()
+    }
+  }
+
+  var name: Int? { members[0] }
+  var entityType: Int? { members[1] }
+  var observations: Int? { members[2] }
+  var from: Int? { members[4] }
+  var relationType: Int? { members[5] }
+  var to: Int? { members[6] }
+  var createdAt: Int? { metadata[0] }
+  var updatedAt: Int? { metadata[1] }
+  var dueDate: Int? { metadata[2] }
+  var chartId: Int? { metadata[3] }
+  var parentChart: Int? { metadata[4] }
+}
+
 /// What the rules of memory graphs need of one record: keyed hashes instead of names. Made on any
 /// thread, for `GraphRules` to take in store order.
 package struct GraphFacts: Sendable {
@@ -18,69 +58,50 @@ package struct GraphFacts: Sendable {
   /// Whether the entity is itself the chart `first`.
   var definesChart = false
 
-  /// - Parameter record: stays as it is; lent for writing so that none of it is copied.
-  package init(_ record: inout Record, scratch: inout ByteBuffer) {
-    switch record.kind {
-    case .entity: readEntity(record, &scratch)
-    case .relation: readRelation(record, &scratch)
-    default: break
+  /// Of a record of another kind.
+  init() {}
+
+  /// - Parameter fields: those of `record`, an entity or a relation.
+  init(_ record: borrowing Record, _ fields: GraphFields, scratch: inout ByteBuffer) {
+    if record.kind == .entity {
+      id = Self.mention(fields.name, record, &scratch)?.key
+      first = Self.chart(fields.chartId, record, &scratch)
+      second = Self.chart(fields.parentChart, record, &scratch)
+      if first != nil, let type = fields.entityType {
+        definesChart = record.text.isString(type, equalTo: "structural_tension_chart")
+      }
+      return
+    }
+    first = Self.mention(fields.from, record, &scratch)
+    second = Self.mention(fields.to, record, &scratch)
+    if let first, let second, let type = Self.mention(fields.relationType, record, &scratch) {
+      id = KeyHash.combine(KeyHash.combine(first.key, type.key), second.key)
     }
   }
 
-  private mutating func readEntity(_ record: borrowing Record, _ scratch: inout ByteBuffer) {
-    let object = record.body
-    id = Self.mention("name", of: object, record, &scratch)?.key
-    guard let metadata = record.text.member("metadata", of: object),
-      record.text.kind(metadata) == .object
-    else { return }
-    first = Self.chart("chartId", of: metadata, record, &scratch)
-    second = Self.chart("parentChart", of: metadata, record, &scratch)
-    if first != nil, let type = record.text.member("entityType", of: object) {
-      definesChart = record.text.isString(type, equalTo: "structural_tension_chart")
-    }
-  }
-
-  private mutating func readRelation(_ record: borrowing Record, _ scratch: inout ByteBuffer) {
-    let object = record.body
-    first = Self.mention("from", of: object, record, &scratch)
-    second = Self.mention("to", of: object, record, &scratch)
-    guard Self.hasEnds(record, "relationType", of: object) else { return }
-    scratch.removeAll()
-    record.appendID(to: &scratch)
-    id = Self.key(scratch.span)
-  }
-
-  /// The string under `key`, unless it is absent or no string.
+  /// The string that is `token`, unless that is absent or no string.
   private static func mention(
-    _ key: StaticString, of object: Int, _ record: borrowing Record, _ scratch: inout ByteBuffer
+    _ token: Int?, _ record: borrowing Record, _ scratch: inout ByteBuffer
   ) -> Mention? {
-    guard let token = record.text.member(key, of: object), record.text.kind(token) == .string
-    else { return nil }
+    guard let token, record.text.kind(token) == .string else { return nil }
     scratch.removeAll()
     record.text.appendDecoded(token, to: &scratch)
-    return Mention(key: Self.key(scratch.span), token: token)
+    return Mention(key: KeyHash.key(scratch.span), token: token)
   }
 
+  /// The chart that `token` names; an empty name is none.
   private static func chart(
-    _ key: StaticString, of metadata: Int, _ record: borrowing Record, _ scratch: inout ByteBuffer
+    _ token: Int?, _ record: borrowing Record, _ scratch: inout ByteBuffer
   ) -> Mention? {
-    let mention = mention(key, of: metadata, record, &scratch)
+    let mention = mention(token, record, &scratch)
     return scratch.isEmpty ? nil : mention
   }
 
-  /// Whether a relation or an edge has all three of its parts, as strings.
+  /// Whether an edge has all three of its parts, as strings.
   static func hasEnds(_ record: borrowing Record, _ type: StaticString, of object: Int) -> Bool {
     func isString(_ key: StaticString) -> Bool {
       record.text.member(key, of: object).map { record.text.kind($0) == .string } ?? false
     }
     return isString("from") && isString(type) && isString("to")
-  }
-
-  /// A hash of an id, keyed anew in each process; `salt` keeps different uses apart.
-  static func key(_ bytes: Span<UInt8>, salt: Int = 0) -> UInt64 {
-    var hasher = Hasher()
-    if salt != 0 { hasher.combine(salt) }
-    bytes.withUnsafeBytes { hasher.combine(bytes: $0) }
-    return UInt64(bitPattern: Int64(hasher.finalize()))
   }
 }

@@ -106,7 +106,7 @@ package struct GraphRules: Sendable {
   private mutating func observeIntent(_ record: borrowing Record) {
     guard read("intent_id", of: 0, record) else { return }
     let id = scratch.array
-    if !intents.insert(GraphFacts.key(id.span)) {
+    if !intents.insert(KeyHash.key(id.span)) {
       add(.duplicateID, "another intent has the same id", record)
       // A second version says again what the first has settled with its family.
       return
@@ -125,7 +125,7 @@ package struct GraphRules: Sendable {
     var told: Set<UInt64> = []
     for child in record.text.children(of: children) where record.text.kind(child) == .string {
       let name = record.text.decoded(child)
-      guard told.insert(GraphFacts.key(name.span)).inserted else { continue }
+      guard told.insert(KeyHash.key(name.span)).inserted else { continue }
       settle(
         pair: pairKey(parent: id, child: name), from: \.familyFromParent,
         against: \.familyFromChild, other: name, at: record.place,
@@ -137,7 +137,7 @@ package struct GraphRules: Sendable {
   private func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }
 
   private func pairKey(parent: [UInt8], child: [UInt8]) -> UInt64 {
-    GraphFacts.key(child.span, salt: Int(truncatingIfNeeded: GraphFacts.key(parent.span)))
+    KeyHash.key(child.span, salt: KeyHash.key(parent.span))
   }
 
   /// A parent must list its child and a child must name its parent: each pair is held until the
@@ -149,12 +149,12 @@ package struct GraphRules: Sendable {
   ) {
     if self[keyPath: theirs].removeValue(forKey: pair) != nil { return }
     self[keyPath: mine][pair] = OpenEnd(
-      target: GraphFacts.key(other.span), place: place, code: .familyMismatch,
+      target: KeyHash.key(other.span), place: place, code: .familyMismatch,
       name: keep(Array(message.utf8).span), isIntent: true)
   }
 
   private mutating func mentionIntent(_ intent: [UInt8], at place: RecordPlace) {
-    let target = GraphFacts.key(intent.span)
+    let target = KeyHash.key(intent.span)
     if intents.contains(target) { return }
     openEnds.append(
       OpenEnd(
@@ -165,7 +165,7 @@ package struct GraphRules: Sendable {
     if GraphFacts.hasEnds(record, "edge_type", of: 0) {
       scratch.removeAll()
       record.appendID(to: &scratch)
-      if !edges.insert(GraphFacts.key(scratch.span)) {
+      if !edges.insert(KeyHash.key(scratch.span)) {
         add(.duplicateEdge, "the same edge occurs more than once", record)
       }
     }
@@ -180,7 +180,7 @@ package struct GraphRules: Sendable {
     scratch.append(0x0A)
     scratch.append(record.scope)
     scratch.append(0x0A)
-    if record.appendID(to: &scratch), !others.insert(GraphFacts.key(scratch.span)) {
+    if record.appendID(to: &scratch), !others.insert(KeyHash.key(scratch.span)) {
       add(.duplicateID, "the same id occurs more than once", record)
     }
   }

@@ -11,7 +11,21 @@ package enum RecordKind: String, Sendable, CaseIterable, Comparable {
   }
 
   /// The order of kinds in a snapshot.
-  package var rank: Int { Self.allCases.firstIndex(of: self) ?? Self.allCases.count }
+  package var rank: Int {
+    switch self {
+    case .intent: 0
+    case .edge: 1
+    case .entity: 2
+    case .relation: 3
+    case .plan: 4
+    case .action: 5
+    case .run: 6
+    case .task: 7
+    case .user: 8
+    case .project: 9
+    case .document: 10
+    }
+  }
 
   package static func < (a: Self, b: Self) -> Bool { a.rank < b.rank }
 }

@@ -21,22 +21,30 @@ package struct RecordRules: Sendable {
   ]
 
   /// Checks a record, which stays as it is: lent for writing so that none of it is copied.
-  package mutating func check(_ record: inout Record) {
+  /// Returns what `GraphRules` needs of it.
+  package mutating func check(_ record: inout Record) -> GraphFacts {
     switch record.kind {
-    case .entity: checkEntity(record)
-    case .relation: checkRelation(record)
+    case .entity, .relation:
+      let fields = GraphFields(record)
+      if record.kind == .entity {
+        checkEntity(record, fields)
+      } else {
+        checkRelation(record, fields)
+      }
+      checkTimes(record, fields)
+      return GraphFacts(record, fields, scratch: &scratch)
     case .intent: checkIntent(record)
     case .edge: checkEdge(record)
     case .document: break
     default: checkOther(record)
     }
+    return GraphFacts()
   }
 
-  private mutating func checkEntity(_ record: borrowing Record) {
-    let object = record.body
-    require("name", .string, of: object, record)
-    require("entityType", .string, of: object, record)
-    if let list = require("observations", .array, of: object, record) {
+  private mutating func checkEntity(_ record: borrowing Record, _ fields: GraphFields) {
+    require(fields.name, "name", .string, record)
+    require(fields.entityType, "entityType", .string, record)
+    if let list = require(fields.observations, "observations", .array, record) {
       let count = record.text.countChildren(of: list, otherThan: .string)
       if count > 0 {
         let what =
@@ -45,34 +53,27 @@ package struct RecordRules: Sendable {
         add(.error, .wrongType, "has \(what)", record)
       }
     }
-    checkMetadata(of: object, record)
   }
 
-  private mutating func checkRelation(_ record: borrowing Record) {
-    let object = record.body
-    require("from", .string, of: object, record)
-    require("relationType", .string, of: object, record)
-    require("to", .string, of: object, record)
-    checkMetadata(of: object, record)
+  private mutating func checkRelation(_ record: borrowing Record, _ fields: GraphFields) {
+    require(fields.from, "from", .string, record)
+    require(fields.relationType, "relationType", .string, record)
+    require(fields.to, "to", .string, record)
   }
 
-  private mutating func checkMetadata(of object: Int, _ record: borrowing Record) {
-    guard let metadata = record.text.member("metadata", of: object),
-      record.text.kind(metadata) == .object
-    else { return }
-    let created = time("createdAt", of: metadata, record)
-    let updated = time("updatedAt", of: metadata, record)
-    _ = time("dueDate", of: metadata, record)
+  private mutating func checkTimes(_ record: borrowing Record, _ fields: GraphFields) {
+    let created = time(fields.createdAt, "createdAt", record)
+    let updated = time(fields.updatedAt, "updatedAt", record)
+    _ = time(fields.dueDate, "dueDate", record)
     if let created, let updated, updated < created {
       add(.warning, .timeOrder, "was updated before it was created", record)
     }
   }
 
-  private mutating func time(_ key: StaticString, of object: Int, _ record: borrowing Record)
+  private mutating func time(_ token: Int?, _ key: StaticString, _ record: borrowing Record)
     -> ISOTime?
   {
-    guard let token = record.text.member(key, of: object), record.text.kind(token) == .string
-    else { return nil }
+    guard let token, record.text.kind(token) == .string else { return nil }
     scratch.removeAll()
     record.text.appendDecoded(token, to: &scratch)
     if scratch.isEmpty { return nil }
@@ -139,13 +140,22 @@ package struct RecordRules: Sendable {
     if !record.appendID(to: &scratch) { add(.error, .missingField, "has no id", record) }
   }
 
-  /// Checks that `key` is there with a value of `kind`.
+  /// Checks that the object has `key`, with a value of `kind`.
   @discardableResult
   private mutating func require(
     _ key: StaticString, _ kind: JSONToken.Kind, of object: Int, _ record: borrowing Record,
     _ severity: Finding.Severity = .error
   ) -> Int? {
-    guard let token = record.text.member(key, of: object) else {
+    require(record.text.member(key, of: object), key, kind, record, severity)
+  }
+
+  /// Checks that `key` is there, at `token`, with a value of `kind`.
+  @discardableResult
+  private mutating func require(
+    _ token: Int?, _ key: StaticString, _ kind: JSONToken.Kind, _ record: borrowing Record,
+    _ severity: Finding.Severity = .error
+  ) -> Int? {
+    guard let token else {
       add(severity, .missingField, "has no \(key)", record)
       return nil
     }

@@ -1,3 +1,6 @@
+import Dispatch
+import Synchronization
+
 /// Gathers the canonical hashes of a store's records into its digest: SHA-256 over all of them,
 /// bytewise sorted, duplicates repeated. Holds 32 bytes a record, whatever the order and shape.
 package struct StoreDigest: Sendable {
@@ -8,21 +11,26 @@ package struct StoreDigest: Sendable {
   /// Hashes in pieces of a fixed size, so that growing neither copies them nor leaves holes.
   private struct Bucket: Sendable {
     static let pieceSize = 256
-    var pieces: [[Hash256]] = [[]]
+    private var full: [[Hash256]] = []
+    private var last: [Hash256] = []
 
+    @inline(__always)
     mutating func append(_ hash: Hash256) {
-      if pieces[pieces.count - 1].count >= Self.pieceSize {
-        var next: [Hash256] = []
-        next.reserveCapacity(Self.pieceSize)
-        pieces.append(next)
-      }
-      pieces[pieces.count - 1].append(hash)
+      if last.count == Self.pieceSize { begin() }
+      last.append(hash)
+    }
+
+    private mutating func begin() {
+      full.append(last)
+      last = []
+      last.reserveCapacity(Self.pieceSize)
     }
 
     func sorted() -> [Hash256] {
       var all: [Hash256] = []
-      all.reserveCapacity(pieces.reduce(0) { $0 + $1.count })
-      for piece in pieces { all += piece }
+      all.reserveCapacity(full.count * Self.pieceSize + last.count)
+      for piece in full { all += piece }
+      all += last
       all.sort()
       return all
     }
@@ -30,17 +38,29 @@ package struct StoreDigest: Sendable {
 
   package init() {}
 
-  package mutating func insert(_ hash: Hash256) {
-    buckets[Int(hash.a >> 56)].append(hash)
-    count += 1
+  package mutating func insert(_ hash: Hash256) { insert([hash]) }
+
+  package mutating func insert(_ hashes: [Hash256]) {
+    for hash in hashes { buckets[Int(hash.a >> 56)].append(hash) }
+    count += hashes.count
   }
 
   /// The digest of what was inserted. Inserting may go on afterwards.
   package func finish() -> Hash256 {
     var hasher = Hasher256()
-    for bucket in buckets { hasher.update(bucket.sorted()) }
+    // Sorted a stretch of buckets at a time, on all cores: all at once would double the memory.
+    for start in stride(from: 0, to: buckets.count, by: Self.stretch) {
+      let sorted = Mutex([[Hash256]](repeating: [], count: Self.stretch))
+      DispatchQueue.concurrentPerform(iterations: Self.stretch) { index in
+        let bucket = buckets[start + index].sorted()
+        sorted.withLock { $0[index] = bucket }
+      }
+      for bucket in sorted.withLock({ $0 }) { hasher.update(bucket) }
+    }
     return hasher.finish()
   }
+
+  private static let stretch = 16
 
   /// The hashes that only this or only the other holds, repeated as often as they differ.
   package func difference(

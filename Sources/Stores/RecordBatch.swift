@@ -17,6 +17,8 @@ package struct RecordBatch: Sendable {
   /// What the records break by themselves, and what the rules over all of them need.
   var rules = RecordRules()
   var facts: [GraphFacts] = []
+  /// How many there are of each kind, by its rank.
+  private(set) var counts = [Int](repeating: 0, count: RecordKind.allCases.count)
   private var bytes = 0
 
   package init() {}
@@ -44,50 +46,77 @@ package struct RecordBatch: Sendable {
     count = 0
     bytes = 0
     hashes.removeAll(keepingCapacity: true)
+    for rank in counts.indices { counts[rank] = 0 }
     prepared.removeAll()
     ends.removeAll(keepingCapacity: true)
     rules = RecordRules()
     facts.removeAll(keepingCapacity: true)
   }
 
-  private static func check(_ records: inout [Record], _ count: Int) -> RecordRules {
+  private static func check(
+    _ records: inout [Record], _ count: Int, _ facts: inout [GraphFacts]
+  ) -> RecordRules {
     var rules = RecordRules()
-    for index in 0..<count { rules.check(&records[index]) }
+    for index in 0..<count { facts.append(rules.check(&records[index])) }
     return rules
   }
 
   /// The work that needs no other record: runs on any thread.
   mutating func process(_ prepare: Survey.Prepare?, checksRules: Bool) {
-    for index in 0..<count { hashes.append(records[index].canonicalHash()) }
+    for index in 0..<count {
+      hashes.append(records[index].canonicalHash())
+      counts[records[index].kind.rank] += 1
+    }
     if checksRules {
-      rules = Self.check(&records, count)
-      var scratch = ByteBuffer()
-      for index in 0..<count { facts.append(GraphFacts(&records[index], scratch: &scratch)) }
+      rules = Self.check(&records, count, &facts)
     }
     prepare?(&self)
   }
 }
 
-/// A batch that is being processed on another thread.
+/// A batch whose processing may happen on any thread: on that which comes to it first, once.
 final class BatchJob: Sendable {
-  private let state: Mutex<RecordBatch>
+  private struct State {
+    var batch: RecordBatch
+    var isClaimed = false
+  }
+
+  private let state: Mutex<State>
   private let done = DispatchSemaphore(value: 0)
+  private let prepare: Survey.Prepare?
+  private let checksRules: Bool
   private static let queue = DispatchQueue(label: "holdfast.records", attributes: .concurrent)
 
   init(_ batch: RecordBatch, _ prepare: Survey.Prepare?, checksRules: Bool) {
-    state = Mutex(batch)
-    Self.queue.async {
-      self.state.withLock { $0.process(prepare, checksRules: checksRules) }
-      self.done.signal()
-    }
+    state = Mutex(State(batch: batch))
+    self.prepare = prepare
+    self.checksRules = checksRules
+    Self.queue.async { _ = self.runUnlessClaimed() }
   }
 
-  /// Waits for the batch; called once.
+  /// Processes the batch on the calling thread. Returns false, at once, where another thread does
+  /// or has done so.
+  func runUnlessClaimed() -> Bool {
+    let claimed = state.withLock { state -> RecordBatch? in
+      guard !state.isClaimed else { return nil }
+      state.isClaimed = true
+      let batch = state.batch
+      state.batch = RecordBatch()
+      return batch
+    }
+    guard var batch = claimed else { return false }
+    batch.process(prepare, checksRules: checksRules)
+    state.withLock { $0.batch = batch }
+    done.signal()
+    return true
+  }
+
+  /// Waits for the batch; called once, after it has been claimed.
   func wait() -> RecordBatch {
     done.wait()
     return state.withLock { state in
-      let batch = state
-      state = RecordBatch()
+      let batch = state.batch
+      state.batch = RecordBatch()
       return batch
     }
   }

@@ -62,8 +62,12 @@ package final class Survey: RecordSink {
     filling = spares.popLast() ?? RecordBatch()
   }
 
+  /// Takes the oldest batch back. While another thread is at it, this one works on a younger batch
+  /// rather than wait.
   private func completeFirst() throws {
-    var batch = jobs.removeFirst().wait()
+    let first = jobs.removeFirst()
+    if !first.runUnlessClaimed() { _ = jobs.reversed().contains { $0.runUnlessClaimed() } }
+    var batch = first.wait()
     try complete(&batch)
     batch.clear()
     spares.append(batch)
@@ -79,12 +83,10 @@ package final class Survey: RecordSink {
 
   /// What must happen in store order: counts, digest and the rules over all records.
   private func tally(_ batch: inout RecordBatch) {
-    var counts = counts
-    for index in 0..<batch.count {
-      hashes.insert(batch.hashes[index])
-      counts[batch.records[index].kind, default: 0] += 1
+    hashes.insert(batch.hashes)
+    for (kind, count) in zip(RecordKind.allCases, batch.counts) where count > 0 {
+      counts[kind, default: 0] += count
     }
-    self.counts = counts
     guard var rules = rules.take() else { return }
     rules.add(batch.rules.findings)
     for index in 0..<batch.count { rules.observe(&batch.records[index], batch.facts[index]) }

@@ -224,10 +224,9 @@ struct GraphRulesTests {
 
   private func observe(_ record: inout Record, _ rules: inout GraphRules) {
     var own = RecordRules()
-    own.check(&record)
+    let facts = own.check(&record)
     rules.add(own.findings)
-    var scratch = ByteBuffer()
-    rules.observe(&record, GraphFacts(&record, scratch: &scratch))
+    rules.observe(&record, facts)
   }
 
   @Test(arguments: cases)
