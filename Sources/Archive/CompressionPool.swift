@@ -70,6 +70,8 @@ package final class CompressionPool: Sendable {
 
   private let state: Mutex<State>
   private let queue = DispatchQueue(label: "holdfast.frames", attributes: .concurrent)
+  /// For whoever would only wait.
+  private let helper: Worker
 
   package let compression: Compression
   package let workers: Int
@@ -84,6 +86,7 @@ package final class CompressionPool: Sendable {
     var idle: [Worker] = []
     for _ in 0..<workers { idle.append(try Worker(compression)) }
     state = Mutex(State(idle: idle))
+    helper = try Worker(compression)
   }
 
   /// Starts a frame: one to `Frame.contentLimit` bytes.
@@ -102,6 +105,12 @@ package final class CompressionPool: Sendable {
     while let job = next(for: worker) {
       worker.compressor.withLock { job.run(&$0) }
     }
+  }
+
+  /// Compresses the oldest frame that nobody works on yet, on the calling thread.
+  func help() {
+    let job = state.withLock { $0.waiting.isEmpty ? nil : $0.waiting.removeFirst() }
+    if let job { helper.compressor.withLock { job.run(&$0) } }
   }
 
   /// The oldest frame; where there is none, the worker is idle again before anyone can add one.

@@ -123,6 +123,7 @@ package final class FrameWriter {
 
   private func deliver() throws {
     let job = jobs.removeFirst()
+    if !job.isDone { pool?.help() }
     let (frame, spare) = try job.wait()
     if spares.count < limit { spares.append(spare) }
     try output(frame.span)

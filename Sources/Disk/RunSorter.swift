@@ -1,52 +1,49 @@
+import Dispatch
 import LosslessJSON
+import Synchronization
 import SystemPackage
 
-/// Sorts any number of keyed entries in bounded memory: runs sorted in memory, spilled to a
-/// nameless file, merged on the way out. Equal keys keep the order in which they came.
-package struct RunSorter: ~Copyable {
-  /// Bytes of entries held before a run is spilled.
-  private let runLimit: Int
-  private let directory: FilePath
-  private var spill: SpillFile?
-  private var runs: [Range<Int>] = []
-  private var arena = ByteBuffer()
-  private var slots: [Slot] = []
-  package private(set) var count = 0
+/// Keyed entries in the form in which a sorter takes them. A value: made on any thread.
+package struct RunEntries: Sendable {
+  fileprivate var arena = ByteBuffer()
+  fileprivate var slots: [Slot] = []
 
   /// The start of an entry in the arena, with the first 16 bytes of its key to sort by.
-  private struct Slot {
+  fileprivate struct Slot: Sendable {
     var high: UInt64
     var low: UInt64
     var offset: UInt32
   }
 
-  /// - Parameter directory: where to spill; its file system must have room for all entries.
-  package init(spillingTo directory: FilePath, runLimit: Int = 12 << 20) {
-    self.directory = directory
-    self.runLimit = runLimit
-  }
+  package init() {}
+
+  package var count: Int { slots.count }
 
   /// Adds an entry. The key sorts bytewise.
-  package mutating func insert(key: Span<UInt8>, payload: Span<UInt8>) throws {
-    if arena.count + key.count + payload.count > runLimit, !slots.isEmpty { try spillRun() }
-    // Doubling would overshoot the limit; a run that is not small gets all of its room at once.
-    if arena.count > runLimit / 8 { arena.reserve(runLimit - arena.count) }
+  package mutating func insert(key: Span<UInt8>, payload: Span<UInt8>) {
     let (high, low) = Self.prefix(of: key)
     slots.append(Slot(high: high, low: low, offset: UInt32(truncatingIfNeeded: arena.count)))
     Entry.append(key: key, payload: payload, to: &arena)
-    count += 1
+  }
+
+  package mutating func removeAll() {
+    arena.removeAll()
+    slots.removeAll(keepingCapacity: true)
+  }
+
+  fileprivate mutating func append(_ other: RunEntries) {
+    let start = UInt32(truncatingIfNeeded: arena.count)
+    arena.append(other.arena.span)
+    for slot in other.slots {
+      slots.append(Slot(high: slot.high, low: slot.low, offset: slot.offset &+ start))
+    }
   }
 
   private static func prefix(of key: Span<UInt8>) -> (UInt64, UInt64) {
-    var words: (UInt64, UInt64) = (0, 0)
-    for index in 0..<min(8, key.count) { words.0 |= UInt64(key[index]) << UInt64(56 - index * 8) }
-    for index in 8..<max(8, min(16, key.count)) {
-      words.1 |= UInt64(key[index]) << UInt64(56 - (index - 8) * 8)
-    }
-    return words
+    (key.word(at: 0).byteSwapped, key.word(at: 8).byteSwapped)
   }
 
-  private mutating func sortSlots() {
+  fileprivate mutating func sort() {
     let bytes = arena
     slots.sort { a, b in
       if a.high != b.high { return a.high < b.high }
@@ -57,32 +54,66 @@ package struct RunSorter: ~Copyable {
       return order != 0 ? order < 0 : a.offset < b.offset
     }
   }
+}
+
+/// Sorts any number of keyed entries in bounded memory: runs sorted in memory, spilled to a
+/// nameless file, merged on the way out. Equal keys keep the order in which they came.
+///
+/// A run is sorted and spilled on a thread of its own while the next one fills.
+package struct RunSorter: ~Copyable {
+  /// Bytes of entries held before a run is spilled; twice that while one is on its way.
+  private let runLimit: Int
+  private let directory: FilePath
+  private var lane: RunLane?
+  private var run = RunEntries()
+  package private(set) var count = 0
+
+  /// - Parameter directory: where to spill; its file system must have room for all entries.
+  package init(spillingTo directory: FilePath, runLimit: Int = 6 << 20) {
+    self.directory = directory
+    self.runLimit = runLimit
+  }
+
+  /// Adds an entry. The key sorts bytewise.
+  package mutating func insert(key: Span<UInt8>, payload: Span<UInt8>) throws {
+    try makeRoom(key.count + payload.count)
+    run.insert(key: key, payload: payload)
+    count += 1
+  }
+
+  /// Adds entries in their order.
+  package mutating func append(_ entries: RunEntries) throws {
+    try makeRoom(entries.arena.count)
+    run.append(entries)
+    count += entries.count
+  }
+
+  private mutating func makeRoom(_ extra: Int) throws {
+    if run.arena.count + extra > runLimit, run.count > 0 { try spillRun() }
+    // Doubling would overshoot the limit; a run that is not small gets all of its room at once.
+    if run.arena.count > runLimit / 8 { run.arena.reserve(runLimit - run.arena.count) }
+  }
 
   private mutating func spillRun() throws {
-    let file = try spill ?? SpillFile(in: directory)
-    spill = file
-    sortSlots()
-    let start = file.count
-    for slot in slots { try file.append(Entry.whole(in: arena.span, at: Int(slot.offset))) }
-    runs.append(start..<file.count)
-    slots.removeAll(keepingCapacity: true)
-    arena.removeAll()
+    let lane = try lane ?? RunLane(spill: SpillFile(in: directory))
+    self.lane = lane
+    run = try lane.spill(run)
   }
 
   /// Hands out all entries in key order; each is borrowed by `body` for the call.
   package consuming func drain(_ body: (Span<UInt8>, Span<UInt8>) throws -> Void) throws {
-    sortSlots()
-    guard let spill else {
-      for slot in slots {
-        let text = arena.span
+    guard lane != nil else {
+      run.sort()
+      for slot in run.slots {
+        let text = run.arena.span
         try body(
           Entry.key(in: text, at: Int(slot.offset)), Entry.payload(in: text, at: Int(slot.offset)))
       }
       return
     }
     try spillRun()
-    arena = ByteBuffer()
-    slots = []
+    run = RunEntries()
+    guard let (spill, runs) = try lane?.finish() else { return }
     var heads = try runs.map { try RunHead(reading: $0, of: spill) }
     // A binary heap of run numbers, the least head on top; ties go to the earlier run.
     var heap: [Int] = []
@@ -113,6 +144,69 @@ package struct RunSorter: ~Copyable {
         heap.removeLast()
       }
       if !heap.isEmpty { sink(0) }
+    }
+  }
+}
+
+/// Sorts runs and writes them to the spill, one at a time, on a thread of its own.
+private final class RunLane: Sendable {
+  private struct State {
+    var spill: SpillFile?
+    var runs: [Range<Int>] = []
+    /// The run before, emptied, for its memory.
+    var spare = RunEntries()
+    var failure: (any Error)?
+
+    mutating func write(_ entries: RunEntries) {
+      var run = entries
+      run.sort()
+      do {
+        guard let spill else { return }
+        let start = spill.count
+        for slot in run.slots {
+          try spill.append(Entry.whole(in: run.arena.span, at: Int(slot.offset)))
+        }
+        runs.append(start..<spill.count)
+      } catch { failure = error }
+      run.removeAll()
+      spare = run
+    }
+  }
+
+  private let state: Mutex<State>
+  private let queue = DispatchQueue(label: "holdfast.runs")
+  private let room = DispatchSemaphore(value: 1)
+
+  init(spill: sending SpillFile) { state = Mutex(State(spill: spill)) }
+
+  /// Takes a run to be spilled, once the one before has been; returns empty entries to fill.
+  func spill(_ run: RunEntries) throws -> RunEntries {
+    room.wait()
+    let spare = try state.withLock { state in
+      if let failure = state.failure {
+        room.signal()
+        throw failure
+      }
+      let spare = state.spare
+      state.spare = RunEntries()
+      return spare
+    }
+    queue.async {
+      self.state.withLock { $0.write(run) }
+      self.room.signal()
+    }
+    return spare
+  }
+
+  /// Waits for the last run. Returns the spill and where in it each run lies; call once.
+  func finish() throws -> sending (SpillFile, [Range<Int>])? {
+    room.wait()
+    defer { room.signal() }
+    return try state.withLock { state in
+      if let failure = state.failure { throw failure }
+      state.spare = RunEntries()
+      guard let spill = state.spill.take() else { return nil }
+      return (spill, state.runs)
     }
   }
 }

@@ -5,28 +5,43 @@ import Synchronization
 /// SHA-256 over bytes that arrive in pieces, worked out on a thread of its own while the caller
 /// goes on producing. One owner; a few pieces may wait, then `update` does.
 package final class HashLane: Sendable {
-  private let hasher = Mutex(Hasher256())
+  private struct State {
+    var hasher = Hasher256()
+    /// Pieces that have been hashed, emptied, for their memory.
+    var spares: [ByteBuffer] = []
+  }
+
+  private let state = Mutex(State())
   private let queue = DispatchQueue(label: "holdfast.hash")
-  private let room = DispatchSemaphore(value: 8)
+  private static let limit = 4
+  private let room = DispatchSemaphore(value: limit)
 
   package init() {}
 
-  /// Takes in the bytes held; they must not be changed through another copy meanwhile, which
-  /// value semantics see to.
-  package func update(_ bytes: ByteBuffer) {
+  /// Takes in the bytes held. Returns an empty buffer to fill with the next ones.
+  package func update(_ bytes: ByteBuffer) -> ByteBuffer {
     room.wait()
+    let spare = state.withLock { $0.spares.popLast() } ?? ByteBuffer()
     queue.async {
-      self.hasher.withLock { $0.update(bytes.span) }
+      var hasher = self.state.withLock { $0.hasher }
+      hasher.update(bytes.span)
+      var spare = bytes
+      spare.removeAll()
+      self.state.withLock { state in
+        state.hasher = hasher
+        state.spares.append(spare)
+      }
       self.room.signal()
     }
+    return spare
   }
 
   /// The hash of all bytes since the last `finish`; then starts anew.
   package func finish() -> Hash256 {
     queue.sync {
-      hasher.withLock { hasher in
-        let result = hasher.finish()
-        hasher = Hasher256()
+      state.withLock { state in
+        let result = state.hasher.finish()
+        state = State()
         return result
       }
     }

@@ -33,12 +33,10 @@ final class HybridWriter {
     self.directory = directory
     let first = kinds.min()
     direct = first == .intent || first == .edge ? nil : first
-    intents = direct == nil ? RunSorter(spillingTo: directory, runLimit: Self.runLimit) : nil
-    lines = hasRTFS ? RunSorter(spillingTo: directory, runLimit: Self.runLimit) : nil
+    intents = direct == nil ? RunSorter(spillingTo: directory) : nil
+    lines = hasRTFS ? RunSorter(spillingTo: directory) : nil
     if direct != nil { try writeHead() }
   }
-
-  private static let runLimit = 8 << 20
 
   private func writeHead() throws {
     var text = ByteBuffer("{\"version\":\"1.1\",\"timestamp\":")
@@ -48,22 +46,31 @@ final class HybridWriter {
     if direct != nil { try out.write("\n},\n\"edges\":[\n]") }
   }
 
-  /// What can be made of a record without the others, for `add`: its element of the JSON, then the
-  /// key its RTFS line sorts by, then that line.
+  /// What can be made of a record without the others, for `add`: its element of the JSON, with the
+  /// comma and the LF before it, and its line of the RTFS, escaped as the JSON string wants it.
   static func preparation(hasRTFS: Bool) -> Survey.Prepare {
     { batch in
       var writer = RTFSWriter()
+      var key = ByteBuffer()
+      var line = ByteBuffer()
+      var escaped = ByteBuffer()
       for index in 0..<batch.count {
+        batch.prepared.append(separator)
         appendElement(&batch.records[index], to: &batch.prepared)
         batch.ends.append(batch.prepared.count)
         guard hasRTFS else { continue }
-        appendSortKey(&batch.records[index], batch.hashes[index], to: &batch.prepared)
-        batch.ends.append(batch.prepared.count)
-        writer.append(&batch.records[index], to: &batch.prepared)
-        batch.ends.append(batch.prepared.count)
+        key.removeAll()
+        line.removeAll()
+        escaped.removeAll()
+        appendSortKey(&batch.records[index], batch.hashes[index], to: &key)
+        writer.append(&batch.records[index], to: &line)
+        appendJSONEscaped(line.span, to: &escaped)
+        batch.entries.insert(key: key.span, payload: escaped.span)
       }
     }
   }
+
+  private static let separator: StaticString = ",\n"
 
   /// Lent for writing, here and below, only so that the record is not copied.
   private static func appendElement(_ record: inout Record, to out: inout ByteBuffer) {
@@ -92,40 +99,44 @@ final class HybridWriter {
   func add(_ batch: inout RecordBatch) throws {
     let prepared = batch.prepared
     let text = prepared.span
+    var index = 0
     var start = 0
-    var piece = 0
-    for index in 0..<batch.count {
-      let element = batch.ends[piece]
-      try addElement(&batch.records[index], text.extracting(start..<element))
-      start = element
-      piece += 1
-      guard lines != nil else { continue }
-      let key = batch.ends[piece]
-      let line = batch.ends[piece + 1]
-      try lines?.insert(key: text.extracting(start..<key), payload: text.extracting(key..<line))
-      start = line
-      piece += 2
+    while index < batch.count {
+      let kind = batch.records[index].kind
+      var next = index + 1
+      if kind != .intent {
+        while next < batch.count, batch.records[next].kind == kind { next += 1 }
+      }
+      let end = batch.ends[next - 1]
+      let elements = text.extracting(start..<end)
+      if kind == .intent {
+        try addIntent(&batch.records[index], elements)
+      } else {
+        try add(elements, of: kind)
+      }
+      (index, start) = (next, end)
     }
+    if lines != nil { try lines?.append(batch.entries) }
   }
 
-  private func addElement(_ record: inout Record, _ element: Span<UInt8>) throws {
-    if record.kind == .intent {
-      var key = ByteBuffer()
-      ScopedRecord.appendKey(of: record, to: &key)
-      try intents?.insert(key: key.span, payload: element)
+  private func addIntent(_ record: inout Record, _ element: Span<UInt8>) throws {
+    var key = ByteBuffer()
+    ScopedRecord.appendKey(of: record, to: &key)
+    try intents?.insert(key: key.span, payload: element)
+  }
+
+  /// Takes elements of one kind, each with its separator; the comma before the first is dropped.
+  private func add(_ elements: Span<UInt8>, of kind: RecordKind) throws {
+    let isFirst = started.insert(kind).inserted
+    let text = elements.extracting((isFirst ? 1 : 0)..<elements.count)
+    if kind == direct {
+      if isFirst { try open(kind) }
+      try out.write(text)
       return
     }
-    let isFirst = started.insert(record.kind).inserted
-    if record.kind == direct {
-      if isFirst { try open(record.kind) }
-      try out.write(isFirst ? "\n" : ",\n")
-      try out.write(element)
-      return
-    }
-    let file = try waiting[record.kind] ?? SpillFile(in: directory)
-    waiting[record.kind] = file
-    try file.append(ByteBuffer(isFirst ? "\n" : ",\n").span)
-    try file.append(element)
+    let file = try waiting[kind] ?? SpillFile(in: directory)
+    waiting[kind] = file
+    try file.append(text)
   }
 
   private func open(_ kind: RecordKind) throws {
@@ -178,9 +189,8 @@ final class HybridWriter {
     var isFirst = true
     let out = out
     try sorted.drain { _, member in
-      try out.write(isFirst ? "\n" : ",\n")
+      try out.write(member.extracting((isFirst ? 1 : 0)..<member.count))
       isFirst = false
-      try out.write(member)
     }
   }
 
@@ -200,25 +210,26 @@ final class HybridWriter {
   private func writeRTFS(_ sorted: consuming RunSorter) throws {
     var layout = RTFSSnapshot()
     var text = ByteBuffer()
-    var escaped = ByteBuffer()
+    var escaped = ByteBuffer("\"")
     let out = out
-    escaped.append(0x22)
-    layout.begin(to: &text)
-    func flush(over limit: Int) throws {
-      guard text.count > limit else { return }
+    func take() {
       appendJSONEscaped(text.span, to: &escaped)
-      try out.write(escaped.span)
       text.removeAll()
-      escaped.removeAll()
     }
+    layout.begin(to: &text)
     try sorted.drain { key, line in
       let rank = Int(key[0])
       if rank < RTFSSnapshot.order.count { layout.next(RTFSSnapshot.order[rank], to: &text) }
-      text.append(line)
-      try flush(over: 128 << 10)
+      take()
+      escaped.append(line)
+      if escaped.count > 64 << 10 {
+        try out.write(escaped.span)
+        escaped.removeAll()
+      }
     }
     layout.finish(to: &text)
-    try flush(over: 0)
-    try out.write("\"")
+    take()
+    escaped.append(0x22)
+    try out.write(escaped.span)
   }
 }

@@ -18,10 +18,9 @@ final class MemberWriter {
   private let spill: SpillFile
   private let frames: FrameWriter
   private let lane = HashLane()
-  /// Bytes that neither the hash nor the frames have seen yet; small, so that allocating the next
-  /// one costs nothing.
+  /// Bytes that neither the hash nor the frames have seen yet.
   private var pending = ByteBuffer()
-  private static let pendingLimit = 96 << 10
+  private static let pendingLimit = 256 << 10
   /// Bytes written to the member that is open.
   private(set) var count = 0
   /// Where each frame lies in the spill; several writers may share one.
@@ -69,12 +68,13 @@ final class MemberWriter {
   private func flush() throws {
     if pending.isEmpty { return }
     let bytes = pending
-    pending = ByteBuffer()
-    lane.update(bytes)
     try frames.write(bytes.span)
+    pending = lane.update(bytes)
   }
 
-  func write(_ text: StaticString) throws { try write(ByteBuffer(text).span) }
+  func write(_ text: StaticString) throws {
+    try write(UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount).span)
+  }
 
   /// Makes the next byte start a frame.
   func cut() throws {

@@ -169,7 +169,7 @@ package final class ArchiveOutput {
 
   func write(_ bytes: Span<UInt8>) throws {
     // Small pieces are framing; a copy of those costs nothing.
-    lane.update(ByteBuffer((0..<bytes.count).map { bytes[$0] }))
+    _ = lane.update(ByteBuffer((0..<bytes.count).map { bytes[$0] }))
     try file.write(bytes)
   }
 
@@ -177,12 +177,10 @@ package final class ArchiveOutput {
     var block = ByteBuffer()
     var at = start
     while at < end {
-      let length = min(96 << 10, end - at)
+      let length = min(256 << 10, end - at)
       try spill.read(at: at, into: &block, count: length)
-      let bytes = block
-      block = ByteBuffer()
-      lane.update(bytes)
-      try file.write(bytes.span)
+      try file.write(block.span)
+      block = lane.update(block)
       at += length
     }
   }

@@ -1,3 +1,4 @@
+import Disk
 import Dispatch
 import LosslessJSON
 import Records
@@ -12,8 +13,10 @@ package struct RecordBatch: Sendable {
   package var hashes: [Hash256] = []
   /// What `Survey.prepare` wrote for each record, one behind the other.
   package var prepared = ByteBuffer()
-  /// Where each piece of `prepared` ends, as many a record as `prepare` likes.
+  /// Where the piece of each record in `prepared` ends.
   package var ends: [Int] = []
+  /// Entries for a sorter, as many as `prepare` likes.
+  package var entries = RunEntries()
   /// What the records break by themselves, and what the rules over all of them need.
   var rules = RecordRules()
   var facts: [GraphFacts] = []
@@ -49,6 +52,7 @@ package struct RecordBatch: Sendable {
     for rank in counts.indices { counts[rank] = 0 }
     prepared.removeAll()
     ends.removeAll(keepingCapacity: true)
+    entries.removeAll()
     rules = RecordRules()
     facts.removeAll(keepingCapacity: true)
   }
