@@ -41,8 +41,11 @@ struct Failure {
       hint = error.hint
     case let error as StoreError:
       self.init(
-        error.code == .unknownKind ? .refused : .refused, error.code.rawValue, error.message)
+        error.code == .verificationFailed ? .verificationFailed : .refused, error.code.rawValue,
+        error.message)
       path = error.path
+      line = error.line
+      offset = error.offset
       hint = error.hint
     case let error as BackupError: self.init(error)
     case let error as JSONError:

@@ -163,6 +163,13 @@ package enum Disk {
     }
   }
 
+  /// Sets the permission bits of a file or directory, whatever the umask says.
+  package static func setMode(_ path: FilePath, _ mode: Int) throws(DiskError) {
+    guard path.withPlatformString({ chmod($0, mode_t(mode)) }) == 0 else {
+      throw DiskError("cannot set the mode", path, Errno(rawValue: errno))
+    }
+  }
+
   /// The absolute path, symbolic links resolved as far as it exists.
   package static func absolute(_ path: FilePath) -> FilePath {
     let resolved = path.withPlatformString { text -> FilePath? in

@@ -2,11 +2,12 @@ import LosslessJSON
 import SystemPackage
 
 /// A new file in a directory that is not under its final name yet, so that the file needs no
-/// temporary name of its own. Directories above it are made.
+/// temporary name of its own. Directories above it are made. Small writes are gathered.
 package final class StagedFile {
   package let path: FilePath
   private let descriptor: FileDescriptor
   private var isOpen = true
+  private var pending = ByteBuffer()
 
   /// Throws `exists` where the path is taken.
   /// - Parameter mode: for its owner alone by default, since a store may be.
@@ -16,17 +17,46 @@ package final class StagedFile {
     descriptor = try Disk.create(path, mode: mode)
   }
 
+  /// Goes on behind what a closed one has written to `path`.
+  package init(reopening path: FilePath) throws(DiskError) {
+    self.path = path
+    do {
+      descriptor = try FileDescriptor.open(
+        path, .writeOnly, options: [.append, .closeOnExec, .noFollow])
+    } catch let error as Errno {
+      throw DiskError("cannot open", path, error)
+    } catch { throw DiskError(.failed, "cannot open: \(error)", path: path) }
+  }
+
   deinit { if isOpen { try? descriptor.close() } }
 
   package func write(_ bytes: Span<UInt8>) throws(DiskError) {
-    try Disk.write(bytes, to: descriptor, path: path)
+    if bytes.count >= 64 << 10 {
+      try flush()
+      try Disk.write(bytes, to: descriptor, path: path)
+      return
+    }
+    pending.append(bytes)
+    if pending.count >= 64 << 10 { try flush() }
   }
 
-  /// Makes the content durable and closes the file.
+  package func write(_ text: StaticString) throws(DiskError) {
+    try write(ByteBuffer(text).span)
+  }
+
+  private func flush() throws(DiskError) {
+    if pending.isEmpty { return }
+    let bytes = pending
+    pending.removeAll()
+    try Disk.write(bytes.span, to: descriptor, path: path)
+  }
+
+  /// Makes the content durable and closes the file. What was written is lost without it.
   package func close() throws(DiskError) {
     guard isOpen else { return }
     isOpen = false
     defer { try? descriptor.close() }
+    try flush()
     try Disk.sync(descriptor, path: path)
   }
 }

@@ -10,6 +10,7 @@ extension StoreFormat {
     name: "content-archive",
     summary: "CCOS content-addressed files aa/bb/<hash>.json, alone or as intents/ and edges/",
     recordKinds: [.intent, .edge, .plan, .action, .document],
+    writableKinds: [.intent, .edge, .plan, .action],
     recognises: { tree in
       guard !tree.isSingleFile else { return false }
       return try ContentArchive.Layout(tree).roots.contains { root in
@@ -18,7 +19,8 @@ extension StoreFormat {
     },
     read: { tree, _, sink in
       try ContentArchive(tree: tree, sink: sink).read()
-    })
+    },
+    write: { options in ContentArchiveWriter(options) })
 }
 
 /// Reads a content archive: by its index where there is one, else every object there is.

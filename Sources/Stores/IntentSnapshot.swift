@@ -9,6 +9,7 @@ extension StoreFormat {
     name: "intent-snapshot",
     summary: "CCOS intents and edges in one JSON object, version 1.0 or 1.1",
     recordKinds: RecordKind.allCases,
+    writableKinds: [.intent, .edge],
     recognises: { tree in
       guard tree.isSingleFile else { return false }
       let head = try FileHead(tree, 0)
@@ -39,11 +40,12 @@ extension StoreFormat {
           try SnapshotWalk(container: reader, sink: sink).read(&text, &record)
         }
       }
-    })
+    },
+    write: { options in IntentSnapshotWriter(options) })
 }
 
 /// Walks the top level of a snapshot.
-private struct SnapshotWalk {
+struct SnapshotWalk {
   let container: ContainerReader
   let sink: any RecordSink
 

@@ -9,6 +9,7 @@ extension StoreFormat {
     name: "memory-graph",
     summary: "entities and relations, one JSON object a line; one file or a directory of contexts",
     recordKinds: [.entity, .relation, .document],
+    writableKinds: [.entity, .relation],
     recognises: { tree in
       for (index, file) in tree.files.enumerated()
       where !file.isDirectory && (tree.isSingleFile || MemoryGraph.isContext(file)) {
@@ -27,7 +28,8 @@ extension StoreFormat {
               path: tree.displayPath(index)))
         }
       }
-    })
+    },
+    write: { options in MemoryGraphWriter(options) })
 }
 
 /// Reads one file of a memory graph in whichever of its shapes it has.

@@ -21,7 +21,8 @@ extension StoreFormat {
           try sink.take(&record)
         }
       }
-    })
+    },
+    write: { options in LinesWriter(options) })
 
   /// Whether a file has a value a line. A value over several lines, pretty-printed, has lines in
   /// it that are values themselves: the last of an array, say.
@@ -62,7 +63,8 @@ extension StoreFormat {
       for (index, file) in tree.files.enumerated() where !file.isDirectory {
         try readDocument(tree, index, options, sink)
       }
-    })
+    },
+    write: { options in DocumentWriter(options) })
 
   private static func isUTF16(_ bytes: ByteBuffer) -> Bool {
     guard bytes.count >= 2 else { return false }

@@ -32,17 +32,26 @@ package struct StoreFormat: Sendable {
   /// Reads all files of the tree as far as they go: every record to the sink, every unreadable
   /// byte range as a finding. Throws only for what the disk or the sink throws.
   package let read: @Sendable (any StoreTree, ReadOptions, any RecordSink) throws -> Void
+  /// Begins a store of this kind (see `writer`); nil for kinds that are not written as files.
+  package let write: (@Sendable (WriteOptions) throws -> any StoreWriter)?
+  /// The kinds of records that a store of this kind may hold when it is made from another kind:
+  /// those that its owner has a place for.
+  package let writableKinds: [RecordKind]
 
   package init(
     name: String, summary: String, recordKinds: [RecordKind],
+    writableKinds: [RecordKind]? = nil,
     recognises: @escaping @Sendable (any StoreTree) throws -> Bool,
-    read: @escaping @Sendable (any StoreTree, ReadOptions, any RecordSink) throws -> Void
+    read: @escaping @Sendable (any StoreTree, ReadOptions, any RecordSink) throws -> Void,
+    write: (@Sendable (WriteOptions) throws -> any StoreWriter)? = nil
   ) {
     self.name = name
     self.summary = summary
     self.recordKinds = recordKinds
+    self.writableKinds = writableKinds ?? recordKinds
     self.recognises = recognises
     self.read = read
+    self.write = write
   }
 
   /// The file kinds of this room, in the order in which detection asks them.
@@ -56,11 +65,15 @@ package struct StoreError: Error, Sendable, CustomStringConvertible {
   package enum Code: String, Sendable {
     case unknownKind = "unknown-kind"
     case refused
+    case verificationFailed = "verification-failed"
   }
 
   package var code: Code
   package var message: String
   package var path: String?
+  /// Line, from 1, and byte offset of the record concerned, in the store that was read.
+  package var line: Int?
+  package var offset: Int?
   package var hint: String?
 
   package init(_ code: Code, _ message: String, path: String? = nil, hint: String? = nil) {

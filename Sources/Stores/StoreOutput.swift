@@ -1,0 +1,51 @@
+import Disk
+import Records
+import SystemPackage
+
+/// Writes a store of some kind, and proves it: what was written is read back, and its digest must
+/// be that of the records taken.
+package final class StoreOutput {
+  package let format: StoreFormat
+  private let writer: any StoreWriter
+  private var hashes = StoreDigest()
+  package private(set) var counts: [RecordKind: Int] = [:]
+
+  /// What a store came to.
+  package struct Result: Sendable {
+    package var store: WrittenStore
+    package var digest: Hash256
+    package var counts: [RecordKind: Int]
+    /// Records written.
+    package var total: Int { counts.values.reduce(0, +) }
+  }
+
+  package init(_ format: StoreFormat, _ options: WriteOptions) throws {
+    self.format = format
+    writer = try format.writer(options)
+  }
+
+  /// Takes the next record, borrowed for the call. Throws as `StoreWriter.write` does.
+  /// - Parameter hash: its canonical hash.
+  package func take(_ record: inout Record, _ hash: Hash256, at place: WritePlace) throws {
+    try writer.write(&record, at: place)
+    hashes.insert(hash)
+    counts[record.kind, default: 0] += 1
+  }
+
+  /// Ends the files and reads them again. Throws `verificationFailed` where they do not hold
+  /// just the records taken. Call once.
+  package func finish() throws -> Result {
+    let store = try writer.finish()
+    let digest = hashes.finish()
+    let survey = try Survey.read(DiskTree(store.root), as: format, rules: false)
+    guard survey.digest() == digest, survey.total == hashes.count else {
+      let first = survey.log.findings.first { $0.severity == .error }
+      throw StoreError(
+        .verificationFailed,
+        "what was written as \(format.name) does not read back as the records it was made of"
+          + (first.map { ": \($0.message)" } ?? ""),
+        path: store.root.string, hint: "nothing was put in place; choose another kind or layout")
+    }
+    return Result(store: store, digest: digest, counts: counts)
+  }
+}
