@@ -32,6 +32,8 @@ package struct Finding: Sendable, Equatable {
     case missingChart = "missing-chart"
     case timeOrder = "time-order"
     case badTime = "bad-time"
+    case badID = "bad-id"
+    case blankText = "blank-text"
     case keyMismatch = "key-mismatch"
     case familyMismatch = "family-mismatch"
     // Files of a store.

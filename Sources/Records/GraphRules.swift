@@ -17,6 +17,11 @@ package struct GraphRules: Sendable {
   private var intents = KeySet()
   private var edges = KeySet()
   private var others = KeySet()
+  private var users = KeySet()
+  private var projects = KeySet()
+  /// Users and projects named by tasks and projects, the first time each.
+  private var namedUsers: [UInt64: OpenEnd] = [:]
+  private var namedProjects: [UInt64: OpenEnd] = [:]
   /// Ends seen before what they name, or without it: settled by `finish`.
   private var openEnds: [OpenEnd] = []
   /// Charts named, the first time each.
@@ -175,6 +180,19 @@ package struct GraphRules: Sendable {
 
   /// Plans, actions, runs, tasks, users, projects: an id occurs once within its scope.
   private mutating func observeOther(_ record: borrowing Record) {
+    switch record.kind {
+    case .user: own(record, \.users, "username")
+    case .project:
+      own(record, \.projects, "id")
+      if let owner = record.text.string("user_id") {
+        nameOwner(owner, record, \.users, \.namedUsers)
+      }
+    case .task:
+      let keys = TaskScope.keys(record.scope) ?? []
+      if let user = keys.first { nameOwner(user, record, \.users, \.namedUsers) }
+      if keys.count > 1 { nameOwner(keys[1], record, \.projects, \.namedProjects) }
+    default: break
+    }
     scratch.removeAll()
     scratch.append(record.kind.word)
     scratch.append(0x0A)
@@ -183,6 +201,37 @@ package struct GraphRules: Sendable {
     if record.appendID(to: &scratch), !others.insert(KeyHash.key(scratch.span)) {
       add(.duplicateID, "the same id occurs more than once", record)
     }
+  }
+
+  /// A user or a project is known by its id and by the key it is stored under.
+  private mutating func own(
+    _ record: borrowing Record, _ set: WritableKeyPath<Self, KeySet>, _ key: StaticString
+  ) {
+    if !record.scope.isEmpty {
+      _ = self[keyPath: set].insert(GraphFacts.key(record.scope.span))
+    }
+    guard let id = record.text.member(key) else { return }
+    scratch.removeAll()
+    if record.text.kind(id) == .string {
+      record.text.appendDecoded(id, to: &scratch)
+    } else {
+      record.text.appendCompact(id, to: &scratch)
+    }
+    _ = self[keyPath: set].insert(GraphFacts.key(scratch.span))
+  }
+
+  private mutating func nameOwner(
+    _ name: [UInt8], _ record: borrowing Record, _ set: KeyPath<Self, KeySet>,
+    _ named: WritableKeyPath<Self, [UInt64: OpenEnd]>
+  ) {
+    let key = GraphFacts.key(name.span)
+    if self[keyPath: set].contains(key) { return }
+    if self[keyPath: named][key] != nil {
+      self[keyPath: named][key]?.count += 1
+      return
+    }
+    self[keyPath: named][key] = OpenEnd(
+      target: key, place: record.place, code: .danglingEnd, name: keep(name.span), isIntent: false)
   }
 
   // MARK: Settling
@@ -197,6 +246,14 @@ package struct GraphRules: Sendable {
       let more = end.count > 1 ? " (named \(end.count) times)" : ""
       report(end, "names the chart \(name(of: end)), which does not exist\(more)")
     }
+    for (what, named, known) in [
+      ("user", namedUsers, users), ("project", namedProjects, projects),
+    ] {
+      for end in named.values.sorted(by: Self.inOrder) where !known.contains(end.target) {
+        let more = end.count > 1 ? " (named \(end.count) times)" : ""
+        report(end, "names the \(what) \(name(of: end)), which does not exist\(more)")
+      }
+    }
     // Where the other one does not exist at all, that has been said already.
     for end in (Array(familyFromChild.values) + Array(familyFromParent.values))
       .sorted(by: Self.inOrder)
@@ -205,6 +262,8 @@ package struct GraphRules: Sendable {
     }
     openEnds = []
     namedCharts = [:]
+    namedUsers = [:]
+    namedProjects = [:]
     familyFromChild = [:]
     familyFromParent = [:]
   }

@@ -82,8 +82,8 @@ package struct Record: Sendable {
     return Hash256(of: scratch.span)
   }
 
-  /// Appends the id as DESIGN's table of kinds has it, UTF-8: the name, the key field, or
-  /// `from -type-> to`. Documents without an id field, and records that lack theirs, are
+  /// Appends the id as DESIGN's table of kinds has it, UTF-8: the name, the key field,
+  /// `from -type-> to`, or `user/project/id` as far as a task has them (see `TaskScope`). Documents without an id field, and records that lack theirs, are
   /// `line N`. Returns whether the record had an id of its own.
   @discardableResult
   package func appendID(to out: inout ByteBuffer) -> Bool {
@@ -114,7 +114,13 @@ package struct Record: Sendable {
     case .plan: found = append("plan_id")
     case .action: found = append("action_id")
     case .run: found = append("run_id")
-    case .task, .project: found = append("id")
+    case .project: found = append("id")
+    case .task:
+      if !scope.isEmpty {
+        out.append(scope.span.extracting(1..<scope.count))
+        out.append(0x2F)
+      }
+      found = append("id")
     case .user: found = append("username")
     case .document:
       if let documentID { out.append(documentID) }
@@ -122,7 +128,7 @@ package struct Record: Sendable {
     }
     if !found {
       out.truncate(to: start)
-      if !scope.isEmpty {
+      if !scope.isEmpty, kind != .task {
         out.append(scope)
       } else {
         out.append("line ")

@@ -36,6 +36,8 @@ package struct RecordRules: Sendable {
     case .intent: checkIntent(record)
     case .edge: checkEdge(record)
     case .document: break
+    case .task: checkTask(record)
+    case .user, .project: checkOwner(record)
     default: checkOther(record)
     }
     return GraphFacts()
@@ -134,7 +136,85 @@ package struct RecordRules: Sendable {
     add(.warning, .unknownValue, "has an unknown \(key): \(value)", record)
   }
 
-  /// Plans, actions, runs, tasks, users, projects: the id must be there.
+  private mutating func checkTask(_ record: borrowing Record) {
+    guard record.text.kind() == .object else {
+      return add(.error, .wrongType, "is no object (\(record.text.kind()))", record)
+    }
+    checkTaskID(record)
+    let key: StaticString = record.text.member("title") != nil ? "title" : "description"
+    if let text = record.text.string(key) {
+      if text.allSatisfy({ $0 <= 0x20 }) { add(.warning, .blankText, "has a blank \(key)", record) }
+    } else {
+      add(.error, .missingField, "has neither a description nor a title", record)
+    }
+    if let completed = record.text.member("completed") {
+      let kind = record.text.kind(completed)
+      if kind != .true, kind != .false {
+        add(.error, .wrongType, "has a completed of the wrong type (\(kind))", record)
+      }
+    } else {
+      add(.error, .missingField, "has no completed", record)
+    }
+    checkTimes(record)
+    guard let keys = TaskScope.keys(record.scope), let user = keys.first,
+      let named = record.text.string("user"), named != user
+    else { return }
+    let (a, b) = (String(decoding: named, as: UTF8.self), String(decoding: user, as: UTF8.self))
+    add(.warning, .keyMismatch, "names the user \(a) and is stored under \(b)", record)
+  }
+
+  /// A task with no user above it has a UUID (FORMATS: task-list, the first shape).
+  private mutating func checkTaskID(_ record: borrowing Record) {
+    scratch.removeAll()
+    guard record.appendID(to: &scratch) else {
+      return add(.error, .missingField, "has no id", record)
+    }
+    guard record.scope.isEmpty else { return }
+    let id = record.text.string("id") ?? []
+    let isUUID =
+      id.count == 36
+      && id.indices.allSatisfy { index in
+        [8, 13, 18, 23].contains(index) ? id[index] == 0x2D : Self.isHex(id[index])
+      }
+    if !isUUID { add(.warning, .badID, "has an id that is no UUID", record) }
+  }
+
+  private static func isHex(_ byte: UInt8) -> Bool {
+    (0x30...0x39).contains(byte) || (0x61...0x66).contains(byte | 0x20)
+  }
+
+  /// Users and projects: known by their own id, or by the key they are stored under.
+  private mutating func checkOwner(_ record: borrowing Record) {
+    guard record.text.kind() == .object else {
+      return add(.error, .wrongType, "is no object (\(record.text.kind()))", record)
+    }
+    scratch.removeAll()
+    let hasID = record.appendID(to: &scratch)
+    if !hasID, record.scope.isEmpty { add(.error, .missingField, "has no id", record) }
+    if hasID, !record.scope.isEmpty {
+      let key = String(decoding: record.scope, as: UTF8.self)
+      add(.warning, .keyMismatch, "is stored under the key \(key)", record)
+    }
+    checkTimes(record)
+  }
+
+  /// Times of task lists, where they are there: ISO 8601, in their order.
+  private mutating func checkTimes(_ record: borrowing Record) {
+    func isText(_ key: StaticString) -> Bool {
+      guard let token = record.text.member(key) else { return true }
+      return [.string, .null].contains(record.text.kind(token))
+    }
+    for key in ["created_at", "updated_at"] as [StaticString] where !isText(key) {
+      add(.warning, .badTime, "has a \(key) that is no ISO 8601 time", record)
+    }
+    let created = time("created_at", of: 0, record)
+    let updated = time("updated_at", of: 0, record)
+    if let created, let updated, updated < created {
+      add(.warning, .timeOrder, "was updated before it was created", record)
+    }
+  }
+
+  /// Plans, actions, runs: the id must be there.
   private mutating func checkOther(_ record: borrowing Record) {
     scratch.removeAll()
     if !record.appendID(to: &scratch) { add(.error, .missingField, "has no id", record) }

@@ -92,7 +92,8 @@ struct FileHead {
   }
 }
 
-private struct HeadSource: ByteSource {
+/// The bytes of a head from some offset on, as a source.
+struct HeadSource: ByteSource {
   let bytes: ByteBuffer
   var at: Int
 

@@ -56,7 +56,7 @@ package struct StoreFormat: Sendable {
 
   /// The file kinds of this room, in the order in which detection asks them.
   package static let fileFormats: [StoreFormat] = [
-    .contentArchive, .intentSnapshot, .memoryGraph, .jsonLines, .json,
+    .contentArchive, .intentSnapshot, .memoryGraph, .taskList, .jsonLines, .json,
   ]
 }
 

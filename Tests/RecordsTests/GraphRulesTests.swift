@@ -199,7 +199,7 @@ struct GraphRulesTests {
         "1 warning dangling-end names the intent a, which does not exist",
       ]),
     Case(
-      "others", [(.plan, #"{"plan_id":"p"}"#), (.plan, #"{"plan_id":"p"}"#), (.task, "{}")],
+      "others", [(.plan, #"{"plan_id":"p"}"#), (.plan, #"{"plan_id":"p"}"#), (.run, "{}")],
       [
         "1 warning duplicate-id the same id occurs more than once",
         "2 error missing-field has no id",

@@ -43,7 +43,10 @@ import Testing
     arguments: [
       "intact/memory.jsonl", "intact/coaia", "intact/snapshot-v1.0.json",
       "intact/snapshot-v1.1.json", "intact/archive", "intact/events.jsonl",
-      "intact/station.json", "damaged/memory-graph/s11-wrapper.json",
+      "intact/station.json", "intact/tasks.json", "intact/tasks-by-user.json",
+      "intact/tasks-by-project.json", "damaged/task-list/owners.json",
+      "damaged/task-list/rules.json", "damaged/task-list/cut.json",
+      "damaged/memory-graph/s11-wrapper.json",
       "damaged/memory-graph/s11-array.json", "damaged/memory-graph/s11-nested.jsonl",
       "damaged/memory-graph/s11-no-type.jsonl", "damaged/memory-graph/s11-pretty.jsonl",
       "damaged/memory-graph/s12-bad-records.jsonl", "damaged/memory-graph/s01-splice.jsonl",

@@ -3,7 +3,7 @@ import Testing
 /// A store of each kind, made anew for a test.
 enum SampleStore: String, CaseIterable, CustomTestStringConvertible {
   case graph, contexts, snapshot10, snapshot11, archive, archivePair, archiveWithoutIndex
-  case jsonLines, json, emptyParts
+  case jsonLines, json, emptyParts, tasks, tasksByUser, tasksByProject
 
   var testDescription: String { rawValue }
 
@@ -15,6 +15,7 @@ enum SampleStore: String, CaseIterable, CustomTestStringConvertible {
     case .archive, .archivePair, .archiveWithoutIndex: "content-archive"
     case .jsonLines: "jsonl"
     case .json: "json"
+    case .tasks, .tasksByUser, .tasksByProject: "task-list"
     }
   }
 
@@ -28,6 +29,9 @@ enum SampleStore: String, CaseIterable, CustomTestStringConvertible {
     case .jsonLines: 30
     case .json: 1
     case .emptyParts: 3
+    case .tasks: 12
+    case .tasksByUser: 26
+    case .tasksByProject: 30
     }
   }
 
@@ -85,6 +89,10 @@ enum SampleStore: String, CaseIterable, CustomTestStringConvertible {
     case .json:
       try file("settings.json", Spelling.pretty(.make(["a": .number("1.50"), "é": .text("x")])))
       made.path = "\(root)/settings.json"
+    case .tasks, .tasksByUser, .tasksByProject:
+      let depth = self == .tasks ? 0 : self == .tasksByUser ? 1 : 2
+      try file("tasks.json", Spelling.pretty(SampleRecords.taskList(depth: depth)))
+      made.path = "\(root)/tasks.json"
     case .emptyParts:
       try file("charts.jsonl", SampleRecords.lines(SampleRecords.graph(3)))
       try file("charts-empty.jsonl", [])
