@@ -208,7 +208,7 @@ package struct GraphRules: Sendable {
     _ record: borrowing Record, _ set: WritableKeyPath<Self, KeySet>, _ key: StaticString
   ) {
     if !record.scope.isEmpty {
-      _ = self[keyPath: set].insert(GraphFacts.key(record.scope.span))
+      _ = self[keyPath: set].insert(KeyHash.key(record.scope.span))
     }
     guard let id = record.text.member(key) else { return }
     scratch.removeAll()
@@ -217,14 +217,14 @@ package struct GraphRules: Sendable {
     } else {
       record.text.appendCompact(id, to: &scratch)
     }
-    _ = self[keyPath: set].insert(GraphFacts.key(scratch.span))
+    _ = self[keyPath: set].insert(KeyHash.key(scratch.span))
   }
 
   private mutating func nameOwner(
     _ name: [UInt8], _ record: borrowing Record, _ set: KeyPath<Self, KeySet>,
     _ named: WritableKeyPath<Self, [UInt64: OpenEnd]>
   ) {
-    let key = GraphFacts.key(name.span)
+    let key = KeyHash.key(name.span)
     if self[keyPath: set].contains(key) { return }
     if self[keyPath: named][key] != nil {
       self[keyPath: named][key]?.count += 1

@@ -207,8 +207,8 @@ package struct RecordRules: Sendable {
     for key in ["created_at", "updated_at"] as [StaticString] where !isText(key) {
       add(.warning, .badTime, "has a \(key) that is no ISO 8601 time", record)
     }
-    let created = time("created_at", of: 0, record)
-    let updated = time("updated_at", of: 0, record)
+    let created = time(record.text.member("created_at"), "created_at", record)
+    let updated = time(record.text.member("updated_at"), "updated_at", record)
     if let created, let updated, updated < created {
       add(.warning, .timeOrder, "was updated before it was created", record)
     }
