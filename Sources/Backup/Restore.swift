@@ -20,6 +20,10 @@ package struct RestoreRequest: Sendable {
   package var target: FilePath
   package var series: String?
   package var selection: Selection
+  /// Whether relations and edges come along that start or end at what is selected.
+  package var withRelations = false
+  /// What to restore it as, a word of `--as`; nil: as it is.
+  package var form: String?
   package var overwrite: Overwrite = .never
   /// Unix seconds, for the name of the undo copy.
   package var time: Int
@@ -51,6 +55,12 @@ package struct RestorePlan {
   package let format: StoreFormat
   /// Where what is at the target now will go; nil where there is nothing worth keeping.
   package let undo: FilePath?
+  /// Set where only a part is wanted, or another kind of store: then records are written anew.
+  let copy: StoreCopy?
+  /// Whether records are written one by one, not the store's own files.
+  package var writesRecords: Bool { copy != nil }
+  /// The kind that will be at the target.
+  package var targetFormat: StoreFormat { copy?.target ?? format }
   /// The target already holds this very store, and `--overwrite if-changed` was given.
   package let isUnchanged: Bool
 
@@ -63,12 +73,10 @@ package struct RestorePlan {
     format = opened.format
     files = opened.tree.files
     target = Disk.absolute(request.target)
-    guard request.selection.isEmpty || opened.tree is BackupTree else {
-      throw BackupError(.usage, "--select needs a backup that Holdfast wrote", path: path.string)
-    }
+    copy = try Self.copy(request, path, opened, formats)
     let occupied = try Self.isOccupied(target)
     var same = false
-    if occupied, request.overwrite == .ifChanged, request.selection.isEmpty {
+    if occupied, request.overwrite == .ifChanged, copy == nil {
       same = try Self.holds(target, opened.tree)
     }
     isUnchanged = same
@@ -79,6 +87,39 @@ package struct RestorePlan {
       )
     }
     undo = occupied && !same ? try Self.undoPath(target, request.time) : nil
+  }
+
+  /// What must be written record by record; nil where the store's own files will do. Throws
+  /// `refused` where the kind asked for has no place for what the backup holds.
+  private static func copy(
+    _ request: RestoreRequest, _ path: FilePath,
+    _ opened: (source: Source, tree: any StoreTree, format: StoreFormat), _ formats: [StoreFormat]
+  ) throws -> StoreCopy? {
+    guard !request.withRelations || !request.selection.isEmpty else {
+      throw BackupError(
+        .usage, "--with-relations goes with --select: without it, everything is restored")
+    }
+    var copy = StoreCopy(opened.tree, as: opened.format)
+    copy.time = request.time
+    let selection = request.selection
+    if !selection.isEmpty { copy.isWanted = { selection.contains($0) } }
+    copy.takesRelations = request.withRelations
+    do throws(StoreError) {
+      copy.form = try request.form.map { name throws(StoreError) in try formats.form(name) }
+    } catch { throw BackupError(.usage, error.message, hint: error.hint) }
+    if case .backup(let backup) = opened.source {
+      copy.time = backup.manifest.time
+      copy.options.idField = backup.manifest.idField.flatMap(JSONPointer.init)
+      let kinds = backup.manifest.counts.keys.filter {
+        selection.isEmpty || selection.mayContain($0)
+          || (request.withRelations && ($0 == .relation || $0 == .edge))
+      }
+      if var error = copy.target.refusal(of: kinds, from: opened.format.name) {
+        error.path = path.string
+        throw error
+      }
+    }
+    return copy.keepsFiles ? nil : copy
   }
 
   private static func open(_ path: FilePath, _ formats: [StoreFormat]) throws -> (

@@ -21,10 +21,10 @@ extension RestorePlan {
     let staging = Disk.temporaryPath(for: target)
     do {
       try Disk.makeDirectory(staging)
-      if request.selection.isEmpty {
-        result.records = try stageAll(in: staging)
+      if let copy {
+        result = try stage(copy, in: staging, result)
       } else {
-        result = try stageSelection(in: staging, result)
+        result.records = try stageAll(in: staging)
       }
       try swapIn(staging)
     } catch {
@@ -144,15 +144,26 @@ extension RestorePlan {
     return survey
   }
 
-  private func stageSelection(in staging: FilePath, _ plan: RestoreResult) throws -> RestoreResult {
-    guard let tree = try tree as? BackupTree else { return plan }
-    let written = try SelectedStore(
-      tree: tree, format: format, selection: request.selection
-    ).write(to: staging)
-    guard written.total > 0 else {
+  private func stage(
+    _ copy: StoreCopy, in staging: FilePath, _ plan: RestoreResult
+  ) throws -> RestoreResult {
+    let copied: StoreOutput.Result?
+    do { copied = try copy.run(into: staging) } catch let error as StoreError
+      where error.code == .verificationFailed
+    {
+      throw BackupError(
+        .verificationFailed, error.message, path: sourcePath.string,
+        hint: "nothing was restored; restore it as it is, without --as")
+    }
+    guard let written = copied else {
       throw BackupError(
         .notFound, "holds no such record", path: sourcePath.string,
         hint: "holdfast show \(sourcePath) lists what it holds")
+    }
+    guard !request.selection.isEmpty || written.digest == plan.digest else {
+      throw BackupError(
+        .verificationFailed, "what was written does not have the digest of the backup",
+        path: sourcePath.string, hint: "nothing was restored; check the disk and run it again")
     }
     var result = plan
     result.digest = written.digest

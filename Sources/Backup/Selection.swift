@@ -27,6 +27,9 @@ package struct Selection: Sendable {
     self.terms = terms
   }
 
+  /// Whether records of this kind are asked for at all.
+  package func mayContain(_ kind: RecordKind) -> Bool { terms.contains { $0.kind == kind } }
+
   package func contains(_ record: borrowing Record) -> Bool {
     var id: [UInt8]?
     for term in terms where term.kind == record.kind {

@@ -17,7 +17,12 @@ struct RestoreCommand: Verb {
       What was there before is kept as an undo copy, whose name is printed. A snapshot that CCOS \
       wrote itself is restored too.
 
-      \(ExitStatus.help([.findings, .notFound, .verificationFailed, .notWritable]))
+      With --select or --as the records are written anew, unchanged, and read again: a snapshot \
+      becomes an archive and the other way round, a memory graph one file (memory-graph) or a \
+      directory of contexts by metadata.context (contexts). Where a kind has no place for a \
+      record, nothing is restored and the reason is told.
+
+      \(ExitStatus.help([.findings, .notFound, .verificationFailed, .refused, .notWritable]))
       """)
 
   @Argument(
@@ -44,6 +49,20 @@ struct RestoreCommand: Verb {
       valueName: "kind[:glob]"))
   var select: [String] = []
 
+  @Flag(
+    name: .long,
+    help: "With --select: also relations and edges that start or end at what is selected.")
+  var withRelations = false
+
+  @Option(
+    name: .customLong("as"),
+    help: ArgumentHelp(
+      "Restore as another kind of store that holds the same records: "
+        + "\(HoldfastCommand.formats.forms.map(\.name).joined(separator: ", ")).",
+      valueName: "kind"),
+    completion: .list(HoldfastCommand.formats.forms.map(\.name)))
+  var form: String?
+
   @Option(
     name: .long,
     help: ArgumentHelp(
@@ -64,6 +83,8 @@ struct RestoreCommand: Verb {
       source: backup, target: FilePath(to), selection: try Selection(select),
       time: try currentTime())
     request.series = name
+    request.withRelations = withRelations
+    request.form = form
     request.overwrite = policy
     let plan = try RestorePlan(request, formats: HoldfastCommand.formats)
     if dryRun {
@@ -75,6 +96,7 @@ struct RestoreCommand: Verb {
       $0.member("backup", Disk.absolute(plan.sourcePath).string)
       $0.key("restored")
       $0.array(of: result.restored) { $0.value($1.string) }
+      $0.member("kind", plan.targetFormat.name)
       $0.member("digest", result.digest.hex)
       $0.member("records", result.records)
       $0.member("unchanged", result.isUnchanged)
@@ -105,17 +127,22 @@ struct RestoreCommand: Verb {
       $0.object {
         $0.member("backup", Disk.absolute(plan.sourcePath).string)
         $0.member("target", plan.target.string)
-        $0.member("kind", plan.format.name)
+        $0.member("kind", plan.targetFormat.name)
         $0.member("unchanged", plan.isUnchanged)
         $0.member("undo", ifPresent: plan.undo?.string)
         $0.key("files")
-        $0.array(of: plan.files.filter { !$0.isDirectory }) { $0.value($1.name.string) }
+        let files = plan.writesRecords ? [] : plan.files.filter { !$0.isDirectory }
+        $0.array(of: files) { $0.value($1.name.string) }
       }
     }
     console.result("would restore \(plan.sourcePath)")
     console.result("  to    \(plan.target)")
     if plan.isUnchanged { console.result("  nothing to do: the target already holds this store") }
     if let undo = plan.undo { console.result("  undo  \(undo)") }
+    if plan.writesRecords {
+      console.result("  as    \(plan.targetFormat.name), its records written anew")
+      return
+    }
     for file in plan.files where !file.isDirectory {
       console.result("  file  \(file.name) (\(grouped(file.size)) bytes)")
     }

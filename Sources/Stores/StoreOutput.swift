@@ -10,6 +10,9 @@ package final class StoreOutput {
   private var hashes = StoreDigest()
   package private(set) var counts: [RecordKind: Int] = [:]
 
+  /// Records taken.
+  package var total: Int { hashes.count }
+
   /// What a store came to.
   package struct Result: Sendable {
     package var store: WrittenStore
