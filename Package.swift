@@ -78,7 +78,7 @@ let tests: [Target] = [
   .testTarget(
     name: "BackupTests",
     dependencies: base + ["Backup", "Snapshot", "Archive", "Stores", "RTFS", "TestSupport"],
-    swiftSettings: strict),
+    exclude: ["Golden"], swiftSettings: strict),
   .testTarget(name: "RTFSTests", dependencies: base + ["RTFS"], swiftSettings: strict),
   .testTarget(name: "ArchiveTests", dependencies: base + ["Archive"], swiftSettings: strict),
   .testTarget(

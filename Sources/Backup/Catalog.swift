@@ -53,7 +53,7 @@ package struct Catalog: Sendable {
     self.entries = entries.sorted { ($0.time, $0.number) < ($1.time, $1.number) }
   }
 
-  private static func entry(_ path: FilePath) throws -> Entry {
+  static func entry(_ path: FilePath) throws -> Entry {
     let size = try FileFacts(at: path)?.size ?? 0
     let place = BackupFile.sidecarPath(of: path)
     guard try FileFacts(at: place) != nil else {
@@ -109,9 +109,11 @@ package struct Catalog: Sendable {
 
   package var seriesNames: [String] { Array(Set(entries.map(\.series))).sorted() }
 
-  /// The newest backup that may be relied on: verified, or else merely unverified.
-  package func newestGood() -> Entry? {
-    entries.last { $0.state == .verified } ?? entries.last { $0.state == .unverified }
+  /// The newest backup that may be relied on: verified, or else merely unverified. One that says
+  /// it was made after `now` (unix seconds) counts only where there is no other: a clock was wrong.
+  package func newestGood(notAfter now: Int = .max) -> Entry? {
+    entries.last { $0.state == .verified && $0.time <= now }
+      ?? entries.last { $0.state == .verified } ?? entries.last { $0.state == .unverified }
   }
 }
 

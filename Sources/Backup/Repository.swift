@@ -39,6 +39,30 @@ package struct Repository: Sendable {
     try StoreLock(path.appending(".lock"), waitingUpTo: seconds)
   }
 
+  /// The lock that who reads archives holds, so that none is taken away meanwhile. Any number may
+  /// hold it, also while a backup is being written. Nothing is written for it.
+  package func readingLock(waitingUpTo seconds: Double) throws -> StoreLock {
+    try StoreLock(directory: path, isShared: true, waitingUpTo: max(seconds, 10))
+  }
+
+  /// The reading lock of the repository that `path` is, or is an archive of; none for what is
+  /// neither, and for a directory that may not be opened.
+  package static func readingLock(for path: FilePath, _ seconds: Double) throws -> StoreLock? {
+    guard let facts = try FileFacts(at: path) else { return nil }
+    let isArchive = facts.isRegular && endings.contains { path.string.hasSuffix($0) }
+    guard facts.kind == .directory || isArchive else { return nil }
+    let directory = facts.kind == .directory ? path : path.removingLastComponent()
+    let repository = Repository(directory.isEmpty ? FilePath(".") : directory)
+    do {
+      return try repository.readingLock(waitingUpTo: seconds)
+    } catch let error as DiskError where error.code == .notWritable { return nil }
+  }
+
+  /// The lock that who takes archives away holds besides `lock`: it waits for readers.
+  package func removalLock(waitingUpTo seconds: Double) throws -> StoreLock {
+    try StoreLock(directory: path, isShared: false, waitingUpTo: seconds)
+  }
+
   /// The names of the archives, in byte order.
   package func archives() throws -> [String] {
     try TreeWalk.names(in: path).map(\.string).filter { name in
@@ -50,7 +74,8 @@ package struct Repository: Sendable {
 
   /// Removes what a run that was killed has left: unfinished files, and manifests whose archive
   /// never got its name. Call with the lock held.
-  func clearLeftovers() throws {
+  package func clearLeftovers() throws {
+    try Trash(of: self).heal()
     for name in try TreeWalk.names(in: path).map(\.string) {
       let file = path.appending(name)
       if OutputFile.isTemporary(name) {
@@ -102,6 +127,7 @@ package struct BackupError: Error, Sendable, CustomStringConvertible {
     case verificationFailed = "verification-failed"
     case exists = "target-not-empty"
     case usage
+    case retentionRefused = "retention-refused"
     case failed
   }
 

@@ -66,6 +66,18 @@ struct BackupCommand: Verb {
     help: "Do not mark the backup suspect because the store has lost a fifth of its records.")
   var allowShrink = false
 
+  @Flag(
+    name: .long,
+    help: "Refuse a store that has lost a fifth of its records, instead of saving it as suspect.")
+  var strict = false
+
+  @Option(
+    name: .long,
+    help: ArgumentHelp(
+      "Where the backup goes when the repository has no room or may not be written to (exit 3).",
+      valueName: "dir"), completion: .directory)
+  var fallbackTo: String?
+
   @Flag(name: .long, help: "Show what would be done, and write nothing.")
   var dryRun = false
 
@@ -88,6 +100,8 @@ struct BackupCommand: Verb {
     request.verifies = !noVerify
     request.allowsEmpty = allowEmpty
     request.allowsShrink = allowShrink
+    request.refusesShrink = strict
+    request.fallback = fallbackTo.map { FilePath($0) }
     request.lockWait = shared.waitLock.seconds
     let plan = try BackupPlan(request, formats: HoldfastCommand.formats)
     if dryRun {
@@ -98,6 +112,7 @@ struct BackupCommand: Verb {
     let result = try plan.run(formats: HoldfastCommand.formats) { progress.add($0) }
     progress.finish()
     report(result, plan, console)
+    if result.obstacle != nil { return .findings }
     return result.archive != nil && result.manifest.isSuspect ? .findings : .done
   }
 
@@ -114,12 +129,16 @@ struct BackupCommand: Verb {
         $0.member("bytes", plan.byteCount)
         $0.member("backup", archive)
         $0.member("parent", ifPresent: plan.parent?.path.string)
+        $0.member("bytes_needed", plan.room.needed)
+        $0.member("bytes_free", plan.room.free)
       }
     }
     console.result("would back up \(store) (\(plan.format.name))")
     console.result("  files   \(grouped(plan.fileCount)), \(humanBytes(plan.byteCount))")
     console.result("  series  \(plan.series)")
     console.result("  to      \(archive)")
+    console.result(
+      "  room    about \(humanBytes(plan.room.needed)) of \(humanBytes(plan.room.free)) free")
     if let parent = plan.parent { console.result("  after   \(parent.path)") }
   }
 
@@ -133,6 +152,10 @@ struct BackupCommand: Verb {
       $0.raw(result.manifest.encoded(archive: result.seal).span.trimmed)
       $0.key("findings")
       $0.array(of: result.log.findings) { $1.encode(to: &$0) }
+    }
+    if let obstacle = result.obstacle {
+      let place = (result.archive ?? result.unchangedSince)?.string ?? ""
+      console.failure("\(place): written here, not to the repository: \(Failure(obstacle).text)")
     }
     if let since = result.unchangedSince {
       console.result("unchanged since \(since)")
@@ -148,7 +171,7 @@ struct BackupCommand: Verb {
     console.result("  state     \(state(result))")
     console.result("  findings  \(FindingsReport.summary(result.log))")
     FindingsReport.print(result.log, to: console)
-    if result.manifest.isSuspect {
+    if result.manifest.isSuspect, result.obstacle == nil {
       let reason = result.manifest.suspicions.joined(separator: ", ")
       let first = result.log.errors > 0 ? ": \(FindingsReport.headline(result.log))" : ""
       console.failure(

@@ -85,6 +85,7 @@ struct Failure {
     case .refused: status = .refused
     case .verificationFailed: status = .verificationFailed
     case .usage: status = .usage
+    case .retentionRefused: status = .retentionRefused
     case .exists, .failed: status = .failure
     }
     self.init(status, error.code.rawValue, error.message)

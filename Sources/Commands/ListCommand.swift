@@ -13,7 +13,8 @@ struct ListCommand: Verb {
       Time, series, kind, records, size and state of each backup, oldest first, as the manifests \
       beside the archives tell them; no archive is opened. States: verified (read back when it \
       was written), unverified (--no-verify), suspect (of a damaged, empty or shrunken store), \
-      damaged (its manifest or size is not as written).
+      damaged (its manifest or size is not as written). Tiers: the periods whose newest good \
+      backup it is, which is what rotate keeps by.
 
       \(ExitStatus.help([.notFound]))
       """)
@@ -25,36 +26,93 @@ struct ListCommand: Verb {
   @Option(name: .long, help: ArgumentHelp("Only this series.", valueName: "series"))
   var name: String?
 
+  @Flag(name: .long, help: "List what rotate has removed, and when.")
+  var trash = false
+
+  @OptionGroup var zone: ZoneOption
   @OptionGroup var shared: SharedOptions
 
   func perform(_ console: Console) throws -> ExitStatus {
+    let zone = try zone.zone()
     let repository = try Repository.existing(FilePath(repo))
+    let lock = try repository.readingLock(waitingUpTo: shared.waitLock.seconds)
+    defer { withExtendedLifetime(lock) {} }
+    if trash {
+      listTrash(repository, try Trash(of: repository).items(), console)
+      return .done
+    }
     let catalog = try Catalog(of: repository, series: name)
+    let tiers = catalog.tiers(zone: zone)
     console.json(Self.verb) { root in
       root.member("repository", repository.path.string)
       root.key("backups")
       root.array(of: catalog.entries) { list, entry in
-        list.object { encode(entry, to: &$0) }
+        list.object {
+          encode(entry, to: &$0)
+          $0.key("tiers")
+          $0.array(of: tiers[entry.candidate.name] ?? []) { $0.value($1) }
+        }
       }
     }
     if catalog.entries.isEmpty {
       console.result("no backups in \(repository.path)")
       return .done
     }
-    let width = catalog.entries.map(\.series.count).max() ?? 0
-    console.result(
-      "\("TIME".padded(to: 20))  \("SERIES".padded(to: width))  \("STATE".padded(to: 10))  "
-        + "\("RECORDS".leftPadded(to: 11))  \("SIZE".leftPadded(to: 10))  NAME")
-    for entry in catalog.entries {
-      console.result(
-        "\(ISOTime(seconds: entry.time).text)  \(entry.series.padded(to: width))  "
-          + "\(entry.state.rawValue.padded(to: 10))  "
-          + "\((entry.manifest.map { grouped($0.recordCount) } ?? "?").leftPadded(to: 11))  "
-          + "\(humanBytes(entry.size).leftPadded(to: 10))  "
-          + "\(entry.path.lastComponent?.string ?? "")"
-          + (entry.reason.map { "  (\($0))" } ?? ""))
+    let rows = catalog.entries.map { entry in
+      let periods = (tiers[entry.candidate.name] ?? []).map { $0.prefix { $0 != " " } }
+      return row(entry) + [periods.joined(separator: ","), nameAndReason(entry)]
     }
+    table(["TIME", "SERIES", "STATE", "RECORDS", "SIZE", "TIERS", "NAME"], rows, console)
     return .done
+  }
+
+  private func row(_ entry: Catalog.Entry) -> [String] {
+    [
+      ISOTime(seconds: entry.time).text, entry.series, entry.state.rawValue,
+      entry.manifest.map { grouped($0.recordCount) } ?? "?", humanBytes(entry.size),
+    ]
+  }
+
+  private func nameAndReason(_ entry: Catalog.Entry) -> String {
+    (entry.path.lastComponent?.string ?? "") + (entry.reason.map { "  (\($0))" } ?? "")
+  }
+
+  /// Columns as wide as what is in them; records and sizes stand to the right.
+  private func table(_ head: [String], _ rows: [[String]], _ console: Console) {
+    let widths = head.indices.map { column in
+      ([head] + rows).map { $0[column].count }.max() ?? 0
+    }
+    for row in [head] + rows {
+      let cells = row.indices.map { column in
+        if column == row.count - 1 { return row[column] }
+        return ["RECORDS", "SIZE"].contains(head[column])
+          ? row[column].leftPadded(to: widths[column]) : row[column].padded(to: widths[column])
+      }
+      console.result(printable(cells.joined(separator: "  ")))
+    }
+  }
+
+  private func listTrash(_ repository: Repository, _ items: [Trash.Item], _ console: Console) {
+    let items = items.filter { name == nil || $0.entry.series == name }
+    console.json(Self.verb) { root in
+      root.member("repository", repository.path.string)
+      root.key("trash")
+      root.array(of: items) { list, item in
+        list.object {
+          $0.member("removed", ifPresent: item.removed.map { ISOTime(seconds: $0).text })
+          encode(item.entry, to: &$0)
+        }
+      }
+    }
+    if items.isEmpty {
+      console.result("nothing in the trash of \(repository.path)")
+      return
+    }
+    let rows = items.map { item in
+      [item.removed.map { ISOTime(seconds: $0).text } ?? "?"] + row(item.entry)
+        + [nameAndReason(item.entry)]
+    }
+    table(["REMOVED", "TIME", "SERIES", "STATE", "RECORDS", "SIZE", "NAME"], rows, console)
   }
 
   private func encode(_ entry: Catalog.Entry, to object: inout JSONBuilder) {

@@ -87,6 +87,8 @@ struct RestoreCommand: Verb {
     request.form = form
     request.overwrite = policy
     let plan = try RestorePlan(request, formats: HoldfastCommand.formats)
+    let lock = try Repository.readingLock(for: plan.sourcePath, shared.waitLock.seconds)
+    defer { withExtendedLifetime(lock) {} }
     if dryRun {
       show(plan, console)
       return .done

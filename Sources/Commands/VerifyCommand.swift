@@ -39,6 +39,8 @@ struct VerifyCommand: Verb {
   func perform(_ console: Console) throws -> ExitStatus {
     var outcomes: [Outcome] = []
     for target in targets {
+      let lock = try Repository.readingLock(for: FilePath(target), shared.waitLock.seconds)
+      defer { withExtendedLifetime(lock) {} }
       for path in try expand(target) {
         let outcome = try verify(path)
         show(outcome, console)

@@ -70,15 +70,20 @@ package enum Disk {
 
   /// Renames within one file system. Does not make the directory durable.
   /// - Parameter replacing: if false, an existing target is an `exists` error, atomically.
-  package static func rename(_ source: FilePath, to target: FilePath, replacing: Bool)
-    throws(DiskError)
-  {
+  /// - Parameter linking: if false, the file never has two names on the way; the name is then only
+  ///   looked at before, so the caller must hold a lock.
+  package static func rename(
+    _ source: FilePath, to target: FilePath, replacing: Bool, linking: Bool = true
+  ) throws(DiskError) {
+    if !replacing, !linking, try FileFacts(at: target, following: false) != nil {
+      throw DiskError("cannot rename into place", target, .fileExists)
+    }
     let isDirectory = try FileFacts(at: source, following: false)?.kind == .directory
     // A hard link is the portable way to take a name only if it is free; directories have none,
     // but a rename never replaces a file or a filled directory by a directory.
     let result = source.withPlatformString { from in
       target.withPlatformString { to in
-        guard !replacing, !isDirectory else { return Glibc.rename(from, to) }
+        guard !replacing, !isDirectory, linking else { return Glibc.rename(from, to) }
         if link(from, to) == 0 { return unlink(from) }
         // Some file systems have no hard links; there a look before the rename has to do.
         guard [EPERM, EOPNOTSUPP, ENOSYS, EMLINK].contains(errno) else { return -1 }

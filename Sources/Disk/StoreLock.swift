@@ -11,28 +11,61 @@ package struct StoreLock: ~Copyable {
     descriptor = try Self.acquire(path, waitingUpTo: seconds)
   }
 
+  /// Takes a lock on a directory itself, for which nothing is written: shared by all that read
+  /// what it holds, or exclusive for who takes something away. Waits up to `seconds`, then throws
+  /// `locked`. File systems that cannot lock directories are passed over: there a reader may find
+  /// that a file has gone, which it reports.
+  package init(directory: FilePath, isShared: Bool, waitingUpTo seconds: Double) throws(DiskError) {
+    descriptor = try Self.acquire(directory: directory, isShared ? LOCK_SH : LOCK_EX, seconds)
+  }
+
+  private static func acquire(directory: FilePath, _ mode: Int32, _ seconds: Double)
+    throws(DiskError) -> FileDescriptor
+  {
+    let opened = directory.withPlatformString {
+      Glibc.open($0, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    }
+    guard opened >= 0 else {
+      throw DiskError("cannot open the directory", directory, Errno(rawValue: errno))
+    }
+    let descriptor = FileDescriptor(rawValue: opened)
+    do throws(DiskError) { try lock(descriptor, directory, mode, seconds) } catch {
+      if let cause = error.cause, [.badFileDescriptor, .notSupported].contains(cause) {
+        return descriptor
+      }
+      try? descriptor.close()
+      throw error
+    }
+    return descriptor
+  }
+
   private static func acquire(_ path: FilePath, waitingUpTo seconds: Double) throws(DiskError)
     -> FileDescriptor
   {
     let descriptor = try open(path)
+    do throws(DiskError) { try lock(descriptor, path, LOCK_EX, seconds) } catch {
+      try? descriptor.close()
+      throw error
+    }
+    return descriptor
+  }
+
+  private static func lock(
+    _ descriptor: FileDescriptor, _ path: FilePath, _ mode: Int32, _ seconds: Double
+  ) throws(DiskError) {
     let deadline = Clock.now + seconds
-    while flock(descriptor.rawValue, LOCK_EX | LOCK_NB) != 0 {
+    while flock(descriptor.rawValue, mode | LOCK_NB) != 0 {
       let cause = Errno(rawValue: errno)
       if cause == .interrupted { continue }
       guard cause == .wouldBlock, Clock.now < deadline else {
-        try? descriptor.close()
         if cause != .wouldBlock { throw DiskError("cannot lock", path, cause) }
         throw DiskError(
           .locked, "is locked by another run", path: path,
           hint: "wait for it to end, or say how long to wait with --wait-lock")
       }
-      do throws(DiskError) { try Interruption.check() } catch {
-        try? descriptor.close()
-        throw error
-      }
+      try Interruption.check()
       usleep(20_000)
     }
-    return descriptor
   }
 
   private static func open(_ path: FilePath) throws(DiskError) -> FileDescriptor {

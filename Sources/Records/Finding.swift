@@ -52,6 +52,8 @@ package struct Finding: Sendable, Equatable {
     case encodingsDisagree = "encodings-disagree"
     case encodingHolds = "encoding-holds"
     case unknownMember = "unknown-member"
+    case futureTime = "future-time"
+    case writtenElsewhere = "written-elsewhere"
   }
 
   package var severity: Severity

@@ -212,7 +212,11 @@ import Testing
 
 /// Help and completions.
 @Suite(.scratch) struct HelpTests {
-  static let verbs = ["inspect", "digest", "backup", "list", "show", "verify", "restore", "diff"]
+  static let verbs = [
+    "inspect", "digest", "backup", "list", "show", "verify", "restore", "diff", "rotate",
+    "undelete",
+    "purge",
+  ]
 
   @Test(arguments: [""] + verbs)
   func help(_ verb: String) throws {

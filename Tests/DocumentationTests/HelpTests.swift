@@ -4,6 +4,7 @@ import Testing
 struct HelpTests {
   static let verbs = [
     "inspect", "digest", "backup", "list", "show", "verify", "restore", "diff",
+    "rotate", "undelete", "purge",
   ]
 
   private func help(_ words: String) throws -> String {

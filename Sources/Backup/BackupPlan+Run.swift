@@ -1,0 +1,270 @@
+import Archive
+import Disk
+import LosslessJSON
+import Records
+import Snapshot
+import Stores
+import SystemPackage
+
+/// What `backup` came to.
+package struct BackupResult: Sendable {
+  /// Nil where nothing had changed and `--skip-unchanged` was given.
+  package var archive: FilePath?
+  package var manifest: Manifest
+  package var seal: ArchiveSeal?
+  package var log: FindingLog
+  /// The backup that already holds this state.
+  package var unchangedSince: FilePath?
+  /// Why the backup is in the fallback directory, if it is.
+  package var obstacle: (any Error)?
+
+  /// Whether a good backup holds this state of the store now.
+  package var isGood: Bool {
+    unchangedSince != nil || (!manifest.isSuspect && seal?.isVerified == true)
+  }
+}
+
+/// Told how many more bytes of the store have been read.
+package typealias ProgressReport = (_ bytes: Int) -> Void
+
+extension BackupPlan {
+  /// Makes the backup. On success the archive is durable under its name, read back and found
+  /// good (unless asked not to); on any failure it is absent. Where the repository has no room or
+  /// may not be written to, the fallback directory takes it.
+  /// - Parameter before: called once the repository is locked, before the store is read.
+  /// - Parameter after: called with the result while the repository is still locked.
+  package func run(
+    formats: [StoreFormat], progress: @escaping ProgressReport = { _ in },
+    before: () throws -> Void = {}, after: (BackupResult) throws -> Void = { _ in }
+  ) throws -> BackupResult {
+    var isReady = false
+    let prepare = {
+      if !isReady { try before() }
+      isReady = true
+    }
+    let reason: any Error
+    do {
+      if let obstacle { throw obstacle }
+      return try runLocked(formats, progress, prepare, after)
+    } catch let error as DiskError where isAboutRepository(error) { reason = error }
+    guard let fallback = request.fallback else { throw reason }
+    return try redirected(to: fallback).runLocked(
+      formats, progress, prepare, { _ in }, obstacle: reason)
+  }
+
+  /// No room or no right to write, and not for reading the store.
+  private func isAboutRepository(_ error: DiskError) -> Bool {
+    guard [.noSpace, .notWritable].contains(error.code) else { return false }
+    guard let path = error.path.map(Disk.absolute) else { return true }
+    let (place, source) = (Disk.absolute(repository.path), Disk.absolute(store))
+    return path.starts(with: place) || !path.starts(with: source)
+  }
+
+  private func runLocked(
+    _ formats: [StoreFormat], _ progress: @escaping ProgressReport, _ before: () throws -> Void,
+    _ after: (BackupResult) throws -> Void, obstacle: (any Error)? = nil
+  ) throws -> BackupResult {
+    try waitForArchiveLock()
+    if obstacle == nil { try room.check() }
+    try Disk.makeDirectory(repository.path)
+    let lock = try repository.lock(waitingUpTo: request.lockWait)
+    defer { withExtendedLifetime(lock) {} }
+    try repository.clearLeftovers()
+    try before()
+    var result = try write(formats, progress)
+    if let obstacle {
+      result.obstacle = obstacle
+      result.log.add(
+        Finding(
+          .warning, .writtenElsewhere, "was written here instead: \(obstacle)",
+          path: (result.archive ?? result.unchangedSince)?.string))
+    }
+    try after(result)
+    return result
+  }
+
+  /// The last good backup of the series, here or in the repository that this stands in for.
+  private func lastGood() throws -> Catalog.Entry? {
+    let here = try Catalog(of: repository, series: series).newestGood(notAfter: request.time)
+    guard let here, let parent else { return here ?? parent }
+    return here.time < parent.time && parent.state == .verified ? parent : here
+  }
+
+  private func write(_ formats: [StoreFormat], _ progress: @escaping ProgressReport) throws
+    -> BackupResult
+  {
+    let writer = try capture(progress)
+    let survey = writer.survey
+    var log = survey.log
+    let parent = try lastGood()
+    var manifest = writer.manifest(series: series)
+    if survey.total == 0, !request.allowsEmpty { throw Self.refusal(survey, store) }
+    try describe(&manifest, survey, parent)
+    if request.skipUnchanged, let parent, let last = parent.manifest,
+      last.digest == manifest.digest, Self.sameFiles(last, manifest),
+      parent.state == .verified || !request.verifies
+    {
+      // What is not to be written again must still be there, byte for byte.
+      if try RotationPlan.isIntact(parent.path, formats) {
+        return BackupResult(
+          archive: nil, manifest: last, seal: nil, log: survey.log,
+          unchangedSince: Disk.absolute(parent.path))
+      }
+      log.add(
+        Finding(
+          .warning, .damagedMember,
+          "holds the same records, but is no longer what was written; it was backed up again",
+          path: parent.path.string))
+    }
+    let target = try freePath()
+    let output = try ArchiveOutput(for: target)
+    try writer.write(manifest, to: output)
+    return try publish(output, at: target, manifest, log, formats)
+  }
+
+  private static func refusal(_ survey: Survey, _ store: FilePath) -> BackupError {
+    let first = survey.log.findings.first { $0.severity == .error }
+    return BackupError(
+      .refused,
+      first == nil ? "holds no records" : "no record of it can be read: \(first?.message ?? "")",
+      path: first?.path ?? store.string, line: first?.line, offset: first?.offset,
+      hint: first == nil
+        ? "nothing was written; --allow-empty backs it up all the same"
+        : "nothing was written; salvage recovers what is left of it",
+      findings: survey.log.findings)
+  }
+
+  private static func sameFiles(_ a: Manifest, _ b: Manifest) -> Bool {
+    a.kind == b.kind
+      && Dictionary(grouping: a.storeEntries, by: \.header.path).mapValues { $0.map(\.sha256) }
+        == Dictionary(grouping: b.storeEntries, by: \.header.path).mapValues { $0.map(\.sha256) }
+  }
+
+  /// A writer of a content archive holds `.archive_lock`; one older than 10 s is a dead one's
+  /// (FORMATS: content-archive).
+  private func waitForArchiveLock() throws {
+    for directory in ["", "intents", "edges", "plans", "actions"] {
+      let path = store.pushing(FilePath(directory)).appending(".archive_lock")
+      while let facts = try FileFacts(at: path, following: false) {
+        let age =
+          Clock.wall - Double(facts.modified.seconds) - Double(facts.modified.nanoseconds) / 1e9
+        if age >= 10 || age < -10 { break }
+        try Interruption.check()
+        Clock.sleep(seconds: 0.05)
+      }
+    }
+  }
+
+  /// Reads the store, again up to three times in all where it changed meanwhile.
+  private func capture(_ progress: @escaping ProgressReport) throws -> SnapshotWriter {
+    let settings = SnapshotWriter.Settings(
+      compression: request.compression, hasRTFS: request.hasRTFS, idField: request.idField,
+      note: request.note, time: request.time)
+    var attempt = 1
+    while true {
+      do {
+        let tree = try DiskTree(store, include: Self.include(request.contexts))
+        let writer = try SnapshotWriter(
+          tree, as: format, settings: settings, spillingTo: repository.path, progress: progress)
+        guard writer.survey.log.counts[.tornTail] != nil else { return writer }
+        // A writer may have been in the middle of a line: it will have gone on a moment later.
+        Clock.sleep(seconds: 0.3)
+        let now = try DiskTree(store, include: Self.include(request.contexts))
+        if now.files == tree.files, writer.grownFiles.isEmpty { return writer }
+        if attempt == 3 {
+          writer.survey.markTornTailsAsLive()
+          return writer
+        }
+      } catch let error as DiskError where error.code == .changed && attempt < 3 {
+        Clock.sleep(seconds: 0.1 * Double(attempt))
+      } catch let error as DiskError where error.code == .changed {
+        throw BackupError(
+          .refused, "changed each of the three times it was read", path: error.path?.string,
+          offset: error.offset, hint: "stop what writes to it, or try again when it is quiet")
+      } catch let error as DiskError where error.code == .notFound && attempt < 3 {
+        // A file that vanished between being listed and being read.
+        guard try FileFacts(at: store) != nil else { throw error }
+      }
+      attempt += 1
+    }
+  }
+
+  /// Findings, parent and suspicions.
+  private func describe(_ manifest: inout Manifest, _ survey: Survey, _ parent: Catalog.Entry?)
+    throws
+  {
+    let log = survey.log
+    manifest.parent = parent?.manifest?.digest
+    manifest.findings = Array(
+      log.findings.sorted { $0.severity < $1.severity }.prefix(Manifest.findingLimit))
+    manifest.findingCounts = Dictionary(
+      log.counts.map { ($0.key.rawValue, $0.value) }, uniquingKeysWith: +)
+    if log.errors > 0 {
+      manifest.suspicions.append(
+        "the store has \(log.errors) error\(log.errors == 1 ? "" : "s")")
+    }
+    if survey.total == 0 { manifest.suspicions.append("the store holds no records") }
+    guard let last = parent?.manifest, !request.allowsShrink,
+      ShrinkGuard.isShrunken(survey.total, since: last.recordCount)
+    else { return }
+    let reason =
+      "the store has \(survey.total) records, \(last.recordCount) at the last good backup"
+    if request.refusesShrink {
+      throw BackupError(
+        .refused, reason, path: store.string,
+        hint: "nothing was written; if the records were meant to go, use --allow-shrink")
+    }
+    manifest.suspicions.append(reason)
+  }
+
+  /// Verifies what was written, then gives it its name.
+  private func publish(
+    _ output: ArchiveOutput, at target: FilePath, _ manifest: Manifest, _ log: FindingLog,
+    _ formats: [StoreFormat]
+  ) throws -> BackupResult {
+    if request.verifies {
+      let check = try Verification.run(
+        output.temporaryPath, formats: formats, quick: false, unpublished: true)
+      guard check.isGood, check.digest == manifest.digest else {
+        throw BackupError(
+          .verificationFailed, "the archive did not read back as it was written",
+          path: target.string, hint: "nothing was kept; check the disk and run it again",
+          findings: check.log.findings)
+      }
+    }
+    let seal = output.seal(isVerified: request.verifies)
+    // The manifest first: an archive under its name always has its manifest beside it.
+    let sidecar = BackupFile.sidecarPath(of: target)
+    do {
+      var beside = try OutputFile(for: sidecar)
+      try beside.write(manifest.encoded(archive: seal).span)
+      try beside.publish()
+      try output.publish()
+    } catch {
+      // A name can have been given and only its directory not been synced: what is reported as a
+      // failure must be absent. A name that somebody else has taken is left alone.
+      if (error as? DiskError)?.code != .exists { try? Disk.remove(target) }
+      try? Disk.remove(sidecar)
+      throw error
+    }
+    return BackupResult(
+      archive: Disk.absolute(target), manifest: manifest, seal: seal, log: log,
+      unchangedSince: nil)
+  }
+
+  /// The planned name, or with `-2`, `-3` … where a backup of the same second has it.
+  private func freePath() throws -> FilePath {
+    let ending = request.compression.fileExtension
+    let stem = archiveName.dropLast(ending.count + 1)
+    var number = 1
+    while true {
+      let name = number == 1 ? String(stem) : "\(stem)-\(number)"
+      let path = repository.path.appending("\(name).\(ending)")
+      let isTaken = try Repository.endings.contains {
+        try FileFacts(at: repository.path.appending(name + $0), following: false) != nil
+      }
+      if !isTaken { return path }
+      number += 1
+    }
+  }
+}

@@ -1,0 +1,178 @@
+import Archive
+import Disk
+import LosslessJSON
+import Records
+import Snapshot
+import Stores
+import SystemPackage
+
+/// What was asked of `backup`.
+package struct BackupRequest: Sendable {
+  package var store: FilePath
+  package var repository: FilePath?
+  package var series: String?
+  package var kind: String?
+  package var contexts: [String] = []
+  package var compression: Compression = .default
+  package var hasRTFS = true
+  package var note: String?
+  package var idField: String?
+  package var skipUnchanged = false
+  package var verifies = true
+  package var allowsEmpty = false
+  package var allowsShrink = false
+  /// Refuses a shrunken store instead of saving it as suspect.
+  package var refusesShrink = false
+  /// Where the backup goes when the repository has no room or may not be written to.
+  package var fallback: FilePath?
+  /// Unix seconds: the time of the backup.
+  package var time: Int
+  /// Seconds to wait for another run.
+  package var lockWait: Double = 0
+
+  package init(store: FilePath, time: Int) {
+    self.store = store
+    self.time = time
+  }
+}
+
+/// What `backup` is going to do; `--dry-run` shows it.
+package struct BackupPlan {
+  package let request: BackupRequest
+  package let store: FilePath
+  package let format: StoreFormat
+  package private(set) var repository: Repository
+  package let series: String
+  /// Files of the store, and their bytes as they are now.
+  package let fileCount: Int
+  package let byteCount: Int
+  /// The archive's name, unless that is taken by then.
+  package let archiveName: String
+  /// The last good backup of the series.
+  package let parent: Catalog.Entry?
+  /// What stands in the way of writing to the repository; only where there is a fallback.
+  private(set) var obstacle: (any Error)?
+  /// What it takes, and what there is, before anything is written.
+  package let room: Room
+
+  /// Looks at everything and writes nothing.
+  package init(_ request: BackupRequest, formats: [StoreFormat]) throws {
+    self.request = request
+    let opened: OpenedStore
+    do {
+      try Self.settle(request.store)
+      opened = try OpenedStore(
+        opening: request.store, formats: formats, kind: try BackupPlan.kind(request),
+        include: BackupPlan.include(request.contexts))
+    } catch let error as StoreError where !request.contexts.isEmpty {
+      // Without the files of a context there is nothing left to tell the kind of store from.
+      try BackupPlan.check(
+        request.contexts, DiskTree(request.store), request.store.string)
+      throw error
+    }
+    guard opened.backup == nil else {
+      throw BackupError(
+        .usage, "is a backup already", path: request.store.string,
+        hint: "restore it first, or copy the archive and its manifest")
+    }
+    guard request.idField == nil || request.idField.flatMap(JSONPointer.init) != nil else {
+      throw BackupError(.usage, "--id-field is no JSON pointer; it looks like /meta/id")
+    }
+    try BackupPlan.check(request.contexts, opened)
+    store = request.store
+    format = opened.format
+    repository =
+      request.repository.map(Repository.init)
+      ?? .standard(for: request.store, isSingleFile: opened.tree.isSingleFile)
+    series = request.series ?? Repository.seriesName(for: request.store)
+    guard Repository.isSeriesName(series) else {
+      throw BackupError(
+        .usage, "\(series) is no name for a series",
+        hint: "use letters, digits, '.', '_' and '-', not starting with a '.'")
+    }
+    let files = opened.tree.files.filter { !$0.isDirectory }
+    fileCount = files.count
+    byteCount = files.reduce(0) { $0 + $1.size }
+    archiveName =
+      "\(series)-\(ISOTime(seconds: request.time).compactText).\(request.compression.fileExtension)"
+    var (found, problem): (Catalog.Entry?, (any Error)?) = (nil, nil)
+    do {
+      found = try Self.parent(in: repository, series, request.time)
+    } catch let error as DiskError
+      where request.fallback != nil && [.notWritable, .noSpace].contains(error.code)
+    {
+      problem = error
+    }
+    parent = found
+    obstacle = problem
+    room = try Room(
+      at: repository.path, storing: byteCount, like: found, request.compression, request.hasRTFS)
+  }
+
+  private static func parent(in repository: Repository, _ series: String, _ time: Int) throws
+    -> Catalog.Entry?
+  {
+    guard let place = try FileFacts(at: repository.path) else { return nil }
+    guard place.kind == .directory else {
+      throw DiskError(
+        .notWritable, "is not a directory, so no backup can be put there", path: repository.path,
+        hint: "name a directory with --to")
+    }
+    return try Catalog(of: repository, series: series).newestGood(notAfter: time)
+  }
+
+  /// The same plan for the fallback directory.
+  func redirected(to directory: FilePath) -> BackupPlan {
+    var plan = self
+    plan.repository = Repository(directory)
+    plan.obstacle = nil
+    return plan
+  }
+
+  /// Waits for a moment in which nobody writes to a store of one file, two seconds at most: the
+  /// kind must not be taken from a file that has just been cut down to be written anew.
+  private static func settle(_ store: FilePath) throws {
+    for _ in 0..<100 {
+      guard let facts = try FileFacts(at: store), facts.isRegular else { return }
+      let modified = Double(facts.modified.seconds) + Double(facts.modified.nanoseconds) / 1e9
+      let age = Clock.wall - modified
+      if age < 0 || age >= 0.06 { return }
+      try Interruption.check()
+      Clock.sleep(seconds: 0.02)
+    }
+  }
+
+  /// The kind that was asked for. A file without a byte has none to be seen; where it is to be
+  /// backed up all the same, it counts as lines.
+  private static func kind(_ request: BackupRequest) throws -> String? {
+    guard request.kind == nil, request.allowsEmpty, let facts = try FileFacts(at: request.store),
+      facts.isRegular, facts.size == 0
+    else { return request.kind }
+    return StoreFormat.jsonLines.name
+  }
+
+  /// Which files of a store directory belong to the contexts named; all where none is.
+  package static func include(_ contexts: [String]) -> (FilePath) -> Bool {
+    if contexts.isEmpty { return { _ in true } }
+    return { name in MemoryGraph.context(of: name).map(contexts.contains) ?? false }
+  }
+
+  private static func check(_ contexts: [String], _ opened: OpenedStore) throws {
+    guard !contexts.isEmpty else { return }
+    guard opened.format.name == StoreFormat.memoryGraph.name, !opened.tree.isSingleFile else {
+      throw BackupError(
+        .usage, "--context is for memory graphs that are a directory of contexts",
+        path: opened.path.string)
+    }
+    try check(contexts, opened.tree, opened.path.string)
+  }
+
+  private static func check(_ contexts: [String], _ tree: any StoreTree, _ root: String) throws {
+    let there = tree.files.compactMap { MemoryGraph.context(of: $0.name) }
+    for context in contexts where !there.contains(context) {
+      throw BackupError(
+        .notFound, "there is no context called \(context)", path: root,
+        hint: "list the files of the directory; charts-NAME.jsonl holds the context NAME")
+    }
+  }
+}

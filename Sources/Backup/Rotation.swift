@@ -1,0 +1,133 @@
+import Disk
+import Records
+import Snapshot
+import Stores
+import SystemPackage
+
+/// What rotation is going to do in a repository; `--dry-run` shows it.
+package struct RotationPlan: Sendable {
+  /// The decision for one series, which no other series has a part in.
+  package struct Series: Sendable {
+    package let name: String
+    package let retention: Retention
+    /// Good by their manifests, but not the bytes they were when they were written.
+    package let rotten: [FilePath]
+  }
+
+  package let repository: Repository
+  package let series: [Series]
+  /// Archives without a manifest that can be read. Nothing says for certain which series they
+  /// are of, so rotation leaves them alone.
+  package let unknown: [Catalog.Entry]
+  /// Unix seconds.
+  package let time: Int
+
+  /// Looks at the manifests, and where something is to be removed, reads the backup that all
+  /// removals of its series rest on. Throws `usage` for an empty policy and `notFound` for a
+  /// series that is not there.
+  /// - Parameter name: only this series.
+  /// - Parameter now: unix seconds.
+  package init(
+    _ repository: Repository, series name: String? = nil, policy: RetentionPolicy, now: Int,
+    allowsShrink: Bool = false, formats: [StoreFormat]
+  ) throws {
+    try policy.check()
+    self.repository = repository
+    time = now
+    let entries = try Catalog(of: repository).entries
+    unknown = name == nil ? entries.filter { $0.manifest == nil } : []
+    let groups = Dictionary(grouping: entries.filter { $0.manifest != nil }, by: \.series)
+    if let name, groups[name] == nil {
+      throw BackupError(
+        .notFound, "holds no backup of a series \(name)", path: repository.path.string,
+        hint: "holdfast list shows what a repository holds")
+    }
+    series = try groups.filter { name == nil || $0.key == name }.sorted { $0.key < $1.key }
+      .map { name, entries in
+        try Self.decide(
+          name, entries.map(\.candidate), repository, policy, now, allowsShrink, formats)
+      }
+  }
+
+  /// Decides, and decides anew without the newest good backup for as long as that turns out not
+  /// to be what was written.
+  private static func decide(
+    _ name: String, _ candidates: [Retention.Candidate], _ repository: Repository,
+    _ policy: RetentionPolicy, _ now: Int, _ allowsShrink: Bool, _ formats: [StoreFormat]
+  ) throws -> Series {
+    var candidates = candidates
+    var rotten: [FilePath] = []
+    while true {
+      let retention = Retention(
+        of: candidates, policy: policy, now: now, allowsShrink: allowsShrink)
+      guard !retention.remove.isEmpty, let anchor = retention.anchor else {
+        return Series(name: name, retention: retention, rotten: rotten)
+      }
+      let path = repository.path.appending(anchor.name)
+      if try isIntact(path, formats) {
+        return Series(name: name, retention: retention, rotten: rotten)
+      }
+      rotten.append(path)
+      for index in candidates.indices where candidates[index] == anchor {
+        candidates[index].state = .damaged
+      }
+    }
+  }
+
+  /// Whether an archive still is what its manifest says, byte for byte.
+  static func isIntact(_ path: FilePath, _ formats: [StoreFormat]) throws -> Bool {
+    do {
+      return try Verification.run(path, formats: formats, quick: true).isGood
+    } catch let error as DiskError where error.code == .interrupted {
+      throw error
+    } catch { return false }
+  }
+
+  /// All that is going to be removed, oldest first in each series.
+  package var removals: [FilePath] {
+    series.flatMap { $0.retention.remove.map { repository.path.appending($0.name) } }
+  }
+
+  /// Series in which the policy asks for removals that are not made.
+  package var stopped: [Series] { series.filter { $0.retention.stop != nil } }
+
+  /// Removes what the plan says, into the trash. Needs the lock that the plan was made under.
+  package func run() throws -> [FilePath] {
+    for one in series where !one.retention.remove.isEmpty {
+      guard let anchor = one.retention.anchor,
+        try FileFacts(at: repository.path.appending(anchor.name))?.isRegular == true
+      else {
+        throw BackupError(
+          .failed, "the newest good backup of \(one.name) has gone meanwhile",
+          path: repository.path.string, hint: "nothing was removed; run it again")
+      }
+    }
+    return try Trash(of: repository).take(removals, at: time)
+  }
+}
+
+extension Catalog.Entry {
+  /// What retention needs to know of it.
+  package var candidate: Retention.Candidate {
+    Retention.Candidate(
+      name: path.lastComponent?.string ?? "", time: time, number: number, state: state,
+      records: manifest?.recordCount ?? 0)
+  }
+}
+
+extension Catalog {
+  /// For each archive's name the periods whose newest good backup it is: `daily 2026-11-20`.
+  package func tiers(zone: CivilZone) -> [String: [String]] {
+    var policy = RetentionPolicy()
+    policy.zone = zone
+    for tier in RetentionPolicy.Tier.allCases where tier != .last { policy.counts[tier] = .max }
+    var tiers: [String: [String]] = [:]
+    for (_, group) in Dictionary(grouping: entries, by: \.series) {
+      let good = group.filter { $0.state == .verified }.map(\.candidate)
+      for kept in Retention(of: good, policy: policy, now: .max).keep {
+        tiers[kept.candidate.name] = kept.reasons
+      }
+    }
+    return tiers
+  }
+}

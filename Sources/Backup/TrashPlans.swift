@@ -1,0 +1,70 @@
+import Disk
+import Records
+import Snapshot
+import SystemPackage
+
+/// What `undelete` is going to bring back.
+package struct UndeletePlan: Sendable {
+  package let trash: Trash
+  package let items: [Trash.Item]
+
+  /// - Parameter names: of archives, with or without the ending. Where the trash holds several of
+  ///   a name, the one that was removed last is meant. Throws `notFound` for any that is not there.
+  package init(_ names: [String], from repository: Repository) throws {
+    trash = Trash(of: repository)
+    let there = try trash.items()
+    var chosen: [Trash.Item] = []
+    for name in names {
+      let last = name.split(separator: "/").last.map(String.init) ?? name
+      let matching = there.filter { item in
+        item.name == last || Repository.endings.contains { item.name == last + $0 }
+      }
+      guard let item = matching.max(by: { ($0.removed ?? 0) < ($1.removed ?? 0) }) else {
+        throw BackupError(
+          .notFound, "the trash holds no backup \(last)", path: trash.path.string,
+          hint: "holdfast list --trash shows what it holds")
+      }
+      let target = repository.path.appending(item.name)
+      guard try FileFacts(at: target, following: false) == nil else {
+        throw DiskError(
+          .exists, "is there already", path: target,
+          hint: "move it away before you bring the one in the trash back")
+      }
+      if !chosen.contains(where: { $0.path == item.path }) { chosen.append(item) }
+    }
+    items = chosen
+  }
+
+  /// Needs the lock. Returns the archives as they are named now.
+  package func run() throws -> [FilePath] { try items.map(trash.giveBack) }
+}
+
+/// What `purge` is going to remove for good.
+package struct PurgePlan: Sendable {
+  package let trash: Trash
+  package let items: [Trash.Item]
+  /// Old enough, but the only good backups of their series that there are anywhere here.
+  package let spared: [Trash.Item]
+
+  /// - Parameter seconds: how long a backup must have been in the trash.
+  /// - Parameter now: unix seconds.
+  package init(_ repository: Repository, olderThan seconds: Int, now: Int) throws {
+    trash = Trash(of: repository)
+    let due = try trash.items().filter { item in
+      item.removed.map { $0 <= now && now - $0 >= seconds } ?? false
+    }
+    let good = Set(
+      try Catalog(of: repository).entries.filter { $0.state == .verified }.map(\.series))
+    let isLast = { (item: Trash.Item) in
+      item.entry.state == .verified && !good.contains(item.entry.series)
+    }
+    spared = due.filter(isLast)
+    items = due.filter { !isLast($0) }
+  }
+
+  /// Bytes that this sets free.
+  package var size: Int { items.reduce(0) { $0 + $1.entry.size } }
+
+  /// Needs the lock.
+  package func run() throws { try trash.destroy(items) }
+}

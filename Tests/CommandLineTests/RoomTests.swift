@@ -1,0 +1,86 @@
+import Testing
+
+/// No room, no right to write, and the place for that case.
+@Suite(.scratch) struct RoomTests {
+  @Test func theFallbackTakesTheBackup() throws {
+    let scratch = try Scratch.here()
+    let store = try scratch.graph(10)
+    try scratch.write("in the way", to: "file")
+    let words = ["backup", store, "--to", scratch.file("file")]
+    let plain = try scratch.run([Binary.path] + words)
+    #expect(plain.status == 15, "\(plain)")
+    let there = words + ["--fallback-to", scratch.file("other")]
+    let quiet = try scratch.run([Binary.path] + there + ["--quiet"], Night.setting(0))
+    #expect(quiet.status == 3 && quiet.output.isEmpty && quiet.messages.count == 1, "\(quiet)")
+    let told = try scratch.run([Binary.path] + there + ["--json"], Night.setting(1))
+    let json = try JSONValue(parsing: told.output)
+    #expect(told.status == 3 && json["state"]?.text == "verified", "\(told)")
+    #expect(json["backup"]?.text == scratch.file("other/memory-20261102T031500Z.tar.zst"))
+    #expect(json["findings"]?.elements.last?["code"]?.text == "written-elsewhere")
+    try scratch.holdfast(exit: 0, "verify", scratch.file("other"))
+    #expect(try TestFile.text(scratch.file("file")) == "in the way")
+    // Both in the way.
+    let neither = try scratch.run([Binary.path] + words + ["--fallback-to", scratch.file("file")])
+    #expect(neither.status == 15, "\(neither)")
+  }
+
+  /// What the store had at the last good backup counts in the fallback directory too.
+  @Test func theFallbackKnowsTheLastGoodBackup() throws {
+    let scratch = try Scratch.here()
+    try scratch.nights(0..<2)
+    let store = try scratch.graph(3)
+    let outcome = try scratch.run(
+      [
+        "strace", "-f", "-o", "/dev/null", "-e", "trace=openat", "-e",
+        "inject=openat:error=ENOSPC:when=1+", "-P", scratch.file("repo/.lock"), Binary.path,
+        "backup", store, "--to", scratch.file("repo"), "--fallback-to", scratch.file("other"),
+        "--json",
+      ], Night.setting(2))
+    let json = try JSONValue(parsing: outcome.output)
+    #expect(outcome.status == 3 && json["state"]?.text == "suspect", "\(outcome)")
+    #expect(json["backup"]?.text?.hasPrefix(scratch.file("other")) == true)
+    #expect(try scratch.archives(scratch.file("repo")).count == 2)
+  }
+
+  /// Files may not grow past 24 KiB: there is no room for the archive, and nothing is left.
+  @Test func noRoomLeavesNothing() throws {
+    let scratch = try Scratch.here()
+    let store = try scratch.graph(2000)
+    var setting = Night.setting(0)
+    setting.fileSizeLimit = 24 << 10
+    let repository = scratch.file("repo")
+    try scratch.holdfast(exit: 15, "backup", store, "--to", repository, with: setting)
+    #expect(try TestFile.names(repository) == [".lock"])
+  }
+
+  @Test func thePlanNamesTheRoom() throws {
+    let scratch = try Scratch.here()
+    let store = try scratch.graph(2000)
+    let plan = try scratch.json("backup", store, "--to", scratch.file("repo"), "--dry-run")["plan"]
+    let (needed, free) = (plan?["bytes_needed"]?.integer ?? 0, plan?["bytes_free"]?.integer ?? 0)
+    let taken = try scratch.json("backup", store, "--to", scratch.file("repo"))
+    let size = taken["manifest"]?["archive"]?["size"]?.integer ?? 0
+    #expect(free > needed && needed > size && needed < 40 * size, "\(needed) for \(size)")
+    #expect(!TestFile.exists(scratch.file("repo/.holdfast")))
+  }
+
+  /// An unchanged store is not written again, unless the backup that holds it has rotted.
+  @Test func unchangedOnlyWhereTheBackupIsStillGood() throws {
+    let scratch = try Scratch.here()
+    let made = try scratch.nights(0..<1)
+    let words = [
+      "backup", scratch.file("memory.jsonl"), "--to", scratch.file("repo"), "--skip-unchanged",
+      "--json",
+    ]
+    let same = try scratch.run([Binary.path] + words, Night.setting(1))
+    #expect(same.status == 0, "\(same)")
+    #expect(try JSONValue(parsing: same.output)["unchanged_since"]?.text == made[0])
+    var bytes = try TestFile.read(made[0])
+    bytes[bytes.count / 2] ^= 1
+    try TestFile.write(bytes, to: made[0])
+    let anew = try scratch.run([Binary.path] + words, Night.setting(2))
+    let json = try JSONValue(parsing: anew.output)
+    #expect(json["backup"]?.text != nil && json["state"]?.text == "verified", "\(anew)")
+    #expect(json["findings"]?.elements.last?["code"]?.text == "damaged-member")
+  }
+}
