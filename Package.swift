@@ -17,6 +17,7 @@ let base: [Target.Dependency] = ["Disk", "Records", "LosslessJSON"]
 let rooms: [Target] = [
   .systemLibrary(name: "CLibArchive", providers: [.apt(["libarchive-dev"])]),
   .systemLibrary(name: "CZstd", providers: [.apt(["libzstd-dev"])]),
+  .systemLibrary(name: "CLinux"),
   .target(name: "LosslessJSON", swiftSettings: strict),
   .target(
     name: "Records",
@@ -25,7 +26,7 @@ let rooms: [Target] = [
   .target(
     name: "Disk",
     dependencies: [
-      "Records", "LosslessJSON", .product(name: "SystemPackage", package: "swift-system"),
+      "CLinux", "Records", "LosslessJSON", .product(name: "SystemPackage", package: "swift-system"),
     ],
     swiftSettings: strict),
   .target(name: "Stores", dependencies: base, swiftSettings: strict),

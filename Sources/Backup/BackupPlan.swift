@@ -84,6 +84,7 @@ package struct BackupPlan {
     repository =
       request.repository.map(Repository.init)
       ?? .standard(for: request.store, isSingleFile: opened.tree.isSingleFile)
+    if !opened.tree.isSingleFile { try Self.checkOutside(repository.path, request.store) }
     series = request.series ?? Repository.seriesName(for: request.store)
     guard Repository.isSeriesName(series) else {
       throw BackupError(
@@ -107,6 +108,17 @@ package struct BackupPlan {
     obstacle = problem
     room = try Room(
       at: repository.path, storing: byteCount, like: found, request.compression, request.hasRTFS)
+  }
+
+  /// A repository among the files of its store would be part of each next backup.
+  private static func checkOutside(_ repository: FilePath, _ store: FilePath) throws {
+    var inner = Disk.absolute(repository)
+    guard inner.removePrefix(Disk.absolute(store)) else { return }
+    guard inner.components.isEmpty || !DiskTree.kept.contains(inner.components.first?.string ?? "")
+    else { return }
+    throw BackupError(
+      .usage, "the repository lies inside the store", path: repository.string,
+      hint: "leave --to out for .backup/ in the store, or name a directory outside of it")
   }
 
   private static func parent(in repository: Repository, _ series: String, _ time: Int) throws

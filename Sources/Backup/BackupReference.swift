@@ -14,8 +14,8 @@ package struct BackupReference: Sendable {
     self.series = series
   }
 
-  /// The archive that is meant: for a repository the newest good backup, or the newest good one
-  /// not after TIME. Throws `notFound` where there is none, `usage` where the repository has
+  /// The archive that is meant: for a repository the newest backup of a sound store, or the newest
+  /// one not after TIME. Throws `notFound` where there is none, `usage` where the repository has
   /// several series and none was named.
   package func resolve() throws -> FilePath {
     let whole = FilePath(text)
@@ -49,7 +49,7 @@ package struct BackupReference: Sendable {
     let eligible = catalog.entries.filter { entry in
       entry.state != .damaged && (time.map { entry.time <= $0 } ?? true)
     }
-    let good = eligible.last { $0.state == .verified } ?? eligible.last { $0.state == .unverified }
+    let good = eligible.last { $0.state != .suspect }
     guard let chosen = good ?? eligible.last else {
       throw BackupError(
         .notFound, time == nil ? "holds no backup" : "holds no backup as old as that",

@@ -143,10 +143,21 @@ package struct RestorePlan {
     return (.snapshot(tree, opened.format), tree, opened.format)
   }
 
-  /// Whether something would be lost at the target: a file, or a directory that is not empty.
+  /// Whether something would be lost at the target: a file, or a directory that holds more than
+  /// what stays there in any case.
   private static func isOccupied(_ target: FilePath) throws -> Bool {
     guard let facts = try FileFacts(at: target, following: false) else { return false }
-    return try facts.kind != .directory || !TreeWalk.names(in: target).isEmpty
+    return try facts.kind != .directory
+      || TreeWalk.names(in: target).contains { !DiskTree.kept.contains($0.string) }
+  }
+
+  /// What of the target stays in its place: the names of `DiskTree.kept` that are there.
+  func keptNames() throws -> [FilePath.Component] {
+    guard try FileFacts(at: target, following: false)?.kind == .directory else { return [] }
+    return try TreeWalk.names(in: target).filter { name in
+      try DiskTree.kept.contains(name.string)
+        && FileFacts(at: target.appending(name), following: false)?.kind == .directory
+    }
   }
 
   /// Whether `target` holds just the files of `tree`, byte for byte.
@@ -154,6 +165,7 @@ package struct RestorePlan {
     guard try FileFacts(at: target)?.kind == .directory else { return false }
     var there: Set<FilePath> = []
     try TreeWalk.walk(target) { entry in
+      if DiskTree.kept.contains(entry.name.string) { return false }
       there.insert(entry.name)
       return true
     }

@@ -177,12 +177,40 @@ extension RestorePlan {
     return result
   }
 
+  /// Puts the staged store in the place of what is there, in one step where the file system can
+  /// do that: whoever looks finds the one or the other. What is there goes to the undo copy, but
+  /// for the backups and logs in its directory, which stay.
   private func swapIn(_ staging: FilePath) throws {
-    if let undo { try Disk.rename(target, to: undo, replacing: false) }
-    do { try Disk.rename(staging, to: target, replacing: true) } catch {
-      if let undo { try? Disk.rename(undo, to: target, replacing: false) }
+    let kept = try keptNames()
+    for name in kept {
+      try Disk.link(treeAt: target.appending(name), to: staging.appending(name))
+    }
+    if case .backup(let backup) = source, let root = backup.manifest.root {
+      try Disk.setFacts(staging, mode: root.mode, modified: (root.seconds, root.nanoseconds))
+    }
+    try Disk.syncDirectory(staging)
+    guard undo != nil || !kept.isEmpty else {
+      try Disk.rename(staging, to: target, replacing: true)
+      try Disk.syncDirectory(of: target)
+      return
+    }
+    let aside = undo ?? Disk.temporaryPath(for: target)
+    try Disk.rename(staging, to: aside, replacing: false)
+    let isExchanged: Bool
+    do { isExchanged = try Disk.exchange(aside, target) } catch {
+      try? Disk.rename(aside, to: staging, replacing: false)
       throw error
     }
+    if !isExchanged {
+      try Disk.rename(aside, to: staging, replacing: false)
+      try Disk.rename(target, to: aside, replacing: false)
+      do { try Disk.rename(staging, to: target, replacing: false) } catch {
+        try? Disk.rename(aside, to: target, replacing: false)
+        throw error
+      }
+    }
     try Disk.syncDirectory(of: target)
+    for name in kept { try Disk.remove(aside.appending(name)) }
+    if undo == nil { try Disk.remove(aside) }
   }
 }

@@ -113,6 +113,12 @@ struct BackupCommand: Verb {
     progress.finish()
     report(result, plan, console)
     if result.obstacle != nil { return .findings }
+    // Part of what looks like the store is not in the backup: nobody must take it for whole.
+    if result.log.counts[.skippedFile] != nil, !result.manifest.isSuspect {
+      let what = FindingsReport.headline(result.log, of: .skippedFile)
+      console.failure("\(what); put the file itself there, or back up its directory as well")
+      return .findings
+    }
     return result.archive != nil && result.manifest.isSuspect ? .findings : .done
   }
 

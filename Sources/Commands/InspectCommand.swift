@@ -74,6 +74,13 @@ extension OpenedStore {
 
 extension FindingsReport {
   /// The first error, and how many more there are.
+  /// The first finding of a code, and how many more there are.
+  static func headline(_ log: FindingLog, of code: Finding.Code) -> String {
+    guard let first = log.findings.first(where: { $0.code == code }) else { return "no findings" }
+    let more = (log.counts[code] ?? 1) - 1
+    return line(first) + (more > 0 ? " (and \(more) more)" : "")
+  }
+
   static func headline(_ log: FindingLog) -> String {
     guard let first = log.findings.first(where: { $0.severity == .error }) ?? log.findings.first
     else { return "no findings" }

@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 import LosslessJSON
 import Synchronization
@@ -84,7 +85,7 @@ package enum Disk {
     let result = source.withPlatformString { from in
       target.withPlatformString { to in
         guard !replacing, !isDirectory, linking else { return Glibc.rename(from, to) }
-        if link(from, to) == 0 { return unlink(from) }
+        if Glibc.link(from, to) == 0 { return unlink(from) }
         // Some file systems have no hard links; there a look before the rename has to do.
         guard [EPERM, EOPNOTSUPP, ENOSYS, EMLINK].contains(errno) else { return -1 }
         guard access(to, F_OK) != 0 else {
@@ -95,6 +96,47 @@ package enum Disk {
       }
     }
     if result != 0 { throw DiskError("cannot rename into place", target, Errno(rawValue: errno)) }
+  }
+
+  /// Makes two names of one file system change places, in one step: at no moment is there nothing
+  /// under either. Does not make the directories durable. Returns false where the file system
+  /// cannot do that.
+  package static func exchange(_ a: FilePath, _ b: FilePath) throws(DiskError) -> Bool {
+    let result = a.withPlatformString { a in
+      b.withPlatformString { b in renameat2(AT_FDCWD, a, AT_FDCWD, b, exchangeFlag) }
+    }
+    if result == 0 { return true }
+    let cause = Errno(rawValue: errno)
+    if [.noFunction, .invalidArgument, .notSupported].contains(cause) { return false }
+    throw DiskError("cannot rename into place", b, cause)
+  }
+
+  /// `RENAME_EXCHANGE` of Linux's fs.h.
+  private static let exchangeFlag: UInt32 = 2
+
+  /// Gives every file below `source` a second name below `target`, a new directory, which gets
+  /// the modes of the first. What is neither a file nor a directory is left out.
+  package static func link(treeAt source: FilePath, to target: FilePath) throws {
+    try makeDirectory(target)
+    var directories = [FilePath("")]
+    try TreeWalk.walk(source) { entry in
+      let place = target.pushing(entry.name)
+      if entry.facts.kind == .directory {
+        try makeDirectory(place)
+        directories.append(entry.name)
+      } else if entry.facts.isRegular {
+        let result = source.pushing(entry.name).withPlatformString { from in
+          place.withPlatformString { Glibc.link(from, $0) }
+        }
+        if result != 0 { throw DiskError("cannot link", place, Errno(rawValue: errno)) }
+      }
+      return true
+    }
+    for name in directories.reversed() {
+      guard let facts = try FileFacts(at: source.pushing(name)) else { continue }
+      try setFacts(target.pushing(name), mode: facts.mode, modified: facts.modified)
+      try syncDirectory(target.pushing(name))
+    }
   }
 
   /// Makes a directory and those above it; one that exists is fine. New ones are made durable.

@@ -19,18 +19,23 @@ package struct JSONIndex: Sendable {
   package init() {}
 
   /// Indexes `bytes`, which must be exactly one value, whitespace around it allowed.
-  package mutating func scan(_ bytes: ByteBuffer) throws(JSONError) {
-    try scan(bytes.span)
+  /// - Parameter depth: the deepest nesting accepted.
+  package mutating func scan(
+    _ bytes: ByteBuffer, depth: Int = maximumDepth
+  ) throws(JSONError) {
+    try scan(bytes.span, depth: depth)
   }
 
-  package mutating func scan(_ text: Span<UInt8>) throws(JSONError) {
+  package mutating func scan(
+    _ text: Span<UInt8>, depth: Int = maximumDepth
+  ) throws(JSONError) {
     guard text.count <= Self.maximumLength else { throw JSONError(.tooLong, at: 0) }
     // Taken out while they are written to, so that each write need not ask who else holds them.
     var tokens = self.tokens
     var open = self.open
     self.tokens = []
     self.open = []
-    var scan = JSONScan()
+    var scan = JSONScan(maximumDepth: depth)
     defer {
       self.tokens = tokens
       self.open = open
@@ -58,10 +63,13 @@ private struct JSONScan {
   /// What one step needs at most: a key and a value.
   static let margin = 2
 
+  let maximumDepth: Int
   var at = 0
   var count = 0
   var isCompact = true
   var reshapedNumbers = 0
+
+  init(maximumDepth: Int) { self.maximumDepth = maximumDepth }
 
   @inline(__always)
   mutating func skipSpace(_ text: Span<UInt8>) {
@@ -121,7 +129,7 @@ private struct JSONScan {
     _ kind: JSONToken.Kind, _ text: Span<UInt8>, _ tokens: inout MutableSpan<JSONToken>,
     _ open: inout [UInt32]
   ) throws(JSONError) {
-    guard open.count < JSONIndex.maximumDepth else { throw JSONError(.tooDeep, at: at) }
+    guard open.count < maximumDepth else { throw JSONError(.tooDeep, at: at) }
     open.append(UInt32(truncatingIfNeeded: count))
     append(kind, at, at, isPlain: true, to: &tokens)
     at &+= 1

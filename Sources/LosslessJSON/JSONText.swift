@@ -11,11 +11,14 @@ package struct JSONText: Sendable {
 
   package init(_ text: Span<UInt8>) throws(JSONError) { try parse(text) }
 
-  /// Copies `text` and indexes it; throws where it is not exactly one JSON value.
-  package mutating func parse(_ text: Span<UInt8>) throws(JSONError) {
+  /// Copies `text` and indexes it; throws where it is not exactly one JSON value, or nested deeper
+  /// than `depth`.
+  package mutating func parse(
+    _ text: Span<UInt8>, depth: Int = JSONIndex.maximumDepth
+  ) throws(JSONError) {
     bytes.removeAll()
     bytes.append(text)
-    try index.scan(bytes)
+    try index.scan(bytes, depth: depth)
   }
 
   package var tokens: [JSONToken] { index.tokens }

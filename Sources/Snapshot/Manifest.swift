@@ -80,7 +80,13 @@ package struct Manifest: Sendable, Equatable {
     entries.filter { $0.header.path.starts(with: Self.storePrefix) }
   }
 
+  /// The directory that the store is; nil for a store of one file.
+  package var root: MemberHeader? {
+    entries.last { $0.header.path == Self.rootName && $0.header.kind == .directory }?.header
+  }
+
   package static let storePrefix = Array("store/".utf8)
+  package static let rootName = Array("store".utf8)
   package static let manifestName = Array("manifest.json".utf8)
   package static let hybridName = Array("backup.json".utf8)
   package static let sumsName = Array("SHA256SUMS".utf8)

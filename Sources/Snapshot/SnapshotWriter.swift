@@ -32,6 +32,8 @@ package final class SnapshotWriter {
   private let hybrid: MemberWriter
   private let store: MemberWriter
   private let capture: StoreCapture
+  /// Of the store's own directory, if it is one.
+  private let rootFacts: FileFacts?
   private let format: StoreFormat
   package let survey: Survey
   private var hybridEntry: Manifest.Entry?
@@ -50,6 +52,7 @@ package final class SnapshotWriter {
     hybrid = MemberWriter(pool, spill: spill)
     store = MemberWriter(pool, spill: spill)
     capture = StoreCapture(tree, into: store, progress: progress)
+    rootFacts = tree.isSingleFile ? nil : try FileFacts(at: tree.root)
     survey = Survey(
       rules: true, paths: tree.files.indices.map(tree.displayPath),
       prepare: HybridWriter.preparation(hasRTFS: settings.hasRTFS))
@@ -97,12 +100,19 @@ package final class SnapshotWriter {
     let directories = capture.files.filter(\.isDirectory).map {
       Manifest.Entry(header: Self.header(of: $0), sha256: nil)
     }
+    let root = rootFacts.map {
+      Manifest.Entry(
+        header: MemberHeader(
+          path: Manifest.rootName, kind: .directory, size: 0, mode: $0.mode,
+          seconds: $0.modified.seconds, nanoseconds: $0.modified.nanoseconds), sha256: nil)
+    }
     let files = capture.members.map {
       Manifest.Entry(header: Self.header(of: $0.file), sha256: $0.sha256)
     }
     // Directories behind all files, inner ones first, so that plain tar, which sets modes and
     // times as it goes, leaves them as they were.
-    manifest.entries = [hybridEntry].compactMap { $0 } + files + directories.reversed()
+    manifest.entries =
+      [hybridEntry].compactMap { $0 } + files + directories.reversed() + [root].compactMap { $0 }
     return manifest
   }
 

@@ -69,7 +69,9 @@ final class ContainerReader {
     recordLine = reader.line
     record.place = RecordPlace(
       file: file, offset: extent.offset, length: extent.length, line: line)
-    guard let error = extent.error else { return true }
+    guard let error = extent.error, !ScopedRecord.isMerelyWrapped(&record.text, error) else {
+      return true
+    }
     isDamaged = true
     sink.note(
       Finding(

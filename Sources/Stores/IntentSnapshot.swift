@@ -125,6 +125,16 @@ package enum ScopedRecord {
       && text.isString(keys[1], equalTo: "$record")
   }
 
+  /// Whether a text was refused only for the level that the wrapping adds; then it is indexed.
+  static func isMerelyWrapped(_ text: inout JSONText, _ error: JSONError) -> Bool {
+    guard error.reason == .tooDeep else { return false }
+    let bytes = text.bytes
+    do throws(JSONError) {
+      try text.parse(bytes.span, depth: JSONIndex.maximumDepth + 1)
+    } catch { return false }
+    return isWrapped(text)
+  }
+
   /// Replaces a wrapped record by what is in it, and sets its scope.
   static func unwrap(_ record: inout Record) {
     guard record.text.kind() == .object, record.text.index.count > 1,

@@ -63,7 +63,10 @@ package final class DiskTree: StoreTree {
 
   /// Names at the top of a store directory that never belong to the store (FORMATS:
   /// memory-graph), and what writers leave for as long as they write.
-  private static let outside = [".backup", ".recovery", ".archive_lock"]
+  private static let outside = kept + [".archive_lock"]
+  /// What lies in the directory of a store for as long as that is there, whatever becomes of the
+  /// store: its backups and the logs of recoveries.
+  package static let kept = [".backup", ".recovery"]
 
   /// Lists the store at `root`. Throws `notFound` where there is nothing.
   /// - Parameter include: which files of a directory are wanted, by name; all by default.

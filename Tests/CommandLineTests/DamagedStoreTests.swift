@@ -177,6 +177,31 @@ import Testing
     try scratch.proveBackup(archive, of: .init(path: root, root: root))
   }
 
+  /// The wrapping that a backup puts around some records adds a level that does not count.
+  @Test(arguments: [
+    ("snapshot.json", "{\"version\":\"1.1\",\"intents\":{},\"edges\":[],\"more\":", "}", 10_000),
+    ("lines.jsonl", "{\"$scope\":\"x\",\"$record\":", "}", 9_999),
+  ])
+  func theDeepestRecordsAreBackedUp(_ name: String, _ head: String, _ tail: String, _ depth: Int)
+    throws
+  {
+    let scratch = try Scratch.here()
+    func brackets(_ one: String) -> String { String(repeating: one, count: depth) }
+    let store = try scratch.write(head + brackets("[") + brackets("]") + tail, to: name)
+    let archive = try scratch.backUp(store)
+    try scratch.holdfast(exit: 0, "verify", archive)
+    #expect(try scratch.digest(archive) == scratch.digest(store))
+  }
+
+  @Test func aRepositoryAmongTheFilesOfItsStoreIsRefused() throws {
+    let scratch = try Scratch.here()
+    let store = try SampleStore.contexts.make(in: scratch)
+    for place in ["", "/backups", "/deep/.backup"] {
+      try scratch.holdfast(exit: 64, "backup", store.root, "--to", store.root + place)
+    }
+    try scratch.holdfast(exit: 0, "backup", store.root, "--to", store.root + "/.backup/more")
+  }
+
   @Test func symbolicLinksAreLeftOutAndToldOf() throws {
     let scratch = try Scratch.here()
     let store = try SampleStore.contexts.make(in: scratch)
@@ -186,7 +211,9 @@ import Testing
     try scratch.tool("mkfifo", store.root + "/pipe.jsonl")
     let seen = try scratch.json("inspect", store.root)
     #expect(seen["finding_counts"]?["skipped-file"]?.integer == 3)
-    let archive = try scratch.backUp(store.root)
+    let archive = try scratch.backUp(store.root, exit: 3)
+    let quiet = try scratch.holdfast(exit: 3, "backup", "--quiet", store.root)
+    #expect(quiet.messages.count == 1 && quiet.message.contains("(and 2 more)"), "\(quiet)")
     let names = try scratch.tool("tar", "--zstd", "-tf", archive).lines
     #expect(names.contains("store/charts.jsonl"))
     #expect(!names.contains { ["link.jsonl", "up", "pipe.jsonl"].contains($0.dropFirst(6)) })

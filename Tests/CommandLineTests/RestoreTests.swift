@@ -45,6 +45,64 @@ import Testing
     try scratch.expectSame(scratch.file("reference"), undo)
   }
 
+  /// The repository in the directory of the store outlives every restore of the store.
+  @Test func inPlaceLeavesTheBackupsWhereTheyAre() throws {
+    let scratch = try Scratch.here()
+    let store = try SampleStore.contexts.make(in: scratch)
+    try scratch.holdfast(exit: 0, "backup", store.root)
+    try scratch.write("what was done", to: "store/.recovery/recovery-2026-11-20.log")
+    let kept = [".backup", ".recovery"]
+    let before = try kept.map { try scratch.listing("\(store.root)/\($0)") }
+    try scratch.write("{\"type\":\"note\"}\n", to: "store/charts-later.jsonl")
+    let outcome = try scratch.json(
+      "restore", store.root, "--to", store.root, "--overwrite", "always", "--name", "store")
+    #expect(try kept.map { try scratch.listing("\(store.root)/\($0)") } == before)
+    #expect(!TestFile.exists(store.root + "/charts-later.jsonl"))
+    let undo = try #require(outcome["undo"]?.text)
+    #expect(try TestFile.names(undo).filter(kept.contains).isEmpty)
+    #expect(TestFile.exists(undo + "/charts-later.jsonl"))
+    let again = try scratch.json(
+      "restore", store.root, "--to", store.root, "--overwrite", "if-changed", "--name", "store")
+    #expect(again["unchanged"]?.isTrue == true)
+    // Nothing but backups there: nothing that would need an undo copy.
+    let bare = try scratch.directory("bare")
+    try scratch.tool("cp", "-a", store.root + "/.backup", bare + "/.backup")
+    let first = try scratch.json("restore", bare, "--to", bare, "--name", "store")
+    #expect(first["undo"]?.text == nil)
+    #expect(try TestFile.names(bare).contains(".backup"))
+    try scratch.expectSame(store.root, bare, except: store.outside + kept)
+  }
+
+  @Test func theDirectoryItselfIsRestoredToo() throws {
+    let scratch = try Scratch.here()
+    let store = try SampleStore.contexts.make(in: scratch)
+    try scratch.tool("chmod", "700", store.root)
+    try scratch.tool("touch", "-d", "2020-01-02T03:04:05.678Z", store.root)
+    let archive = try scratch.backUp(store.root)
+    let target = scratch.file("target")
+    try scratch.holdfast(exit: 0, "restore", archive, "--to", target)
+    let unpacked = try scratch.directory("unpacked")
+    try scratch.tool("tar", "-C", unpacked, "--zstd", "-xpf", archive)
+    for path in [target, unpacked + "/store"] {
+      let facts = try scratch.tool("stat", "-c", "%a %.9Y", path).lines.first
+      #expect(facts == "700 1577934245.678000000", "\(path)")
+    }
+  }
+
+  /// A backup that was not read back when it was made is read when it is restored.
+  @Test func theNewestOfASoundStoreIsTaken() throws {
+    let scratch = try Scratch.here()
+    let repository = scratch.file("repo")
+    for (number, options) in [[], ["--no-verify"]].enumerated() {
+      let store = try scratch.write(
+        SampleRecords.lines(SampleRecords.graph(10 + number)), to: "memory.jsonl")
+      _ = try scratch.backUp(store, options, time: 1_577_880_000 + number)
+    }
+    try scratch.holdfast(exit: 0, "restore", repository, "--to", scratch.file("target"))
+    let restored = try TestFile.read(scratch.file("target/memory.jsonl"))
+    #expect(restored == SampleRecords.lines(SampleRecords.graph(11)))
+  }
+
   @Test func ifChanged() throws {
     let scratch = try Scratch.here()
     let store = try SampleStore.contexts.make(in: scratch)
