@@ -42,11 +42,16 @@ extension BackupPlan {
       if !isReady { try before() }
       isReady = true
     }
+    var isSaved = false
+    let finish: (BackupResult) throws -> Void = { result in
+      isSaved = true
+      try after(result)
+    }
     let reason: any Error
     do {
       if let obstacle { throw obstacle }
-      return try runLocked(formats, progress, prepare, after)
-    } catch let error as DiskError where isAboutRepository(error) { reason = error }
+      return try runLocked(formats, progress, prepare, finish)
+    } catch let error as DiskError where !isSaved && isAboutRepository(error) { reason = error }
     guard let fallback = request.fallback else { throw reason }
     return try redirected(to: fallback).runLocked(
       formats, progress, prepare, { _ in }, obstacle: reason)

@@ -27,9 +27,10 @@ package struct RotationPlan: Sendable {
   /// series that is not there.
   /// - Parameter name: only this series.
   /// - Parameter now: unix seconds.
+  /// - Parameter planned: a good backup that is still to be made, for plans that are only shown.
   package init(
     _ repository: Repository, series name: String? = nil, policy: RetentionPolicy, now: Int,
-    allowsShrink: Bool = false, formats: [StoreFormat]
+    allowsShrink: Bool = false, planned: Retention.Candidate? = nil, formats: [StoreFormat]
   ) throws {
     try policy.check()
     self.repository = repository
@@ -37,23 +38,25 @@ package struct RotationPlan: Sendable {
     let entries = try Catalog(of: repository).entries
     unknown = name == nil ? entries.filter { $0.manifest == nil } : []
     let groups = Dictionary(grouping: entries.filter { $0.manifest != nil }, by: \.series)
-    if let name, groups[name] == nil {
+    if let name, groups[name] == nil, planned == nil {
       throw BackupError(
         .notFound, "holds no backup of a series \(name)", path: repository.path.string,
         hint: "holdfast list shows what a repository holds")
     }
-    series = try groups.filter { name == nil || $0.key == name }.sorted { $0.key < $1.key }
-      .map { name, entries in
-        try Self.decide(
-          name, entries.map(\.candidate), repository, policy, now, allowsShrink, formats)
-      }
+    let names = name.map { [$0] } ?? groups.keys.sorted()
+    series = try names.map { name in
+      let candidates = (groups[name] ?? []).map(\.candidate) + [planned].compactMap { $0 }
+      return try Self.decide(
+        name, candidates, repository, policy, now, allowsShrink, planned, formats)
+    }
   }
 
   /// Decides, and decides anew without the newest good backup for as long as that turns out not
   /// to be what was written.
   private static func decide(
     _ name: String, _ candidates: [Retention.Candidate], _ repository: Repository,
-    _ policy: RetentionPolicy, _ now: Int, _ allowsShrink: Bool, _ formats: [StoreFormat]
+    _ policy: RetentionPolicy, _ now: Int, _ allowsShrink: Bool, _ planned: Retention.Candidate?,
+    _ formats: [StoreFormat]
   ) throws -> Series {
     var candidates = candidates
     var rotten: [FilePath] = []
@@ -64,7 +67,7 @@ package struct RotationPlan: Sendable {
         return Series(name: name, retention: retention, rotten: rotten)
       }
       let path = repository.path.appending(anchor.name)
-      if try isIntact(path, formats) {
+      if try anchor == planned || isIntact(path, formats) {
         return Series(name: name, retention: retention, rotten: rotten)
       }
       rotten.append(path)

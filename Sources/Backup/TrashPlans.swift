@@ -46,12 +46,16 @@ package struct PurgePlan: Sendable {
   /// Old enough, but the only good backups of their series that there are anywhere here.
   package let spared: [Trash.Item]
 
+  /// - Parameter name: only this series.
   /// - Parameter seconds: how long a backup must have been in the trash.
   /// - Parameter now: unix seconds.
-  package init(_ repository: Repository, olderThan seconds: Int, now: Int) throws {
+  package init(
+    _ repository: Repository, series name: String? = nil, olderThan seconds: Int, now: Int
+  ) throws {
     trash = Trash(of: repository)
     let due = try trash.items().filter { item in
-      item.removed.map { $0 <= now && now - $0 >= seconds } ?? false
+      (name == nil || item.entry.manifest?.series == name)
+        && item.removed.map { $0 <= now && now - $0 >= seconds } ?? false
     }
     let good = Set(
       try Catalog(of: repository).entries.filter { $0.state == .verified }.map(\.series))

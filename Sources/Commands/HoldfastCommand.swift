@@ -29,7 +29,7 @@ package struct HoldfastCommand: ParsableCommand {
     subcommands: [
       InspectCommand.self, DigestCommand.self, BackupCommand.self, ListCommand.self,
       ShowCommand.self, VerifyCommand.self, RestoreCommand.self, DiffCommand.self,
-      RotateCommand.self, UndeleteCommand.self, PurgeCommand.self,
+      RotateCommand.self, UndeleteCommand.self, PurgeCommand.self, RunCommand.self,
     ])
 
   package init() {}

@@ -104,6 +104,19 @@ package final class SpillFile {
     pending.removeAll()
   }
 
+  /// The descriptor, for a program that is to read or write the file from its start; valid as long
+  /// as this object.
+  package func handOver() throws(DiskError) -> Int32 {
+    try flush()
+    lseek(descriptor.rawValue, 0, SEEK_SET)
+    return descriptor.rawValue
+  }
+
+  /// Bytes in the file, also those that another program has written.
+  package func size() throws(DiskError) -> Int {
+    try FileFacts(of: descriptor, path: path).size
+  }
+
   /// Appends exactly `length` bytes that start at `offset` to `buffer`.
   package func read(at offset: Int, into buffer: inout ByteBuffer, count length: Int)
     throws(DiskError)
