@@ -97,8 +97,11 @@ package struct Configuration: Sendable {
     let repositories = try readRepositories(&reader)
     let retention = try reader.retention(["retention"], zone)
     let hooks = try reader.hooks(["hooks"])
+    reader.drop(["compression", "rtfs", "skip_unchanged", "strict", "fallback_to", "verify"])
+    reader.drop(["purge_after"])
     let names = reader.names(under: ["series"])
     if names.isEmpty {
+      try reader.finish()
       throw BackupError(
         .usage, "names no series", path: path.string,
         hint: "add a table such as [series.memory] with store = \"…\"")
@@ -126,8 +129,6 @@ package struct Configuration: Sendable {
           purgeAfter: try reader.inherited("purge_after", base).flatMap { try reader.span($0) },
           verifiesFully: verifiesFully))
     }
-    reader.drop(["compression", "rtfs", "skip_unchanged", "strict", "fallback_to", "verify"])
-    reader.drop(["purge_after"])
   }
 
   private mutating func readSchedule(_ reader: inout ConfigurationReader) throws {

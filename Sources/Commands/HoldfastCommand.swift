@@ -30,6 +30,7 @@ package struct HoldfastCommand: ParsableCommand {
       InspectCommand.self, DigestCommand.self, BackupCommand.self, ListCommand.self,
       ShowCommand.self, VerifyCommand.self, RestoreCommand.self, DiffCommand.self,
       RotateCommand.self, UndeleteCommand.self, PurgeCommand.self, RunCommand.self,
+      ScheduleCommand.self,
     ])
 
   package init() {}

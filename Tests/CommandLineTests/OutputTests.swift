@@ -215,7 +215,7 @@ import Testing
   static let verbs = [
     "inspect", "digest", "backup", "list", "show", "verify", "restore", "diff", "rotate",
     "undelete",
-    "purge",
+    "purge", "run", "schedule",
   ]
 
   @Test(arguments: [""] + verbs)

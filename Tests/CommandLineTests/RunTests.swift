@@ -1,0 +1,237 @@
+import Glibc
+import Testing
+
+/// The nightly job.
+@Suite(.scratch) struct RunTests {
+  private let head = """
+    textfile = "holdfast.prom"
+    [repositories]
+    main = "repo"
+    [retention]
+    last = 2
+    [hooks]
+    before = "echo before $HOLDFAST_SERIES >> hooks"
+    after = "cat > after.$HOLDFAST_SERIES; echo after $HOLDFAST_SERIES $HOLDFAST_EXIT_CODE >> hooks"
+    failed = "cat > failed.$HOLDFAST_SERIES; echo failed $HOLDFAST_SERIES $HOLDFAST_EXIT_CODE >> hooks"
+    time_limit = "2s"
+
+    """
+
+  private func write(_ scratch: Scratch, _ series: [String], head: String? = nil) throws {
+    let tables = series.map { "[series.\($0)]\nstore = \"\($0).jsonl\"\n" }.joined()
+    try scratch.write((head ?? self.head) + tables, to: "holdfast.toml")
+  }
+
+  private func run(_ scratch: Scratch, _ night: Int, _ words: String...) throws -> Outcome {
+    var setting = Night.setting(night)
+    setting.directory = scratch.path
+    return try scratch.run([Binary.path, "run"] + words, setting)
+  }
+
+  private func metric(_ scratch: Scratch, _ name: String, _ series: String) throws -> String? {
+    try TestFile.text(scratch.file("holdfast.prom")).split(separator: "\n")
+      .first { $0.hasPrefix("holdfast_\(name){series=\"\(series)\"} ") }
+      .flatMap { $0.split(separator: " ").last.map(String.init) }
+  }
+
+  @Test func aNightThatGoesWellIsSilent() throws {
+    let scratch = try Scratch.here()
+    try write(scratch, ["a", "b"])
+    for name in ["a", "b"] { try scratch.graph(10, to: "\(name).jsonl") }
+    for night in 0..<4 {
+      let outcome = try run(scratch, night, "--quiet")
+      #expect(outcome.status == 0 && outcome.output.isEmpty && outcome.errors.isEmpty, "\(outcome)")
+    }
+    #expect(
+      try scratch.archives(scratch.file("repo"))
+        == ["a", "b"].flatMap { name in
+          [3, 4].map { "\(name)-2026110\($0)T031500Z.tar.zst" }
+        })
+    #expect(
+      try TestFile.text(scratch.file("hooks")).split(separator: "\n").prefix(4)
+        == ["before a", "after a 0", "before b", "after b 0"])
+    let told = try JSONValue(parsing: TestFile.read(scratch.file("after.b")))
+    #expect(told["backup"]?.text == scratch.file("repo/b-20261104T031500Z.tar.zst"))
+    #expect(told["rotation"]?["remove"]?.elements.count == 1)
+    #expect(
+      try metric(scratch, "last_success_timestamp_seconds", "a")
+        == String(Night.first + 3 * Night.day))
+    #expect(try metric(scratch, "records", "a") == "10")
+    #expect(try metric(scratch, "exit_code", "b") == "0")
+  }
+
+  /// One series that fails does not stop the others; the worst code is that of the run; what failed
+  /// removes nothing.
+  @Test func oneThatFailsDoesNotStopTheOthers() throws {
+    let scratch = try Scratch.here()
+    try write(scratch, ["a", "gone", "torn", "z"])
+    for name in ["a", "torn", "z"] { try scratch.graph(10, to: "\(name).jsonl") }
+    try scratch.graph(10, to: "gone.jsonl")
+    for night in 0..<2 { #expect(try run(scratch, night, "-q").status == 0) }
+    try scratch.tool("rm", scratch.file("gone.jsonl"))
+    let torn = try scratch.graph(10, to: "torn.jsonl")
+    try TestFile.write(Array(TestFile.read(torn).dropLast(20)), to: torn)
+    for night in 2..<5 {
+      let outcome = try run(scratch, night, "-q")
+      #expect(outcome.status == 10 && outcome.output.isEmpty, "\(outcome)")
+      #expect(outcome.messages.count == 1, "\(outcome)")
+      #expect(outcome.message.contains("gone.jsonl") && outcome.message.contains("suspect"))
+    }
+    let names = try scratch.archives(scratch.file("repo"))
+    func count(_ series: String) -> Int { names.count { $0.hasPrefix("\(series)-") } }
+    #expect(count("a") == 2 && count("z") == 2 && count("gone") == 2 && count("torn") == 5)
+    #expect(try metric(scratch, "exit_code", "gone") == "10")
+    #expect(try metric(scratch, "exit_code", "torn") == "3")
+    let second = String(Night.first + Night.day)
+    #expect(try metric(scratch, "last_success_timestamp_seconds", "gone") == second)
+    #expect(try metric(scratch, "last_success_timestamp_seconds", "torn") == second)
+    #expect(try metric(scratch, "last_attempt_timestamp_seconds", "torn") != second)
+    let told = try JSONValue(parsing: TestFile.read(scratch.file("failed.gone")))
+    #expect(told["error"]?["exit_code"]?.integer == 10 && told["rotation"] == nil)
+    #expect(try TestFile.text(scratch.file("hooks")).contains("failed torn 3"))
+    // Alone, the suspect one ends with 3.
+    #expect(try run(scratch, 6, "torn", "-q").status == 3)
+    #expect(try run(scratch, 6, "none").status == 64)
+  }
+
+  @Test func unknownKeysNameTheirLine() throws {
+    let scratch = try Scratch.here()
+    try write(scratch, ["a"])
+    try scratch.graph(10, to: "a.jsonl")
+    let text = try TestFile.text(scratch.file("holdfast.toml"))
+    try scratch.write(text + "retension = 4\n", to: "holdfast.toml")
+    let lines = text.split(separator: "\n", omittingEmptySubsequences: false).count
+    for verb in ["run", "schedule", "doctor"] where verb == "run" {
+      let outcome = try run(scratch, 0)
+      #expect(outcome.status == 64 && outcome.messages.count == 1, "\(verb): \(outcome)")
+      #expect(outcome.message.contains("holdfast.toml:\(lines): byte"), "\(outcome)")
+      #expect(outcome.message.contains("series.a.retension"))
+    }
+    #expect(!TestFile.exists(scratch.file("repo")))
+    var setting = Child.Setting(environment: ["HOME": scratch.path])
+    setting.directory = try scratch.directory("empty")
+    let none = try scratch.run([Binary.path, "run"], setting)
+    #expect(none.status == 10 && none.message.contains("--config"), "\(none)")
+  }
+
+  @Test func unchangedStoresAreNotWrittenAgain() throws {
+    let scratch = try Scratch.here()
+    try write(scratch, ["a"], head: "skip_unchanged = true\n" + head)
+    try scratch.graph(10, to: "a.jsonl")
+    for night in 0..<3 { #expect(try run(scratch, night, "-q").status == 0) }
+    #expect(try scratch.archives(scratch.file("repo")).count == 1)
+    #expect(
+      try metric(scratch, "last_success_timestamp_seconds", "a")
+        == String(Night.first + 2 * Night.day))
+    try scratch.graph(11, to: "a.jsonl")
+    #expect(try run(scratch, 3, "-q").status == 0)
+    #expect(try scratch.archives(scratch.file("repo")).count == 2)
+  }
+
+  @Test func aStrictSeriesIsRefused() throws {
+    let scratch = try Scratch.here()
+    try write(scratch, ["a"])
+    try scratch.graph(10, to: "a.jsonl")
+    #expect(try run(scratch, 0, "-q").status == 0)
+    try scratch.graph(7, to: "a.jsonl")
+    #expect(try run(scratch, 1, "-q", "--strict").status == 13)
+    #expect(try scratch.archives(scratch.file("repo")).count == 1)
+    #expect(try run(scratch, 2, "-q").status == 3)
+    #expect(try run(scratch, 3, "-q", "--allow-shrink").status == 0)
+    let left = try scratch.archives(scratch.file("repo"))
+    #expect(
+      left.contains("a-20261104T031500Z.tar.zst") && left.contains("a-20261101T031500Z.tar.zst"))
+  }
+
+  /// A hook that fails or takes too long: before, there is no backup; after, it is told.
+  @Test(arguments: [
+    ("before", "exit 7", 1, 0), ("after", "echo no mail >&2; exit 7", 3, 1),
+    ("after", "sleep 60 & wait", 3, 1), ("before", "sleep 60", 1, 0), ("after", "kill -9 $$", 3, 1),
+    ("after", "true", 0, 1), ("before", "head -c 100 > /dev/null", 0, 1),
+    ("after", "head -c 3000000 /dev/zero", 0, 1), ("before", "no-such-program-at-all", 1, 0),
+  ])
+  func hooks(_ event: String, _ command: String, _ status: Int32, _ count: Int) throws {
+    let scratch = try Scratch.here()
+    let head = """
+      [repositories]
+      main = "repo"
+      [hooks]
+      \(event) = '''x'''
+      time_limit = "1s"
+
+      """.split(separator: "'''").joined(separator: "'")
+    try write(scratch, ["a"], head: head.split(separator: "'x'").joined(separator: "'\(command)'"))
+    try scratch.graph(10, to: "a.jsonl")
+    let outcome = try run(scratch, 0, "-q")
+    #expect(outcome.status == status, "\(outcome)")
+    let there =
+      TestFile.exists(scratch.file("repo")) ? try scratch.archives(scratch.file("repo")) : []
+    #expect(there.count == count)
+    #expect(outcome.messages.count == (status == 0 ? 0 : 1), "\(outcome)")
+    if status != 0 { #expect(outcome.message.contains("hook '\(event)'"), "\(outcome)") }
+    if command.contains("mail") { #expect(outcome.message.contains("no mail"), "\(outcome)") }
+  }
+
+  @Test func logAsJSON() throws {
+    let scratch = try Scratch.here()
+    try write(scratch, ["a", "gone"])
+    try scratch.graph(10, to: "a.jsonl")
+    let outcome = try run(scratch, 0, "--log-json")
+    #expect(outcome.status == 10)
+    let lines = try outcome.messages.map { try JSONValue(parsing: Array($0.utf8)) }
+    #expect(lines.map { $0["event"]?.text } == ["start", "end", "start", "end"])
+    #expect(lines.map { $0["level"]?.text } == ["info", "info", "info", "error"])
+    let quiet = try run(scratch, 1, "--log-json", "-q")
+    #expect(quiet.messages.count == 1 && quiet.output.isEmpty, "\(quiet)")
+  }
+
+  @Test func theTextfileIsReplacedWholeAndReadable() throws {
+    let scratch = try Scratch.here()
+    try write(scratch, ["a", "b"])
+    for name in ["a", "b"] { try scratch.graph(10, to: "\(name).jsonl") }
+    #expect(try run(scratch, 0, "-q").status == 0)
+    let before = try TestFile.text(scratch.file("holdfast.prom"))
+    #expect(try run(scratch, 1, "b", "-q").status == 0)
+    let after = try TestFile.text(scratch.file("holdfast.prom"))
+    let kept = before.split(separator: "\n").filter { $0.contains("\"a\"") }
+    #expect(kept == after.split(separator: "\n").filter { $0.contains("\"a\"") } && kept.count == 7)
+    try scratch.tool("sh", "-c", "test \"$(stat -c %a '\(scratch.file("holdfast.prom"))')\" = 644")
+    #expect(try TestFile.names(scratch.path).filter { $0.hasSuffix(".tmp") } == [])
+    // A textfile that cannot be written is told, and the backups are made.
+    let text = try TestFile.text(scratch.file("holdfast.toml"))
+    try scratch.write(
+      "textfile = \"none/x.prom\"\n"
+        + text.split(separator: "\n").dropFirst().joined(separator: "\n"), to: "holdfast.toml")
+    let outcome = try run(scratch, 2, "-q")
+    #expect(outcome.status == 3 && outcome.message.contains("textfile"), "\(outcome)")
+    #expect(try scratch.archives(scratch.file("repo")).contains("a-20261103T031500Z.tar.zst"))
+  }
+
+  @Test func dryRunsWriteNothing() throws {
+    let scratch = try Scratch.here()
+    try write(scratch, ["a"])
+    try scratch.graph(10, to: "a.jsonl")
+    let first = try run(scratch, 0, "--dry-run")
+    #expect(first.status == 0 && !TestFile.exists(scratch.file("repo")), "\(first)")
+    for night in 0..<2 { #expect(try run(scratch, night, "-q").status == 0) }
+    let before = try scratch.bytes(scratch.file("repo"))
+    let told = try run(scratch, 2, "--dry-run", "--json")
+    let plan = try JSONValue(parsing: told.output)
+    #expect(plan["series"]?[0]?["rotation"]?["remove"]?.elements.count == 1, "\(told)")
+    #expect(try scratch.bytes(scratch.file("repo")) == before)
+  }
+
+  @Test func jsonKeys() throws {
+    let scratch = try Scratch.here()
+    try write(scratch, ["a", "gone"])
+    try scratch.graph(10, to: "a.jsonl")
+    for (name, words) in [("run", ["--json"]), ("run-plan", ["--json", "--dry-run"])] {
+      var setting = Night.setting(0)
+      setting.directory = scratch.path
+      let outcome = try scratch.run([Binary.path, "run"] + words, setting)
+      #expect(outcome.status == 10, "\(outcome)")
+      let shape = try JSONValue(parsing: outcome.output).shape()
+      try Golden.compare(shape.joined(separator: "\n") + "\n", with: "json-keys/\(name).txt")
+    }
+  }
+}
