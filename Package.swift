@@ -18,6 +18,7 @@ let rooms: [Target] = [
   .systemLibrary(name: "CLibArchive", providers: [.apt(["libarchive-dev"])]),
   .systemLibrary(name: "CZstd", providers: [.apt(["libzstd-dev"])]),
   .systemLibrary(name: "CLinux"),
+  .systemLibrary(name: "CSQLite", providers: [.apt(["libsqlite3-dev"])]),
   .target(name: "LosslessJSON", swiftSettings: strict),
   .target(
     name: "Records",
@@ -32,6 +33,7 @@ let rooms: [Target] = [
   .target(name: "Stores", dependencies: base, swiftSettings: strict),
   .target(name: "RTFS", dependencies: base, swiftSettings: strict),
   .target(name: "Archive", dependencies: base + ["CLibArchive", "CZstd"], swiftSettings: strict),
+  .target(name: "Database", dependencies: base + ["Stores", "CSQLite"], swiftSettings: strict),
   .target(
     name: "Snapshot", dependencies: base + ["Archive", "Stores", "RTFS"], swiftSettings: strict),
   .target(
@@ -40,7 +42,7 @@ let rooms: [Target] = [
   .target(
     name: "Commands",
     dependencies: base + [
-      "Backup", "Snapshot", "Archive", "Stores", "RTFS",
+      "Backup", "Snapshot", "Database", "Archive", "Stores", "RTFS",
       .product(name: "ArgumentParser", package: "swift-argument-parser"),
     ],
     swiftSettings: strict),
@@ -80,6 +82,9 @@ let tests: [Target] = [
     name: "BackupTests",
     dependencies: base + ["Backup", "Snapshot", "Archive", "Stores", "RTFS", "TestSupport"],
     exclude: ["Golden"], swiftSettings: strict),
+  .testTarget(
+    name: "DatabaseTests", dependencies: base + ["Database", "Stores", "TestSupport"],
+    swiftSettings: strict),
   .testTarget(name: "RTFSTests", dependencies: base + ["RTFS"], swiftSettings: strict),
   .testTarget(name: "ArchiveTests", dependencies: base + ["Archive"], swiftSettings: strict),
   .testTarget(

@@ -1,5 +1,6 @@
 import Archive
 import Backup
+import Database
 import Disk
 import LosslessJSON
 import RTFS
@@ -48,6 +49,7 @@ struct Failure {
       offset = error.offset
       hint = error.hint
     case let error as BackupError: self.init(error)
+    case let error as DatabaseError: self.init(error)
     case let error as JSONError:
       self.init(.verificationFailed, "json", error.reason.rawValue)
       offset = error.offset
@@ -75,6 +77,21 @@ struct Failure {
     self.init(status, error.code.rawValue, error.message)
     path = error.path?.string
     offset = error.offset
+    hint = error.hint
+  }
+
+  private init(_ error: DatabaseError) {
+    let status: ExitStatus
+    switch error.code {
+    case .damaged, .foreign: status = .refused
+    case .busy: status = .locked
+    case .noSpace, .notWritable: status = .notWritable
+    case .sql: status = .usage
+    case .interrupted: status = Interruption.signalNumber == 15 ? .terminated : .interrupted
+    case .failed: status = .failure
+    }
+    self.init(status, error.code.rawValue, error.message)
+    path = error.path
     hint = error.hint
   }
 

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Backup
+import Database
 import Disk
 import Glibc
 import Snapshot
@@ -61,5 +62,5 @@ package struct HoldfastCommand: ParsableCommand {
   }
 
   /// The kinds of stores there are: a new kind is one more entry here.
-  static let formats = StoreFormat.fileFormats
+  static let formats = StoreFormat.databaseFormats + StoreFormat.fileFormats
 }

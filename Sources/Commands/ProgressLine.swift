@@ -67,6 +67,7 @@ private final class WatchedTree: StoreTree {
   var notes: [Finding] { base.notes }
   func displayPath(_ index: Int) -> String { base.displayPath(index) }
   func head(_ index: Int, limit: Int) throws -> ByteBuffer { try base.head(index, limit: limit) }
+  func place(_ index: Int) throws -> FilePlace { try base.place(index) }
 
   func open(_ index: Int) throws -> ByteStream {
     let stream = try base.open(index)

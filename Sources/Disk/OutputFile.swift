@@ -56,6 +56,15 @@ package struct OutputFile: ~Copyable {
 
 /// A nameless file for intermediate data: it vanishes with its owner, however that ends.
 package final class SpillFile {
+  /// Where one belongs that stands beside no target: TMPDIR, else where large ones have room.
+  package static var standardDirectory: FilePath {
+    let given = getenv("TMPDIR").map { FilePath(String(cString: $0)) }
+    for place in [given, FilePath("/var/tmp")].compactMap({ $0 }) {
+      if place.withPlatformString({ access($0, W_OK | X_OK) }) == 0 { return place }
+    }
+    return FilePath("/tmp")
+  }
+
   private let descriptor: FileDescriptor
   private let path: FilePath
   /// Bytes written so far.
@@ -83,6 +92,18 @@ package final class SpillFile {
   }
 
   deinit { try? descriptor.close() }
+
+  /// A name by which this process, and no other, can open the file while it is held.
+  package func openableName() throws(DiskError) -> FilePath {
+    try flush()
+    return FilePath("/proc/self/fd/\(descriptor.rawValue)")
+  }
+
+  /// Takes in what somebody else has written under `openableName`.
+  package func takeSize() throws(DiskError) {
+    count = try FileFacts(of: descriptor, path: path).size
+    flushed = count
+  }
 
   package func append(_ bytes: Span<UInt8>) throws(DiskError) {
     count += bytes.count

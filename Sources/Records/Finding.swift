@@ -36,6 +36,7 @@ package struct Finding: Sendable, Equatable {
     case blankText = "blank-text"
     case keyMismatch = "key-mismatch"
     case familyMismatch = "family-mismatch"
+    case badJSON = "bad-json"
     // Files of a store.
     case hashMismatch = "hash-mismatch"
     case missingFile = "missing-file"
@@ -43,6 +44,8 @@ package struct Finding: Sendable, Equatable {
     case badIndex = "bad-index"
     case leftover
     case skippedFile = "skipped-file"
+    case integrityCheck = "integrity-check"
+    case missingColumn = "missing-column"
     // Backups.
     case damagedFrame = "damaged-frame"
     case damagedMember = "damaged-member"

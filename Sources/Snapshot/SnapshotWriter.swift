@@ -40,9 +40,12 @@ package final class SnapshotWriter {
 
   /// Reads the store. Throws `DiskError.changed` where it changed in a way that leaves open which
   /// state was read: make a new writer and try again.
+  /// - Parameter tree: the store on disk, or as its kind froze it.
+  /// - Parameter place: where it lies.
   /// - Parameter directory: where intermediate data may lie, without a name.
   package init(
-    _ tree: DiskTree, as format: StoreFormat, settings: Settings, spillingTo directory: FilePath,
+    _ tree: any StoreTree, source place: FilePath, as format: StoreFormat, settings: Settings,
+    spillingTo directory: FilePath,
     progress: @escaping (_ bytes: Int) -> Void
   ) throws {
     self.settings = settings
@@ -69,7 +72,7 @@ package final class SnapshotWriter {
     // What follows sorts and merges: the hashes must not lie beside that.
     survey.seal()
     try store.finish()
-    let source = tree.root.lastComponent?.string ?? "."
+    let source = place.lastComponent?.string ?? "."
     let rtfsOffset = try writer.finish(source: source, note: settings.note)
     let (size, sha256) = try hybrid.endMember()
     try hybrid.finish()

@@ -11,7 +11,9 @@ import SystemPackage
 /// Each file is read once, up to the size it had when it was opened, and is looked at again
 /// behind that. One file at a time: opening the next one completes the one before.
 final class StoreCapture: StoreTree {
-  let base: DiskTree
+  private let base: any StoreTree
+  /// Set unless the tree stands still already.
+  private let disk: DiskTree?
   private let out: MemberWriter
   private let progress: (_ bytes: Int) -> Void
   /// A member for each file read so far, in the order of reading.
@@ -46,9 +48,10 @@ final class StoreCapture: StoreTree {
     }
   }
 
-  init(_ base: DiskTree, into out: MemberWriter, progress: @escaping (_ bytes: Int) -> Void) {
+  init(_ base: any StoreTree, into out: MemberWriter, progress: @escaping (_ bytes: Int) -> Void) {
     self.progress = progress
     self.base = base
+    disk = base as? DiskTree
     self.out = out
     isDone = [Bool](repeating: false, count: base.files.count)
   }
@@ -59,9 +62,17 @@ final class StoreCapture: StoreTree {
   func displayPath(_ index: Int) -> String { base.displayPath(index) }
   func head(_ index: Int, limit: Int) throws -> ByteBuffer { try base.head(index, limit: limit) }
 
+  /// For a file of a frozen tree, which has been captured whole by the time it is opened.
+  func place(_ index: Int) throws -> FilePlace {
+    guard disk == nil else { return .stream }
+    _ = try open(index)
+    return try base.place(index)
+  }
+
   func open(_ index: Int) throws -> ByteStream {
     try complete()
-    let path = base.path(index)
+    guard let disk else { return try openStill(index) }
+    let path = disk.path(index)
     let file = try settled(path)
     let facts = try file.facts()
     isDone[index] = true
@@ -84,6 +95,29 @@ final class StoreCapture: StoreTree {
     }
   }
 
+  /// A file that nobody changes: captured whole at once, then read.
+  private func openStill(_ index: Int) throws -> ByteStream {
+    if isDone[index] { return try base.open(index) }
+    isDone[index] = true
+    let stream = try base.open(index)
+    let start = out.contentSize
+    var file = files[index]
+    file.size = 0
+    var block = ByteBuffer()
+    while case let count = try stream.read(into: &block, atMost: 256 << 10), count > 0 {
+      try out.write(block.span)
+      block.removeAll()
+      file.size += count
+      progress(count)
+    }
+    let end = out.contentSize
+    let (_, sha256) = try out.endMember()
+    members.append(
+      Captured(
+        file: file, sha256: sha256, contentStart: start, contentEnd: end, hasGrown: false))
+    return try base.open(index)
+  }
+
   /// Opens a file once nobody has written to it for a moment, so that a later write changes its
   /// time: file times move in steps of some milliseconds.
   private func settled(_ path: FilePath) throws -> InputFile {
@@ -101,8 +135,8 @@ final class StoreCapture: StoreTree {
   /// Ends the member of the file that is open. Throws `changed` where other bytes may have been
   /// captured than the file had at one time.
   private func complete() throws {
-    guard let reading = current else { return }
-    let path = base.path(reading.index)
+    guard let reading = current, let disk else { return }
+    let path = disk.path(reading.index)
     var block = ByteBuffer()
     while reading.offset < reading.facts.size {
       block.removeAll()

@@ -37,6 +37,9 @@ package struct StoreFormat: Sendable {
   /// The kinds of records that a store of this kind may hold when it is made from another kind:
   /// those that its owner has a place for.
   package let writableKinds: [RecordKind]
+  /// The store as it is at one moment, for kinds whose owners write in place under locks of
+  /// their own; nil for those whose files are read as they lie.
+  package var freeze: (@Sendable (DiskTree) throws -> any StoreTree)?
 
   package init(
     name: String, summary: String, recordKinds: [RecordKind],

@@ -52,6 +52,22 @@ package protocol StoreTree: AnyObject {
   func open(_ index: Int) throws -> ByteStream
   /// Up to `limit` bytes from the front of a file, for detection: not seen by any watcher.
   func head(_ index: Int, limit: Int) throws -> ByteBuffer
+  /// Where a file can be opened by whoever cannot read from front to back, as SQLite.
+  func place(_ index: Int) throws -> FilePlace
+}
+
+/// Where a file of a store lies.
+package enum FilePlace: Sendable, Equatable {
+  /// Under its name, where other processes may write to it.
+  case live(FilePath)
+  /// Under a name by which this process can open it; nobody changes it.
+  case still(FilePath)
+  /// Nowhere: its bytes are to be had from `open` alone.
+  case stream
+}
+
+extension StoreTree {
+  package func place(_ index: Int) throws -> FilePlace { .stream }
 }
 
 /// A store on disk.
@@ -112,6 +128,8 @@ package final class DiskTree: StoreTree {
   }
 
   package func displayPath(_ index: Int) -> String { path(index).string }
+
+  package func place(_ index: Int) -> FilePlace { .live(path(index)) }
 
   package func open(_ index: Int) throws -> ByteStream {
     var source = FileSource(try InputFile(opening: path(index)))

@@ -1,0 +1,181 @@
+import CSQLite
+import Disk
+import Glibc
+import LosslessJSON
+import SystemPackage
+
+/// An open SQLite database; closed with its owner. One thread at a time.
+///
+/// Together with `Statement` and `SourceVFS` one of the three files of this room that touch raw
+/// memory. No pointer outlives the call that it is given to, except those of `Statement.bind`.
+package struct Connection: ~Copyable {
+  /// How a database is opened.
+  package enum Mode: Sendable, Equatable {
+    /// Reads with the locks that writers respect, through `SourceVFS`: nothing is ever written,
+    /// made or removed beside the file. `-wal` and `-shm`, where they lie there, are honoured.
+    case source
+    /// As `source`, without locks, for a WAL that no process has open: `-shm` is not needed.
+    case sourceAlone
+    /// Reads a file that nobody changes meanwhile; whatever lies beside it is not looked at.
+    case immutable
+    /// Reads and writes, no journal and no durability: for a file that counts only when it has
+    /// been finished.
+    case scratch
+    /// Reads and writes with a rollback journal.
+    case writable
+  }
+
+  let handle: OpaquePointer
+  package let path: FilePath
+
+  /// Opens the existing file `path` (for `scratch`, makes it where there is none).
+  /// - Parameter isLenient: for reading: takes a file that is shorter than its header says.
+  package init(_ path: FilePath, _ mode: Mode, isLenient: Bool = false) throws(DatabaseError) {
+    self.path = path
+    handle = try Self.open(path, mode, isLenient)
+  }
+
+  deinit { sqlite3_close_v2(handle) }
+
+  private static func open(
+    _ path: FilePath, _ mode: Mode, _ isLenient: Bool
+  ) throws(DatabaseError) -> OpaquePointer {
+    var flags = SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE
+    let parameters: String
+    switch mode {
+    case .source:
+      parameters = "readonly_shm=1&vfs=\(SourceVFS.locking)"
+      flags |= SQLITE_OPEN_READONLY
+    case .sourceAlone:
+      parameters = "vfs=\(SourceVFS.lockless)"
+      flags |= SQLITE_OPEN_READONLY
+    case .immutable:
+      parameters = "immutable=1&vfs=\(SourceVFS.locking)"
+      flags |= SQLITE_OPEN_READONLY
+    case .scratch:
+      parameters = "vfs=\(SourceVFS.verbatim)"
+      flags |= SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE
+    case .writable:
+      parameters = ""
+      flags |= SQLITE_OPEN_READWRITE
+    }
+    var opened: OpaquePointer?
+    let result = sqlite3_open_v2(uri(path, parameters), &opened, flags, nil)
+    guard let handle = opened else {
+      throw DatabaseError(.failed, "there is no memory for a database", path: path.string)
+    }
+    do throws(DatabaseError) {
+      if result != SQLITE_OK { throw failure("cannot open", result, handle, path) }
+      try configure(handle, mode, isLenient, path)
+    } catch {
+      sqlite3_close_v2(handle)
+      throw error
+    }
+    return handle
+  }
+
+  /// A file name as SQLite's URIs have it: every byte but those of plain names is escaped.
+  private static func uri(_ path: FilePath, _ parameters: String) -> String {
+    var text = "file:"
+    for byte in TreeWalk.bytes(of: path) {
+      switch byte {
+      case 0x2D, 0x2E, 0x2F, 0x5F, 0x30...0x39, 0x41...0x5A, 0x61...0x7A:
+        text.unicodeScalars.append(Unicode.Scalar(byte))
+      default: text += byte < 16 ? "%0\(String(byte, radix: 16))" : "%\(String(byte, radix: 16))"
+      }
+    }
+    return parameters.isEmpty ? text : "\(text)?\(parameters)"
+  }
+
+  private static func configure(
+    _ handle: OpaquePointer, _ mode: Mode, _ isLenient: Bool, _ path: FilePath
+  ) throws(DatabaseError) {
+    sqlite3_extended_result_codes(handle, 1)
+    sqlite3_busy_handler(
+      handle,
+      { _, count in
+        // Short naps: a writer that never pauses leaves gaps of a millisecond.
+        if Interruption.signalNumber != 0 || count > 60_000 { return 0 }
+        Clock.sleep(seconds: count < 100 ? 0.0002 : 0.001)
+        return 1
+      }, nil)
+    // What a schema says is data, and not to be trusted with functions of ours.
+    _ = holdfast_configure(handle, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
+    _ = holdfast_configure(handle, SQLITE_DBCONFIG_DEFENSIVE, mode == .scratch || isLenient ? 0 : 1)
+    _ = holdfast_configure(handle, SQLITE_DBCONFIG_DQS_DML, 0)
+    _ = holdfast_configure(handle, SQLITE_DBCONFIG_DQS_DDL, 0)
+    _ = holdfast_configure(handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+    var statements = ["PRAGMA mmap_size=0", "PRAGMA temp_store=FILE"]
+    switch mode {
+    case .source, .immutable: statements += ["PRAGMA query_only=ON", "PRAGMA cell_size_check=ON"]
+    case .sourceAlone: statements += ["PRAGMA locking_mode=EXCLUSIVE", "PRAGMA query_only=ON"]
+    case .scratch: statements += ["PRAGMA journal_mode=OFF", "PRAGMA synchronous=OFF"]
+    case .writable: statements += ["PRAGMA foreign_keys=OFF"]
+    }
+    if isLenient { statements.append("PRAGMA writable_schema=ON") }
+    for statement in statements {
+      let result = sqlite3_exec(handle, statement, nil, nil, nil)
+      if result != SQLITE_OK { throw failure("cannot open", result, handle, path) }
+    }
+  }
+
+  /// Runs statements that give no rows worth having. Text of our own only.
+  package borrowing func execute(_ sql: String) throws(DatabaseError) {
+    let result = sqlite3_exec(handle, sql, nil, nil, nil)
+    if result != SQLITE_OK { throw failure("cannot write", result) }
+  }
+
+  /// Copies the whole of `source`, as it is at one moment, over this database.
+  ///
+  /// One step, under one read lock: a writer that never pauses can neither starve it nor make it
+  /// begin again.
+  package borrowing func copy(from source: borrowing Connection) throws(DatabaseError) {
+    guard let backup = sqlite3_backup_init(handle, "main", source.handle, "main") else {
+      throw failure("cannot copy", sqlite3_extended_errcode(handle))
+    }
+    var result = sqlite3_backup_step(backup, -1)
+    var tries = 0
+    while [SQLITE_BUSY, SQLITE_LOCKED].contains(result & 0xFF), tries < 60_000,
+      Interruption.signalNumber == 0
+    {
+      Clock.sleep(seconds: tries < 100 ? 0.0002 : 0.001)
+      tries += 1
+      result = sqlite3_backup_step(backup, -1)
+    }
+    let finished = sqlite3_backup_finish(backup)
+    if result == SQLITE_DONE, finished == SQLITE_OK { return }
+    throw source.failure("cannot copy", result == SQLITE_DONE ? finished : result)
+  }
+
+  /// Rows that the last statement changed.
+  package var changes: Int { Int(sqlite3_changes64(handle)) }
+
+  /// The error that `result` stands for.
+  borrowing func failure(_ action: String, _ result: Int32) -> DatabaseError {
+    Self.failure(action, result, handle, path)
+  }
+
+  static func failure(
+    _ action: String, _ result: Int32, _ handle: OpaquePointer, _ path: FilePath
+  ) -> DatabaseError {
+    let said = String(cString: sqlite3_errmsg(handle))
+    let known = sqlite3_errcode(handle) & 0xFF == result & 0xFF
+    let reason = known ? said : String(cString: sqlite3_errstr(result))
+    var error = DatabaseError(
+      .failed, "\(action): \(reason)", path: path.string, result: result)
+    switch result & 0xFF {
+    case SQLITE_CORRUPT, SQLITE_NOTADB: error.code = .damaged
+    case SQLITE_BUSY, SQLITE_LOCKED, SQLITE_PROTOCOL:
+      error.code = Interruption.signalNumber == 0 ? .busy : .interrupted
+      error.hint = "wait for the program that writes to it, and run it again"
+    case SQLITE_FULL:
+      error.code = .noSpace
+      error.hint = "free some space and run it again"
+    case SQLITE_CANTOPEN, SQLITE_READONLY, SQLITE_PERM, SQLITE_AUTH: error.code = .notWritable
+    case SQLITE_INTERRUPT: error.code = .interrupted
+    case SQLITE_ERROR: error.code = .sql
+    default: break
+    }
+    return error
+  }
+}

@@ -1,0 +1,97 @@
+import Disk
+import LosslessJSON
+import Records
+import Stores
+import SystemPackage
+
+/// A database as it was at one moment, in a nameless file: taken through SQLite's online backup,
+/// so that a WAL beside it counts and a writer is neither disturbed nor waited for.
+final class FrozenDatabase: StoreTree {
+  private let spill: SpillFile
+  private let path: FilePath
+  let files: [StoreFile]
+  let notes: [Finding]
+
+  /// The store of one file at `disk`, frozen; as it lies where SQLite cannot make sense of it.
+  static func freeze(_ disk: DiskTree) throws -> any StoreTree {
+    guard disk.isSingleFile else { return disk }
+    do {
+      return try FrozenDatabase(disk)
+    } catch let error as DatabaseError where error.code == .damaged {
+      return disk
+    }
+  }
+
+  private init(_ disk: DiskTree) throws {
+    let spill = try SpillFile(in: SpillFile.standardDirectory)
+    try DatabaseSource.read(disk.root) { source in
+      let copy = try Connection(try spill.openableName(), .scratch)
+      try copy.copy(from: source)
+    }
+    try spill.takeSize()
+    self.spill = spill
+    path = disk.root
+    notes = disk.notes
+    files = disk.files.map { file in
+      var file = file
+      file.size = spill.count
+      return file
+    }
+  }
+
+  var isSingleFile: Bool { true }
+  func displayPath(_ index: Int) -> String { path.string }
+  func place(_ index: Int) throws -> FilePlace { .still(try spill.openableName()) }
+
+  func open(_ index: Int) -> ByteStream {
+    var at = 0
+    return ByteStream { [spill] buffer, limit in
+      let count = min(limit, spill.count - at)
+      try spill.read(at: at, into: &buffer, count: count)
+      at += count
+      return count
+    }
+  }
+
+  func head(_ index: Int, limit: Int) throws -> ByteBuffer {
+    var bytes = ByteBuffer()
+    try spill.read(at: 0, into: &bytes, count: min(limit, spill.count))
+    return bytes
+  }
+}
+
+/// A database that belongs to a tree, open for reading.
+final class DatabaseReading {
+  let connection: Connection
+  /// Keeps the bytes there.
+  private let holder: AnyObject?
+
+  /// Opens the one file of `tree`: where it lies, if nobody writes there; else frozen; else
+  /// unpacked into a nameless file.
+  init(_ tree: any StoreTree) throws {
+    switch try tree.place(0) {
+    case .still(let path):
+      connection = try Connection(path, .immutable, isLenient: true)
+      holder = nil
+    case .live(let path):
+      let frozen = try FrozenDatabase.freeze(DiskTree(path))
+      if case .still(let name) = try frozen.place(0) {
+        connection = try Connection(name, .immutable, isLenient: true)
+        holder = frozen
+      } else {
+        connection = try Connection(Disk.absolute(path), .immutable, isLenient: true)
+        holder = nil
+      }
+    case .stream:
+      let spill = try SpillFile(in: SpillFile.standardDirectory)
+      let stream = try tree.open(0)
+      var block = ByteBuffer()
+      while try stream.read(into: &block, atMost: 256 << 10) > 0 {
+        try spill.append(block.span)
+        block.removeAll()
+      }
+      connection = try Connection(try spill.openableName(), .immutable, isLenient: true)
+      holder = spill
+    }
+  }
+}

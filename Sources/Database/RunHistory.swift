@@ -1,0 +1,228 @@
+import Disk
+import LosslessJSON
+import Records
+import Stores
+
+extension StoreFormat {
+  /// The SQLite table of runs (FORMATS: run-history), in any of its versions.
+  package static let runHistory: StoreFormat = {
+    var format = StoreFormat(
+      name: "run-history",
+      summary: "runs of plans in an SQLite table; also while another process writes to it",
+      recordKinds: [.run],
+      recognises: { tree in
+        guard tree.isSingleFile,
+          DatabaseSource.isDatabase(try tree.head(0, limit: 100)),
+          DatabaseSource.applicationID(try tree.head(0, limit: 100)) == 0
+        else { return false }
+        if case .live(let path) = try tree.place(0) {
+          return try DatabaseSource.read(path, isLenient: true) { try RunHistory.isThere($0) }
+        }
+        return try RunHistory.isThere(DatabaseReading(tree).connection)
+      },
+      read: { tree, _, sink in
+        for index in tree.files.indices where !tree.files[index].isDirectory {
+          try RunHistory(path: tree.displayPath(index), sink: sink).read(tree, index)
+        }
+      })
+    format.freeze = { try FrozenDatabase.freeze($0) }
+    return format
+  }()
+}
+
+/// Reads the table `runs`: each row is a record, a JSON object of its columns in table order.
+struct RunHistory {
+  let path: String
+  let sink: any RecordSink
+
+  /// A column as some version of the table has it.
+  private struct Column {
+    var name: String
+    var kind: Statement.Kind
+    /// Whether a row means nothing without it.
+    var isRequired = true
+    /// Whether the first version has it.
+    var isOriginal = true
+    var isJSON = false
+  }
+
+  private static let columns = [
+    Column(name: "run_id", kind: .text),
+    Column(name: "plan_id", kind: .text),
+    Column(name: "objective", kind: .text),
+    Column(name: "plan_result", kind: .text, isJSON: true),
+    Column(name: "execution_result", kind: .text, isRequired: false, isJSON: true),
+    Column(name: "created_at", kind: .real),
+    Column(name: "approval_status", kind: .text, isRequired: false, isOriginal: false),
+    Column(name: "approval_reason", kind: .text, isRequired: false, isOriginal: false),
+    Column(name: "approved_at", kind: .real, isRequired: false, isOriginal: false),
+    Column(name: "approved_by", kind: .text, isRequired: false, isOriginal: false),
+  ]
+
+  /// Whether there is a table `runs` that has runs.
+  static func isThere(_ connection: borrowing Connection) throws -> Bool {
+    let table = try Statement(
+      "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'runs'", on: connection)
+    guard try table.step() else { return false }
+    return try names(connection).contains("run_id")
+  }
+
+  /// The columns of the table, in its order.
+  private static func names(_ connection: borrowing Connection) throws -> [String] {
+    let statement = try Statement("PRAGMA table_info(runs)", on: connection)
+    var names: [String] = []
+    while try statement.step() { names.append(statement.text(1)) }
+    return names
+  }
+
+  func read(_ tree: any StoreTree, _ index: Int) throws {
+    do {
+      let reading = try DatabaseReading(tree)
+      checkColumns(try Self.names(reading.connection))
+      try readRows(reading.connection)
+      try checkIntegrity(reading.connection)
+    } catch let error as DatabaseError where error.code == .damaged || error.code == .sql {
+      note(.error, .unreadable, error.message)
+    }
+  }
+
+  private func note(
+    _ severity: Finding.Severity, _ code: Finding.Code, _ message: String, record: String? = nil
+  ) {
+    sink.note(Finding(severity, code, message, path: path, record: record))
+  }
+
+  private func checkColumns(_ names: [String]) {
+    let later = Self.columns.filter { !$0.isOriginal }
+    let count = later.lastIndex { names.contains($0.name) }.map { $0 + 1 } ?? 0
+    for column in Self.columns where !names.contains(column.name) {
+      if column.isOriginal {
+        note(.error, .missingColumn, "the table runs has no column \(column.name)")
+      } else if later.prefix(count).contains(where: { $0.name == column.name }) {
+        note(
+          .warning, .missingColumn,
+          "the table runs has no column \(column.name), though it has later ones")
+      }
+    }
+  }
+
+  /// Every row, in the order of the table. Where a page cannot be read, those in front of it and,
+  /// from the end of the table, those behind it.
+  private func readRows(_ connection: borrowing Connection) throws {
+    var last: Int?
+    do {
+      try readRows(connection, "SELECT rowid, * FROM runs ORDER BY rowid", from: 1) {
+        last = $0
+        return true
+      }
+    } catch let error as DatabaseError where error.code == .sql {
+      // A table without row ids.
+      try readRows(connection, "SELECT 0, * FROM runs", from: 1) { _ in true }
+    } catch let error as DatabaseError where error.code == .damaged {
+      let place = last.map { "behind row \($0)" } ?? "at its start"
+      note(.error, .unreadable, "the table runs cannot be read \(place): \(error.message)")
+      let end = last
+      do {
+        try readRows(connection, "SELECT rowid, * FROM runs ORDER BY rowid DESC", from: 1) { row in
+          end.map { row > $0 } ?? true
+        }
+      } catch let error as DatabaseError where error.code == .damaged {
+        // What lies between the two places is lost, and said to be.
+      }
+    }
+  }
+
+  /// - Parameter takes: whether the row of this number is still wanted; the first that is not
+  ///   ends the reading.
+  private func readRows(
+    _ connection: borrowing Connection, _ sql: String, from first: Int,
+    _ takes: (Int) -> Bool
+  ) throws {
+    let statement = try Statement(sql, on: connection)
+    let names = (first..<statement.columnCount).map { statement.name($0) }
+    let known = names.map { name in Self.columns.first { $0.name == name } }
+    var record = Record()
+    var text = ByteBuffer()
+    var keys: [[UInt8]] = []
+    for (index, name) in names.enumerated() {
+      var key = ByteBuffer(index == 0 ? "{" : ",")
+      appendJSONString(Array(name.utf8).span, to: &key)
+      key.append(0x3A)
+      keys.append(key.array)
+    }
+    while try statement.step() {
+      guard takes(statement.integer(0)) else { return }
+      try Interruption.check()
+      text.removeAll()
+      for index in names.indices {
+        text.append(keys[index])
+        ColumnText.append(statement, first + index, to: &text)
+      }
+      text.append(0x7D)
+      record.kind = .run
+      do throws(JSONError) {
+        try record.text.parse(text.span)
+      } catch {
+        note(.error, .unreadable, "row \(statement.integer(0)): \(error.reason.rawValue)")
+        continue
+      }
+      record.place = RecordPlace(file: 0, offset: 0, length: text.count)
+      for index in names.indices {
+        if let column = known[index] { check(column, statement, first + index, record) }
+      }
+      try sink.take(&record)
+    }
+  }
+
+  private func check(
+    _ column: Column, _ statement: borrowing Statement, _ index: Int, _ record: borrowing Record
+  ) {
+    let kind = statement.kind(index)
+    if kind == .null {
+      // A missing id is what the rules of all records tell.
+      guard column.isRequired, column.name != "run_id" else { return }
+      note(.error, .missingField, "has no \(column.name)", record: record.label)
+      return
+    }
+    // Whole numbers stored in a column of reals come back as reals; both serve as times.
+    guard kind == column.kind || (column.kind == .real && kind == .integer) else {
+      note(
+        .error, .wrongType, "its \(column.name) is of the wrong type (\(kind))",
+        record: record.label)
+      return
+    }
+    guard column.kind == .text else { return }
+    statement.withBytes(index) { bytes in
+      guard column.isJSON else {
+        if !bytes.isUTF8 {
+          note(.error, .wrongType, "its \(column.name) is no UTF-8", record: record.label)
+        }
+        return
+      }
+      do throws(JSONError) {
+        var index = JSONIndex()
+        try index.scan(bytes)
+      } catch {
+        note(
+          .error, .badJSON,
+          "its \(column.name) is no JSON: \(error.reason.rawValue), at byte \(error.offset)",
+          record: record.label)
+      }
+    }
+  }
+
+  /// What SQLite says of the database as a whole.
+  private func checkIntegrity(_ connection: borrowing Connection) throws {
+    do {
+      let check = try Statement("PRAGMA integrity_check(100)", on: connection)
+      while try check.step() {
+        for line in check.text(0).split(separator: "\n") where line != "ok" && line.first != "*" {
+          note(.error, .integrityCheck, String(line))
+        }
+      }
+    } catch {
+      guard error.code == .damaged else { throw error }
+      note(.error, .integrityCheck, error.message)
+    }
+  }
+}

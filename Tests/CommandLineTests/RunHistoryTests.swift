@@ -1,0 +1,131 @@
+import Glibc
+import Testing
+
+/// Run histories in SQLite: backed up while they are written, and got back whole.
+@Suite(.scratch) struct RunHistoryTests {
+  /// Makes a history of as many runs as its second word says.
+  private static let maker = """
+    import json, sqlite3, sys
+    db = sqlite3.connect(sys.argv[1], isolation_level=None)
+    db.execute("PRAGMA journal_mode=" + sys.argv[3])
+    db.execute('''CREATE TABLE runs(run_id TEXT PRIMARY KEY, plan_id TEXT NOT NULL,
+      objective TEXT NOT NULL, plan_result TEXT NOT NULL, execution_result TEXT,
+      created_at REAL NOT NULL, approval_status TEXT DEFAULT 'pending', approval_reason TEXT,
+      approved_at REAL, approved_by TEXT)''')
+    db.execute("CREATE INDEX idx_runs_created_at ON runs(created_at DESC)")
+    db.execute("BEGIN")
+    for i in range(int(sys.argv[2])):
+        db.execute("INSERT INTO runs(run_id, plan_id, objective, plan_result, execution_result, "
+          "created_at) VALUES (?,?,?,?,?,?)", ("run-%06d" % i, "plan-%d" % (i % 97),
+          "objective %d" % i, json.dumps({"steps": [i]}, indent=1), None, 1.7e9 + i * 0.1))
+    db.execute("COMMIT")
+    """
+
+  /// Adds runs until it is stopped, each in a transaction of its own.
+  private static let writer = """
+    import sqlite3, sys, time
+    db = sqlite3.connect(sys.argv[1], timeout=60, isolation_level=None)
+    number, pause = int(sys.argv[2]), float(sys.argv[3])
+    while True:
+        db.execute("INSERT INTO runs(run_id, plan_id, objective, plan_result, created_at) "
+          "VALUES (?,?,?,?,?)", ("run-%06d" % number, "plan", "live", "{}", 1.8e9 + number))
+        number += 1
+        if pause: time.sleep(pause)
+    """
+
+  /// Says whether a history is sound and holds the runs 0 to n - 1 and no other; prints n.
+  private static let prover = """
+    import sqlite3, sys
+    db = sqlite3.connect(sys.argv[1])
+    assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    ids = [row[0] for row in db.execute("SELECT run_id FROM runs ORDER BY run_id")]
+    assert ids == ["run-%06d" % i for i in range(len(ids))], "no prefix"
+    print(len(ids))
+    """
+
+  /// A writer that commits a hundred times a second, and one that never pauses.
+  @Test(arguments: ["delete", "wal"], ["0.01", "0"])
+  func backedUpWhileWritten(_ journal: String, _ pause: String) throws {
+    let scratch = try Scratch.here()
+    let runs = getenv("HOLDFAST_RUNS").flatMap { Int(String(cString: $0)) } ?? 2000
+    let store = scratch.file("runs.db")
+    try scratch.python(Self.maker, store, "\(runs)", journal)
+    let live = try scratch.start(["python3", "-c", Self.writer, store, "\(runs)", pause])
+    defer {
+      live.signal(SIGKILL)
+      _ = try? live.wait()
+    }
+    // The writer is under way once there are more.
+    try scratch.python(
+      """
+      import sqlite3, sys, time
+      db = sqlite3.connect(sys.argv[1], timeout=60)
+      while db.execute("SELECT count(*) FROM runs").fetchone()[0] <= int(sys.argv[2]):
+          time.sleep(0.01)
+      """, store, "\(runs)")
+    let archive = try scratch.backUp(store, to: scratch.file("repo"))
+    try scratch.holdfast(exit: 0, "restore", archive, "--to", scratch.file("out"), "--quiet")
+    let count = try scratch.python(Self.prover, scratch.file("out/runs.db"))
+    let found = try #require(count.lines.first.flatMap { Int($0) })
+    #expect(found > runs)
+    #expect(try scratch.digest(archive) == scratch.digest(scratch.file("out/runs.db")))
+  }
+
+  /// Every verb that takes a store takes a run history, and leaves no trace beside it.
+  @Test(arguments: ["delete", "wal"]) func everyVerb(_ journal: String) throws {
+    let scratch = try Scratch.here()
+    try scratch.directory("store")
+    let store = scratch.file("store/runs.db")
+    try scratch.python(Self.maker, store, "50", journal)
+    let before = try scratch.listing(scratch.file("store"))
+    #expect(try scratch.json("inspect", store)["kind"]?.text == "run-history")
+    #expect(try scratch.json("inspect", store)["counts"]?["run"]?.integer == 50)
+    let archive = try scratch.backUp(store, to: scratch.file("repo"))
+    try scratch.holdfast(exit: 0, "verify", archive)
+    try scratch.holdfast(exit: 0, "diff", store, archive)
+    #expect(try scratch.digest(store) == scratch.digest(archive))
+    #expect(try scratch.listing(scratch.file("store")) == before)
+    try scratch.holdfast(exit: 0, "restore", archive, "--to", scratch.file("out"), "--quiet")
+    #expect(
+      try scratch.python(Self.prover, scratch.file("out/runs.db")).lines == ["50"])
+    try scratch.python(
+      """
+      import sqlite3, sys
+      db = sqlite3.connect(sys.argv[1])
+      db.execute("UPDATE runs SET objective = 'another' WHERE run_id = 'run-000007'")
+      db.execute("DELETE FROM runs WHERE run_id = 'run-000009'")
+      db.commit()
+      """, scratch.file("out/runs.db"))
+    let diff = try scratch.json(exit: 3, "diff", archive, scratch.file("out/runs.db"))
+    #expect(diff["changed"]?.elements.map(\.text) == ["run:run-000007"])
+    #expect(diff["removed"]?.elements.map(\.text) == ["run:run-000009"])
+    // The record is a row, its JSON text a string.
+    let shown = try scratch.json("show", archive, "--record", "run:run-000003")
+    #expect(shown["records"] != nil || shown["record"] != nil)
+  }
+
+  /// The store of one time gives the same archive, byte for byte.
+  @Test func reproducible() throws {
+    let scratch = try Scratch.here()
+    let store = scratch.file("runs.db")
+    try scratch.python(Self.maker, store, "50", "delete")
+    let first = try scratch.backUp(store, to: scratch.file("a"), time: 1_700_000_000)
+    let second = try scratch.backUp(store, to: scratch.file("b"), time: 1_700_000_000)
+    try scratch.tool("cmp", first, second)
+    let again = try scratch.json(
+      "backup", store, "--to", scratch.file("a"), "--skip-unchanged")
+    #expect(again["unchanged_since"] != nil)
+  }
+
+  /// A database that no longer holds together is saved as it lies, and said to be suspect.
+  @Test func damagedOnesAreSavedAsTheyLie() throws {
+    let scratch = try Scratch.here()
+    let store = scratch.file("runs.db")
+    try scratch.python(Self.maker, store, "400", "delete")
+    try scratch.tool("truncate", "-s", "-8192", store)
+    let archive = try scratch.backUp(store, to: scratch.file("repo"), [], exit: 3)
+    try scratch.holdfast(exit: 0, "verify", archive)
+    try scratch.holdfast(exit: 3, "restore", archive, "--to", scratch.file("out"), "--quiet")
+    try scratch.tool("cmp", store, scratch.file("out/runs.db"))
+  }
+}
