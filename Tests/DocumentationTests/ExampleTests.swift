@@ -78,7 +78,11 @@ struct ExampleTests {
     let left = files.filter { file in
       !told.contains { $0 == file || ($0.hasSuffix("/") && file.hasPrefix($0)) }
     }
-    #expect(left == ["damaged/intent-snapshot/leftover/snapshot.json.tmp"])
+    #expect(
+      left == [
+        "damaged/intent-snapshot/leftover/snapshot.json.tmp",
+        "damaged/run-history/wal-left/runs.db-wal",
+      ])
   }
 
   @Test func oneStoreInTwoShapesHasOneDigest() throws {
