@@ -37,12 +37,15 @@ let rooms: [Target] = [
   .target(
     name: "Snapshot", dependencies: base + ["Archive", "Stores", "RTFS"], swiftSettings: strict),
   .target(
+    name: "Migration", dependencies: base + ["Snapshot", "Database", "Archive", "Stores"],
+    swiftSettings: strict),
+  .target(
     name: "Backup", dependencies: base + ["Snapshot", "Archive", "Stores", "RTFS"],
     swiftSettings: strict),
   .target(
     name: "Commands",
     dependencies: base + [
-      "Backup", "Snapshot", "Database", "Archive", "Stores", "RTFS",
+      "Backup", "Migration", "Snapshot", "Database", "Archive", "Stores", "RTFS",
       .product(name: "ArgumentParser", package: "swift-argument-parser"),
     ],
     swiftSettings: strict),

@@ -114,7 +114,9 @@ package struct RestorePlan {
         selection.isEmpty || selection.mayContain($0)
           || (request.withRelations && ($0 == .relation || $0 == .edge))
       }
-      if var error = copy.target.refusal(of: kinds, from: opened.format.name) {
+      if !copy.keepsFiles,
+        var error = copy.target.refusal(of: kinds, from: opened.format.name)
+      {
         error.path = path.string
         throw error
       }

@@ -3,6 +3,7 @@ import Backup
 import Database
 import Disk
 import LosslessJSON
+import Migration
 import RTFS
 import Records
 import Snapshot
@@ -50,6 +51,7 @@ struct Failure {
       hint = error.hint
     case let error as BackupError: self.init(error)
     case let error as DatabaseError: self.init(error)
+    case let error as MigrationError: self.init(error)
     case let error as JSONError:
       self.init(.verificationFailed, "json", error.reason.rawValue)
       offset = error.offset
@@ -78,6 +80,23 @@ struct Failure {
     path = error.path?.string
     offset = error.offset
     hint = error.hint
+  }
+
+  private init(_ error: MigrationError) {
+    let status: ExitStatus
+    switch error.code {
+    case .exists: status = .failure
+    case .refused: status = .refused
+    case .notFound: status = .notFound
+    case .verificationFailed: status = .verificationFailed
+    case .usage: status = .usage
+    }
+    self.init(status, error.code.rawValue, error.message)
+    path = error.path
+    line = error.line
+    offset = error.offset
+    hint = error.hint
+    findings = error.findings
   }
 
   private init(_ error: DatabaseError) {

@@ -31,7 +31,8 @@ package struct HoldfastCommand: ParsableCommand {
       InspectCommand.self, DigestCommand.self, BackupCommand.self, ListCommand.self,
       ShowCommand.self, VerifyCommand.self, RestoreCommand.self, DiffCommand.self,
       RotateCommand.self, UndeleteCommand.self, PurgeCommand.self, RunCommand.self,
-      ScheduleCommand.self,
+      ScheduleCommand.self, MigrateCommand.self, ExportCommand.self, QueryCommand.self,
+      SearchCommand.self,
     ])
 
   package init() {}

@@ -4,5 +4,5 @@ import Stores
 
 extension StoreFormat {
   /// The kinds of this room, in the order in which detection asks them, before those of files.
-  package static let databaseFormats: [StoreFormat] = [.runHistory]
+  package static let databaseFormats: [StoreFormat] = [.runHistory, .sqlite]
 }

@@ -27,6 +27,14 @@ enum DatabaseSource {
     try FileFacts(at: path.followed(by: suffix))
   }
 
+  /// Whether nothing lies beside a database that belongs to its content.
+  static func isQuiet(_ path: FilePath) -> Bool {
+    let path = Disk.absolute(path)
+    return ["-wal", "-journal"].allSatisfy { suffix in
+      (try? beside(path, suffix)) == .some(nil)
+    }
+  }
+
   /// The files of a database, to see whether any of them has changed.
   private struct State: Equatable {
     var main: FileFacts?

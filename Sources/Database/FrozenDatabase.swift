@@ -61,15 +61,21 @@ final class FrozenDatabase: StoreTree {
 }
 
 /// A database that belongs to a tree, open for reading.
-final class DatabaseReading {
+package final class DatabaseReading {
   let connection: Connection
   /// Keeps the bytes there.
   private let holder: AnyObject?
 
   /// Opens the one file of `tree`: where it lies, if nobody writes there; else frozen; else
   /// unpacked into a nameless file.
-  init(_ tree: any StoreTree) throws {
+  /// - Parameter inPlace: reads a live one under its own locks rather than freezing it, so long
+  ///   as it has no journal beside it.
+  package init(_ tree: any StoreTree, inPlace: Bool = false) throws {
     switch try tree.place(0) {
+    case .live(let path) where inPlace && DatabaseSource.isQuiet(path):
+      connection = try Connection(Disk.absolute(path), .source, isLenient: true)
+      holder = nil
+      try connection.execute("BEGIN")
     case .still(let path):
       connection = try Connection(path, .immutable, isLenient: true)
       holder = nil
@@ -93,5 +99,9 @@ final class DatabaseReading {
       connection = try Connection(try spill.openableName(), .immutable, isLenient: true)
       holder = spill
     }
+  }
+
+  package func use<Result>(_ body: (borrowing Connection) throws -> Result) rethrows -> Result {
+    try body(connection)
   }
 }

@@ -24,7 +24,8 @@ extension StoreFormat {
         for index in tree.files.indices where !tree.files[index].isDirectory {
           try RunHistory(path: tree.displayPath(index), sink: sink).read(tree, index)
         }
-      })
+      },
+      write: { options in RunHistoryWriter(options) })
     format.freeze = { try FrozenDatabase.freeze($0) }
     return format
   }()

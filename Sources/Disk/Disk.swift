@@ -53,6 +53,12 @@ package enum Disk {
     }
   }
 
+  /// Makes a file durable that another has written.
+  package static func syncFile(_ path: FilePath) throws {
+    let file = try InputFile(opening: path)
+    try sync(file.descriptor, path: path)
+  }
+
   /// Makes the names in a directory durable.
   package static func syncDirectory(_ directory: FilePath) throws(DiskError) {
     let path = directory.isEmpty ? FilePath(".") : directory

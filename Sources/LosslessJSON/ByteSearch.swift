@@ -34,7 +34,7 @@ extension Span<UInt8> {
 
   /// The index of the first quote or backslash at or after `start`; `count` if none.
   @inline(__always)
-  func endOfStringRun(from start: Int) -> Int {
+  package func endOfStringRun(from start: Int) -> Int {
     let end = count
     return withUnsafeBytes { memory in
       guard let base = memory.baseAddress else { return end }

@@ -45,6 +45,11 @@ package struct StoreDigest: Sendable {
     count += hashes.count
   }
 
+  /// Inserts all that `other` holds.
+  package mutating func insert(contentsOf other: StoreDigest) {
+    for bucket in other.buckets { insert(bucket.sorted()) }
+  }
+
   /// The digest of what was inserted. Inserting may go on afterwards.
   package func finish() -> Hash256 {
     var hasher = Hasher256()

@@ -84,6 +84,15 @@ package struct OpenedStore {
     format = try kind.map { try formats.named($0) } ?? formats.detect(disk, path: path.string)
   }
 
+  private init(_ path: FilePath, _ tree: any StoreTree, _ format: StoreFormat) {
+    (self.path, self.tree, self.format, backup) = (path, tree, format, nil)
+  }
+
+  /// The same store, read from another tree of it.
+  package func replacing(_ tree: any StoreTree) -> OpenedStore {
+    OpenedStore(path, tree, format)
+  }
+
   /// The backup at `path`, if that is an archive by its first bytes.
   private static func backup(at path: FilePath) throws -> BackupFile? {
     guard let facts = try FileFacts(at: path), facts.isRegular else { return nil }

@@ -55,7 +55,7 @@ package final class SnapshotWriter {
     hybrid = MemberWriter(pool, spill: spill)
     store = MemberWriter(pool, spill: spill)
     capture = StoreCapture(tree, into: store, progress: progress)
-    rootFacts = tree.isSingleFile ? nil : try FileFacts(at: tree.root)
+    rootFacts = tree.isSingleFile ? nil : try FileFacts(at: place)
     survey = Survey(
       rules: true, paths: tree.files.indices.map(tree.displayPath),
       prepare: HybridWriter.preparation(hasRTFS: settings.hasRTFS))

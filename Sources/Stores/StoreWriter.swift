@@ -59,6 +59,11 @@ package struct WrittenStore: Sendable {
   package var root: FilePath
   /// Files, by name in the directory, in the order in which they were begun.
   package var files: [FilePath]
+
+  package init(root: FilePath, files: [FilePath]) {
+    self.root = root
+    self.files = files
+  }
 }
 
 /// Writes records as the files of one kind of store: the reverse of `StoreFormat.read`.

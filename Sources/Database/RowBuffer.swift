@@ -1,0 +1,77 @@
+import LosslessJSON
+import Records
+
+/// The tables that a migration fills, in the order of their statements.
+package enum DataTable: UInt8, CaseIterable, Sendable {
+  case records, texts, objects, intents, edges, entities, observations, relations, plans, actions,
+    runs, tasks, users, projects
+
+  /// Columns.
+  var columnCount: Int {
+    switch self {
+    case .records, .entities: 11
+    case .texts, .plans: 2
+    case .objects, .actions, .projects: 4
+    case .intents: 12
+    case .edges, .relations: 5
+    case .observations, .users: 3
+    case .runs: 10
+    case .tasks: 8
+    }
+  }
+
+  /// What stands for one object, or one run, already keeps its place.
+  var sql: String {
+    let keepsFirst = self == .objects || self == .runs
+    let values = Array(repeating: "?", count: columnCount).joined(separator: ",")
+    return "INSERT \(keepsFirst ? "OR IGNORE " : "")INTO \(self) VALUES (\(values))"
+  }
+}
+
+/// Rows on their way from the threads that make them to the one that writes them: each a byte
+/// for its table, then its cells, each a byte for its kind and what that needs.
+struct RowBuffer {
+  enum Cell: UInt8 {
+    case null, integer, real, text, blob
+    /// The number that the record gets, and that of its file: known when it is written.
+    case record, file
+  }
+
+  static func begin(_ table: DataTable, _ out: inout ByteBuffer) { out.append(table.rawValue) }
+
+  static func record(_ out: inout ByteBuffer) { out.append(Cell.record.rawValue) }
+  static func file(_ out: inout ByteBuffer) { out.append(Cell.file.rawValue) }
+  static func null(_ out: inout ByteBuffer) { out.append(Cell.null.rawValue) }
+
+  static func integer(_ value: Int, _ out: inout ByteBuffer) {
+    out.append(Cell.integer.rawValue)
+    append(UInt64(bitPattern: Int64(value)), 8, &out)
+  }
+
+  static func real(_ value: Double, _ out: inout ByteBuffer) {
+    out.append(Cell.real.rawValue)
+    append(value.bitPattern, 8, &out)
+  }
+
+  static func text(_ bytes: Span<UInt8>, _ out: inout ByteBuffer) {
+    out.append(Cell.text.rawValue)
+    append(UInt64(bytes.count), 4, &out)
+    out.append(bytes)
+  }
+
+  static func blob(_ bytes: Span<UInt8>, _ out: inout ByteBuffer) {
+    out.append(Cell.blob.rawValue)
+    append(UInt64(bytes.count), 4, &out)
+    out.append(bytes)
+  }
+
+  static func hash(_ hash: Hash256, _ out: inout ByteBuffer) {
+    out.append(Cell.blob.rawValue)
+    append(32, 4, &out)
+    for word in [hash.a, hash.b, hash.c, hash.d] { append(word.byteSwapped, 8, &out) }
+  }
+
+  private static func append(_ value: UInt64, _ count: Int, _ out: inout ByteBuffer) {
+    for shift in 0..<UInt64(count) { out.append(UInt8(truncatingIfNeeded: value >> (shift * 8))) }
+  }
+}

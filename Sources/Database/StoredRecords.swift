@@ -1,0 +1,124 @@
+import Disk
+import LosslessJSON
+import Records
+import Stores
+import SystemPackage
+
+extension StoreFormat {
+  /// A database that `migrate` wrote.
+  package static let sqlite: StoreFormat = {
+    var format = StoreFormat(
+      name: "sqlite",
+      summary: "a store that holdfast migrate has put into SQLite",
+      recordKinds: RecordKind.allCases, writableKinds: [],
+      recognises: { tree in
+        guard tree.isSingleFile else { return false }
+        let head = try tree.head(0, limit: 100)
+        guard DatabaseSource.isDatabase(head) else { return false }
+        if DatabaseSource.applicationID(head) == StoreDatabase.applicationID { return true }
+        throw StoreError(
+          .refused, "is an SQLite database that holds no store that Holdfast knows",
+          path: tree.displayPath(0), hint: "name its kind with --kind if its tables are damaged")
+      },
+      read: { tree, _, sink in
+        for index in tree.files.indices where !tree.files[index].isDirectory {
+          try StoredRecords(path: tree.displayPath(index), sink: sink).read(tree)
+        }
+      })
+    format.freeze = { disk in
+      disk.isSingleFile && DatabaseSource.isQuiet(disk.root)
+        ? disk : try FrozenDatabase.freeze(disk)
+    }
+    return format
+  }()
+}
+
+/// Reads the records of a migrated store.
+struct StoredRecords {
+  let path: String
+  let sink: any RecordSink
+
+  static let sql = """
+    SELECT r.kind, r.key, r.scope, r.line, r.offset, r.content_hash,
+      coalesce(r.payload, o.payload)
+    FROM records AS r
+    LEFT JOIN objects AS o ON r.payload IS NULL AND o.hash = lower(hex(r.content_hash))
+    ORDER BY r.id
+    """
+
+  private func note(_ code: Finding.Code, _ message: String, record: String? = nil) {
+    sink.note(Finding(.error, code, message, path: path, record: record))
+  }
+
+  func read(_ tree: any StoreTree) throws {
+    do {
+      let reading = try DatabaseReading(tree, inPlace: true)
+      _ = try StoreDatabase.steps(reading.connection)
+      try readRecords(reading.connection)
+      for problem in try StoreDatabase.problems(reading.connection) {
+        note(.integrityCheck, problem)
+      }
+    } catch let error as DatabaseError where error.code == .damaged || error.code == .sql {
+      note(.unreadable, error.message)
+    }
+  }
+
+  private func readRecords(_ connection: borrowing Connection) throws {
+    let statement = try Statement(Self.sql, on: connection)
+    var record = Record()
+    var count = 0
+    while try statement.step() {
+      try Interruption.check()
+      count += 1
+      let kind = statement.text(0)
+      guard let known = RecordKind(rawValue: kind) else {
+        note(.unreadable, "record \(count) is of an unknown kind, \(kind)")
+        continue
+      }
+      record.kind = known
+      record.scope = statement.kind(2) == .null ? [] : statement.bytes(2)
+      record.place = RecordPlace(
+        file: 0, offset: statement.integer(4), length: 0, line: statement.integer(3))
+      record.documentID = nil
+      if known == .document, record.scope.isEmpty {
+        let key = statement.bytes(1)
+        if key != Array("line \(record.place.line)".utf8) { record.documentID = key }
+      }
+      guard try parse(statement, &record, count) else { continue }
+      try sink.take(&record)
+    }
+  }
+
+  /// Takes the payload, if it is JSON and has the hash that stands beside it.
+  private func parse(
+    _ statement: borrowing Statement, _ record: inout Record, _ count: Int
+  ) throws -> Bool {
+    let stored = statement.bytes(5)
+    var actual: Hash256?
+    var reason: JSONError?
+    statement.withBytes(6) { bytes in
+      actual = Hash256(of: bytes)
+      do throws(JSONError) { try record.text.parse(bytes) } catch { reason = error }
+    }
+    if let reason {
+      note(.unreadable, "record \(count) is no JSON: \(reason.reason.rawValue)")
+      return false
+    }
+    record.place.length = record.text.bytes.count
+    if let actual, actual.bytes != stored {
+      note(
+        .hashMismatch, "its content has the hash \(actual.hex), not the one beside it",
+        record: record.label)
+    }
+    return true
+  }
+}
+
+extension Hash256 {
+  /// The 32 bytes.
+  var bytes: [UInt8] {
+    [a, b, c, d].flatMap { word in
+      stride(from: 56, through: 0, by: -8).map { UInt8(truncatingIfNeeded: word >> UInt64($0)) }
+    }
+  }
+}

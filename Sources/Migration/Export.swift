@@ -1,0 +1,263 @@
+import Database
+import Disk
+import LosslessJSON
+import Records
+import Snapshot
+import Stores
+import SystemPackage
+
+/// What was asked of `export`.
+package struct ExportRequest: Sendable {
+  package var source: FilePath
+  package var target: FilePath
+  /// A kind of store, `contexts`, or `csv`; nil: the kind that the store had.
+  package var form: String?
+  /// Which store of a database, where it holds several.
+  package var store: String?
+  package var kind: String?
+  package var options = ReadOptions()
+  package var replaces = false
+  /// Unix seconds.
+  package var time: Int
+
+  package init(source: FilePath, target: FilePath, time: Int) {
+    self.source = source
+    self.target = target
+    self.time = time
+  }
+}
+
+/// What `export` is going to do; `--dry-run` shows it.
+package struct ExportPlan {
+  package enum Way: Sendable {
+    /// The store's own files, byte for byte.
+    case files(StoredStore)
+    /// Its records, as another kind of store.
+    case records(StoreForm)
+    /// The compact bytes of each record on a line.
+    case lines
+    /// A table a file, for people.
+    case tables
+  }
+
+  package let request: ExportRequest
+  package let source: OpenedStore
+  package let way: Way
+  /// As in `--as`.
+  package let form: String
+  /// Absolute.
+  package let target: FilePath
+  package let undo: FilePath?
+
+  package static let tablesForm = "csv"
+
+  /// Looks at everything and writes nothing.
+  package init(_ request: ExportRequest, formats: [StoreFormat]) throws {
+    self.request = request
+    source = try OpenedStore(opening: request.source, formats: formats, kind: request.kind)
+    target = Disk.absolute(request.target)
+    let isDatabase = source.format.name == StoreFormat.sqlite.name
+    var stores: [StoredStore] = []
+    if isDatabase {
+      stores = try DatabaseReading(source.tree, inPlace: true).use { try StoredStore.all(in: $0) }
+    }
+    if let name = request.store {
+      stores = stores.filter { $0.name == name }
+      guard !stores.isEmpty else {
+        throw MigrationError(
+          .notFound, "holds no store called \(name)", path: request.source.string,
+          hint: "holdfast query lists them: SELECT name, kind FROM stores")
+      }
+    }
+    let own = stores.count == 1 ? stores[0] : nil
+    if stores.count > 1, request.form == nil {
+      throw MigrationError(
+        .usage, "holds \(stores.count) stores", path: request.source.string,
+        hint: "say with --store which one, or with --as what to make of them all: "
+          + stores.map(\.name).joined(separator: ", "))
+    }
+    let form = request.form ?? own?.kind ?? source.format.name
+    self.form = form
+    if form == Self.tablesForm {
+      guard isDatabase else {
+        throw MigrationError(
+          .usage, "is no database, and only those have tables", path: request.source.string,
+          hint: "put it into one first, with holdfast migrate")
+      }
+      way = .tables
+    } else if let own, own.kind == form, form != StoreFormat.runHistory.name {
+      way = .files(own)
+    } else if form == StoreFormat.jsonLines.name {
+      way = .lines
+    } else {
+      way = .records(try formats.form(form))
+    }
+    guard try FileFacts(at: target, following: false) != nil else {
+      undo = nil
+      return
+    }
+    guard request.replaces else {
+      throw MigrationError(
+        .exists, "is there already", path: target.string,
+        hint: "choose another name, or keep what is there as an undo copy with --replace")
+    }
+    undo = try MigrationPlan.undoPath(target, request.time)
+  }
+}
+
+/// What `export` came to.
+package struct ExportResult: Sendable {
+  /// Absolute.
+  package var root: FilePath
+  package var files: [FilePath]
+  /// Nil for tables, which hold a part of each record.
+  package var digest: Hash256?
+  package var records: Int
+  /// Whether the files are those that were migrated, byte for byte.
+  package var isIdentical: Bool
+  package var undo: FilePath?
+}
+
+extension ExportPlan {
+  /// Stages the files beside the target, proves them, and puts them in place.
+  package func run() throws -> ExportResult {
+    try Disk.makeDirectory(target.removingLastComponent())
+    try Leftovers.clear(beside: target)
+    let staging = Disk.temporaryPath(for: target)
+    do {
+      try Disk.makeDirectory(staging)
+      var (result, root) = try stage(in: staging)
+      try Disk.syncDirectory(staging)
+      if let undo { try Disk.rename(target, to: undo, replacing: false) }
+      do { try Disk.rename(root, to: target, replacing: false) } catch {
+        if let undo { try? Disk.rename(undo, to: target, replacing: false) }
+        throw error
+      }
+      try Disk.syncDirectory(of: target)
+      try Disk.remove(staging)
+      result.root = target
+      result.undo = undo
+      return result
+    } catch {
+      try? Disk.remove(staging)
+      throw error
+    }
+  }
+
+  private func stage(in staging: FilePath) throws -> (ExportResult, FilePath) {
+    switch way {
+    case .files(let store): return try stageFiles(store, staging)
+    case .records(let form): return try stageRecords(form, staging)
+    case .lines: return try stageLines(staging)
+    case .tables: return try stageTables(staging)
+    }
+  }
+
+  private func stageFiles(_ store: StoredStore, _ staging: FilePath) throws -> (
+    ExportResult, FilePath
+  ) {
+    let names = try DatabaseReading(source.tree, inPlace: true).use {
+      try StoredFiles(store: store, directory: staging).write($0)
+    }
+    let root =
+      store.isSingleFile ? names.first.map { staging.pushing($0) } ?? staging : staging
+    let options = ReadOptions(idField: store.idField.flatMap(JSONPointer.init))
+    let formats = StoreFormat.databaseFormats + StoreFormat.fileFormats
+    let survey = try Survey.read(
+      DiskTree(root), as: formats.named(store.kind), options: options, rules: false)
+    guard survey.digest().hex == store.digest else {
+      throw MigrationError(
+        .verificationFailed, "what was written does not have the digest of the store",
+        path: source.path.string, hint: "nothing was written; check the disk and run it again")
+    }
+    return (
+      ExportResult(
+        root: target, files: names, digest: survey.digest(), records: survey.total,
+        isIdentical: true), root
+    )
+  }
+
+  private func stageRecords(_ form: StoreForm, _ staging: FilePath) throws -> (
+    ExportResult, FilePath
+  ) {
+    var copy = StoreCopy(source.tree, as: source.format)
+    copy.options = request.options
+    copy.form = form
+    copy.time = request.time
+    if let store = request.store, source.format.name == StoreFormat.sqlite.name {
+      throw MigrationError(
+        .usage, "--store \(store) goes with the kind that it had", path: source.path.string,
+        hint: "leave --as out, or --store")
+    }
+    guard let made = try copy.run(into: staging) else {
+      throw MigrationError(.refused, "holds no records", path: source.path.string)
+    }
+    let result = ExportResult(
+      root: target, files: made.store.files, digest: made.digest, records: made.total,
+      isIdentical: false)
+    return (result, made.store.root)
+  }
+
+  private func stageLines(_ staging: FilePath) throws -> (ExportResult, FilePath) {
+    let root = staging.appending("records.jsonl")
+    let output = try StagedFile(root)
+    var lines = ByteBuffer()
+    let survey = Survey(rules: false)
+    survey.onRecord = { record, _ in
+      record.text.appendCompact(to: &lines)
+      lines.append(0x0A)
+      if lines.count > 256 << 10 {
+        let bytes = lines
+        try output.write(bytes.span)
+        lines.removeAll()
+      }
+    }
+    try source.format.read(source.tree, request.options, survey)
+    try survey.finish()
+    let bytes = lines
+    try output.write(bytes.span)
+    try output.close()
+    if let first = survey.log.findings.first(where: { $0.severity == .error }) {
+      throw MigrationError(
+        .refused, first.message, path: first.path, line: first.line, offset: first.offset,
+        hint: "nothing was written; salvage it first", findings: survey.log.findings)
+    }
+    let result = ExportResult(
+      root: target, files: [FilePath("records.jsonl")], digest: survey.digest(),
+      records: survey.total, isIdentical: false)
+    return (result, root)
+  }
+
+  private func stageTables(_ staging: FilePath) throws -> (ExportResult, FilePath) {
+    var names: [FilePath] = []
+    var count = 0
+    try DatabaseReading(source.tree, inPlace: true).use { connection in
+      count = try StoreDatabase.number("SELECT count(*) FROM records", connection)
+      for table in DataTable.allCases where table != .records && table != .texts {
+        let isThere = try Statement("SELECT 1 FROM \(table) LIMIT 1", on: connection)
+        guard try isThere.step() else { continue }
+        let rows = try Statement("SELECT * FROM \(table)", on: connection)
+        let name = FilePath("\(table).csv")
+        let output = try StagedFile(staging.pushing(name))
+        var text = ByteBuffer()
+        CSVRows.appendHeader(rows, to: &text)
+        while try rows.step() {
+          CSVRows.append(rows, to: &text)
+          if text.count > 256 << 10 {
+            let bytes = text
+            try output.write(bytes.span)
+            text.removeAll()
+          }
+        }
+        let bytes = text
+        try output.write(bytes.span)
+        try output.close()
+        names.append(name)
+      }
+    }
+    return (
+      ExportResult(root: target, files: names, digest: nil, records: count, isIdentical: false),
+      staging
+    )
+  }
+}

@@ -1,0 +1,20 @@
+-- What people look up: ids, types, states, parents and times.
+CREATE INDEX idx_records_key ON records (key, kind);
+CREATE INDEX idx_objects_stored_at ON objects (stored_at);
+CREATE INDEX idx_intents_intent_id ON intents (intent_id);
+CREATE INDEX idx_intents_status ON intents (status, priority);
+CREATE INDEX idx_intents_parent_intent ON intents (parent_intent);
+CREATE INDEX idx_intents_updated_at ON intents (updated_at);
+CREATE INDEX idx_edges_from_intent ON edges (from_intent, edge_type);
+CREATE INDEX idx_edges_to_intent ON edges (to_intent, edge_type);
+CREATE INDEX idx_entities_entity_type ON entities (entity_type);
+CREATE INDEX idx_entities_chart_id ON entities (chart_id) WHERE chart_id IS NOT NULL;
+CREATE INDEX idx_entities_updated_at ON entities (updated_at) WHERE updated_at IS NOT NULL;
+CREATE INDEX idx_relations_from_entity ON relations (from_entity, relation_type);
+CREATE INDEX idx_relations_to_entity ON relations (to_entity, relation_type);
+CREATE INDEX idx_actions_plan_id ON actions (plan_id);
+CREATE INDEX idx_actions_intent_id ON actions (intent_id);
+CREATE INDEX idx_runs_created_at ON runs (created_at DESC);
+CREATE INDEX idx_runs_plan_id ON runs (plan_id);
+CREATE INDEX idx_tasks_completed ON tasks (completed, updated_at);
+CREATE INDEX idx_projects_user_id ON projects (user_id);
