@@ -171,7 +171,8 @@ extension BackupPlan {
         let disk = try DiskTree(store, include: Self.include(request.contexts))
         let tree = try format.freeze?(disk) ?? disk
         let writer = try SnapshotWriter(
-          tree, source: store, as: format, settings: settings, spillingTo: repository.path, progress: progress)
+          tree, source: store, as: format, settings: settings, spillingTo: repository.path,
+          progress: progress)
         guard writer.survey.log.counts[.tornTail] != nil else { return writer }
         // A writer may have been in the middle of a line: it will have gone on a moment later.
         Clock.sleep(seconds: 0.3)

@@ -19,7 +19,8 @@ struct ExportCommand: Verb {
       \(ExitStatus.help([.notFound, .verificationFailed, .refused, .notWritable]))
       """)
 
-  @Argument(help: "A database that migrate wrote, or any other store or backup.", completion: .file())
+  @Argument(
+    help: "A database that migrate wrote, or any other store or backup.", completion: .file())
   var source: String
 
   @Option(

@@ -142,7 +142,9 @@ struct MigrateCommand: Verb {
       return
     }
     console.result("would migrate to \(plan.target)")
-    for source in plan.sources { console.result("  store   \(source.path) (\(source.format.name))") }
+    for source in plan.sources {
+      console.result("  store   \(source.path) (\(source.format.name))")
+    }
     console.result("  files   \(grouped(plan.fileCount)), \(humanBytes(plan.byteCount))")
     console.result("  size    about \(humanBytes(plan.estimatedSize))")
     if let undo = plan.undo { console.result("  undo    \(undo)") }

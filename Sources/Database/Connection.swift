@@ -99,6 +99,8 @@ package struct Connection: ~Copyable {
         Clock.sleep(seconds: count < 100 ? 0.0002 : 0.001)
         return 1
       }, nil)
+    sqlite3_progress_handler(handle, 20_000, { _ in Interruption.signalNumber == 0 ? 0 : 1 }, nil)
+    if mode != .scratch, mode != .writable { sqlite3_limit(handle, SQLITE_LIMIT_ATTACHED, 0) }
     // What a schema says is data, and not to be trusted with functions of ours.
     _ = holdfast_configure(handle, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
     _ = holdfast_configure(handle, SQLITE_DBCONFIG_DEFENSIVE, mode == .scratch || isLenient ? 0 : 1)

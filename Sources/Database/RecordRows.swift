@@ -34,7 +34,11 @@ package struct RecordRows {
     scratch.removeAll()
     record.appendID(to: &scratch)
     readable(&out)
-    if record.scope.isEmpty { RowBuffer.null(&out) } else { RowBuffer.text(record.scope.span, &out) }
+    if record.scope.isEmpty {
+      RowBuffer.null(&out)
+    } else {
+      RowBuffer.text(record.scope.span, &out)
+    }
     if record.place.line > 0 {
       RowBuffer.integer(record.place.line, &out)
     } else {

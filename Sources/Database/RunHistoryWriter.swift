@@ -74,7 +74,9 @@ final class RunTable {
     connection = try Connection(Disk.absolute(path), .scratch)
     let names = columns.map { String(decoding: $0, as: UTF8.self) }
     let definitions = names.map { name in
-      let quoted = "\"" + name.split(separator: "\"", omittingEmptySubsequences: false)
+      let quoted =
+        "\""
+        + name.split(separator: "\"", omittingEmptySubsequences: false)
         .joined(separator: "\"\"") + "\""
       let type = Self.known.first { $0.name == name }?.type
       return type.map { "\(name) \($0)" } ?? quoted

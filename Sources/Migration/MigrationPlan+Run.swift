@@ -25,7 +25,8 @@ package struct MigrationResult: Sendable {
 extension MigrationPlan {
   /// Writes the database beside its target, proves it, and gives it its name. On any failure the
   /// target is as it was.
-  package func run(progress: @escaping (_ bytes: Int) -> Void = { _ in }) throws -> MigrationResult {
+  package func run(progress: @escaping (_ bytes: Int) -> Void = { _ in }) throws -> MigrationResult
+  {
     if isUnchanged { return try unchanged() }
     try Disk.makeDirectory(target.removingLastComponent())
     try Leftovers.clear(beside: target)
@@ -113,7 +114,8 @@ extension MigrationPlan {
     guard let first, !request.skipsDamaged else { return }
     let label = first.record.map { "\($0) " } ?? ""
     throw MigrationError(
-      .refused, "\(label)\(first.message)\(survey.log.errors > 1 ? " (and \(survey.log.errors - 1) more errors)" : "")",
+      .refused,
+      "\(label)\(first.message)\(survey.log.errors > 1 ? " (and \(survey.log.errors - 1) more errors)" : "")",
       path: first.path ?? source.path.string, line: first.line, offset: first.offset,
       hint: "nothing was written; salvage it first, or leave out what is damaged with"
         + " --skip-damaged", findings: survey.log.findings)

@@ -22,6 +22,9 @@ struct ExampleTests {
     ("verify", "verify backups"),
     ("restore", "restore backups --to out"),
     ("diff", "diff stores/memory.jsonl stores/events.jsonl"),
+    ("migrate", "migrate stores/memory.jsonl --to memory.db"),
+    ("export", "export stores/memory.jsonl --as jsonl --to again.jsonl"),
+    ("search", "search stores/memory.jsonl the"),
   ])
   func membersOfTheJSONAreThese(_ verb: String, _ command: String) throws {
     let blocks = try Markdown("docs/cli.md").blocks("json").filter {

@@ -1,0 +1,226 @@
+import Glibc
+import Testing
+
+/// Stores in SQLite and back: the same bytes each time, and nothing changed.
+@Suite(.scratch) struct MigrateTests {
+  /// Migrated in two places, with different names around, locales and masks: one database; and
+  /// files that come out as they were.
+  @Test(arguments: SampleStore.allCases)
+  func thereAndBack(_ sample: SampleStore) throws {
+    let scratch = try Scratch.here()
+    let store = try sample.make(in: scratch)
+    let name = try #require(store.path.split(separator: "/").last.map(String.init))
+    let before = try scratch.listing(store.root)
+    let first = scratch.file("first.db")
+    let result = try scratch.json("migrate", store.path, "--to", first)
+    #expect(result["integrity"]?.text == "ok")
+    #expect(result["records"]?.integer == sample.recordCount)
+    #expect(try scratch.listing(store.root) == before, "the source was touched")
+
+    try scratch.directory("else")
+    try scratch.tool("cp", "-r", store.path, scratch.file("else/\(name)"))
+    var setting = Child.Setting(directory: scratch.file("else"))
+    setting.umask = "077"
+    setting.environment = ["TZ": "Asia/Tokyo", "LC_ALL": "C", "SOURCE_DATE_EPOCH": "1"]
+    try scratch.holdfast(exit: 0, "migrate", name, "--to", "second.db", "-q", with: setting)
+    try scratch.tool("cmp", first, scratch.file("else/second.db"))
+
+    try scratch.holdfast(exit: 0, "export", first, "--to", scratch.file("out"), "-q")
+    try scratch.tool(
+      "diff", "-r", "-x", ".backup", "-x", ".recovery", store.path, scratch.file("out"))
+    let digests = try Set([store.path, first, scratch.file("out")].map { try scratch.digest($0) })
+    #expect(digests.count == 1)
+    #expect(result["digest"]?.text.map { digests.contains($0) } == true)
+
+    // The same again is nothing to do.
+    let again = try scratch.json("migrate", store.path, "--to", first)
+    #expect(again["unchanged"] == .word("true"))
+    #expect(again["sha256"] == result["sha256"])
+    try scratch.tool("cmp", first, scratch.file("else/second.db"))
+  }
+
+  /// A database is a store: backed up, verified, restored, compared and migrated from a backup.
+  @Test(arguments: SampleStore.allCases)
+  func aDatabaseIsAStore(_ sample: SampleStore) throws {
+    let scratch = try Scratch.here()
+    let store = try sample.make(in: scratch)
+    let database = scratch.file("store.db")
+    try scratch.holdfast(exit: 0, "migrate", store.path, "--to", database, "-q")
+    try scratch.holdfast(exit: 0, "diff", store.path, database)
+    let archive = try scratch.backUp(database, to: scratch.file("repo"))
+    try scratch.holdfast(exit: 0, "verify", archive)
+    try scratch.holdfast(exit: 0, "restore", archive, "--to", scratch.file("out"), "-q")
+    try scratch.tool("cmp", database, scratch.file("out/store.db"))
+    // From a backup of the store itself, the same database.
+    let own = try scratch.backUp(store.path, to: scratch.file("own"))
+    try scratch.holdfast(exit: 0, "migrate", own, "--to", scratch.file("b.db"), "-q")
+    try scratch.holdfast(exit: 0, "diff", database, scratch.file("b.db"))
+  }
+
+  /// Another program opens it, and each documented question has an answer.
+  @Test func documentedQuestions() throws {
+    let scratch = try Scratch.here()
+    let stores = try [SampleStore.contexts, .snapshot11].map { try $0.make(in: scratch).path }
+    let database = scratch.file("store.db")
+    try scratch.holdfast(exit: 0, "migrate", stores[0], stores[1], "--to", database, "-q")
+    let root = #filePath.dropLast("Tests/CommandLineTests/MigrateTests.swift".count)
+    let text = try TestFile.read("\(root)docs/stores.md")
+    let block = try #require(
+      String(decoding: text, as: UTF8.self).split(separator: "```sql\n").last)
+    let questions = block.prefix { $0 != "`" }.split(separator: "\n").map(String.init)
+    #expect(questions.count == 10)
+    for question in questions {
+      let rows = try scratch.python(
+        "import sqlite3, sys, json\ndb = sqlite3.connect(sys.argv[1])\n"
+          + "print(json.dumps(len(db.execute(sys.argv[2]).fetchall())))", database, question)
+      let ours = try scratch.json("query", database, question)
+      #expect(ours["count"]?.integer.map(String.init) == rows.lines.first, "\(question)")
+    }
+    let counts = try scratch.json("query", database, questions[0])
+    #expect(counts["rows"]?.elements.isEmpty == false)
+  }
+
+  @Test func queriesOnlyRead() throws {
+    let scratch = try Scratch.here()
+    let store = try SampleStore.contexts.make(in: scratch)
+    let database = scratch.file("store.db")
+    try scratch.holdfast(exit: 0, "migrate", store.path, "--to", database, "-q")
+    let before = try TestFile.read(database)
+    for sql in [
+      "DELETE FROM records", "PRAGMA user_version=9", "SELECT 1; DROP TABLE records", "nonsense",
+      "VACUUM INTO '\(scratch.file("stolen.db"))'", "ATTACH '\(scratch.file("new.db"))' AS n", "",
+    ] {
+      let outcome = try scratch.holdfast("query", database, sql)
+      #expect(outcome.status == 64 || outcome.status == 15, "\(outcome)")
+    }
+    #expect(try TestFile.read(database) == before)
+    #expect(
+      access(scratch.file("stolen.db"), F_OK) != 0 && access(scratch.file("new.db"), F_OK) != 0)
+    let csv = try scratch.holdfast(
+      exit: 0, "query", database, "SELECT 1 AS a, 'x,\"y' AS b, NULL AS c", "--format", "csv")
+    #expect(csv.text == "a,b,c\n1,\"x,\"\"y\",\n")
+    let lines = try scratch.holdfast(
+      exit: 0, "query", database, "SELECT 1.5 AS a UNION SELECT 2.0", "--format", "jsonl")
+    #expect(lines.text == "{\"a\":1.5}\n{\"a\":2.0}\n")
+  }
+
+  /// Damage stops a migration, or is left out and listed; what is there is never lost.
+  @Test func damageAndReplacement() throws {
+    let scratch = try Scratch.here()
+    let good =
+      "{\"type\":\"entity\",\"name\":\"A\",\"entityType\":\"t\",\"observations\":[\"one\"]}\n"
+    let store = try scratch.write(good + "{\"type\":\"ent\n", to: "m.jsonl")
+    let database = scratch.file("m.db")
+    let refused = try scratch.json(exit: 13, "migrate", store, "--to", database)
+    #expect(refused["error"]?["line"]?.integer == 2)
+    #expect(access(database, F_OK) != 0)
+    try scratch.holdfast(exit: 3, "migrate", store, "--to", database, "--skip-damaged", "-q")
+    // What is no record lies between the records, and comes out again.
+    try scratch.holdfast(exit: 0, "export", database, "--to", scratch.file("again"), "-q")
+    try scratch.tool("cmp", store, scratch.file("again"))
+    let first = try TestFile.read(database)
+    try scratch.write(good, to: "m.jsonl")
+    try scratch.holdfast(exit: 1, "migrate", store, "--to", database, "-q")
+    #expect(try TestFile.read(database) == first)
+    let replaced = try scratch.json("migrate", store, "--to", database, "--replace")
+    let undo = try #require(replaced["undo"]?.text)
+    #expect(try TestFile.read(undo) == first)
+    let names = try scratch.run(["ls", "-A", scratch.path]).lines
+    #expect(!names.contains { $0.hasPrefix(".holdfast") }, "\(names)")
+  }
+
+  /// Killed at any time, a migration leaves nothing under its name, and the next one the same.
+  @Test func killedAtAnyTime() throws {
+    let scratch = try Scratch.here()
+    var text = ""
+    for number in 0..<4000 {
+      text +=
+        "{\"type\":\"entity\",\"name\":\"n\(number)\",\"entityType\":\"t\",\"observations\":[\"word \(number)\"]}\n"
+    }
+    let store = try scratch.write(text, to: "m.jsonl")
+    let database = scratch.file("m.db")
+    try scratch.holdfast(exit: 0, "migrate", store, "--to", scratch.file("whole.db"), "-q")
+    for delay in [2_000, 20_000, 60_000, 120_000, 200_000] as [UInt32] {
+      let child = try scratch.start([Binary.path, "migrate", store, "--to", database, "-q"])
+      usleep(delay)
+      child.signal(SIGKILL)
+      let outcome = try child.wait()
+      if outcome.status == 0 {
+        try scratch.tool("cmp", database, scratch.file("whole.db"))
+        try scratch.tool("rm", database)
+      } else if access(database, F_OK) == 0 {
+        try scratch.tool("cmp", database, scratch.file("whole.db"))
+        try scratch.tool("rm", database)
+      }
+    }
+    try scratch.holdfast(exit: 0, "migrate", store, "--to", database, "-q")
+    try scratch.tool("cmp", database, scratch.file("whole.db"))
+    let names = try scratch.run(["ls", "-A", scratch.path]).lines
+    #expect(!names.contains { $0.hasPrefix(".holdfast") }, "\(names)")
+  }
+
+  /// An older database is upgraded on a copy; a newer or a foreign one is refused.
+  @Test func versions() throws {
+    let scratch = try Scratch.here()
+    let store = try SampleStore.snapshot11.make(in: scratch)
+    let database = scratch.file("store.db")
+    try scratch.holdfast(exit: 0, "migrate", store.path, "--to", database, "-q")
+    let whole = try scratch.digest(database)
+    try scratch.python(
+      """
+      import sqlite3, sys
+      db = sqlite3.connect(sys.argv[1], isolation_level=None)
+      for kind in ("table", "view", "index"):
+          for (name,) in db.execute("SELECT name FROM sqlite_schema WHERE type = ? AND "
+            "(name IN ('search') OR type = 'view' OR name GLOB 'idx_*')", (kind,)).fetchall():
+              db.execute("DROP %s %s" % (kind, name))
+      db.execute("DELETE FROM migrations WHERE number > 1")
+      db.execute("PRAGMA user_version=1")
+      """, database)
+    let old = try scratch.json("migrate", "--status", "--to", database)
+    #expect(old["version"]?.integer == 1)
+    #expect(try scratch.digest(database) == whole)
+    let upgraded = try scratch.json("migrate", "--upgrade", "--to", database)
+    #expect(upgraded["version"]?.integer == 4)
+    let undo = try #require(upgraded["undo"]?.text)
+    #expect(try scratch.digest(undo) == whole && scratch.digest(database) == whole)
+    #expect(try scratch.json("query", database, "SELECT * FROM open_intents")["count"] != nil)
+    try scratch.python(
+      "import sqlite3, sys\nsqlite3.connect(sys.argv[1]).execute('PRAGMA user_version=99')",
+      database)
+    let newer = try scratch.json(exit: 13, "migrate", "--status", "--to", database)
+    let message = newer["error"]?["message"]?.text ?? ""
+    #expect(message.contains("99") && message.contains("4"))
+    try scratch.tool("sqlite3", scratch.file("other.db"), "CREATE TABLE t(a)")
+    try scratch.holdfast(exit: 13, "migrate", "--status", "--to", scratch.file("other.db"))
+    try scratch.holdfast(exit: 13, "inspect", scratch.file("other.db"))
+  }
+
+  /// In a database by its index, in a store by reading it: the same records.
+  @Test func search() throws {
+    let scratch = try Scratch.here()
+    let store = try scratch.write(
+      """
+      {"type":"entity","name":"Ada","entityType":"person","observations":["likes the Bird feeder"]}
+      {"type":"entity","name":"Bo","entityType":"person","observations":["a feeder of birds","naïve"]}
+      {"type":"relation","from":"Ada","to":"Bo","relationType":"knows"}
+
+      """, to: "m.jsonl")
+    let database = scratch.file("m.db")
+    try scratch.holdfast(exit: 0, "migrate", store, "--to", database, "-q")
+    for place in [store, database] {
+      func found(_ words: String...) throws -> Set<String> {
+        let outcome = try scratch.run([Binary.path, "search", place] + words + ["--json"])
+        let hits = try JSONValue(parsing: outcome.output)["hits"]?.elements ?? []
+        return Set(hits.compactMap { $0["record"]?.text })
+      }
+      #expect(try found("FEEDER") == ["entity:Ada", "entity:Bo"])
+      #expect(try found("feeder", "bird") == ["entity:Ada"])
+      #expect(try found("naïve") == ["entity:Bo"])
+      #expect(try found("fee") == [])
+      #expect(try found("feeder", "--limit", "1").count == 1)
+      #expect(try found("feeder", "--kind", "relation") == [])
+      #expect(try found("\"OR NOT (") == [])
+    }
+  }
+}
