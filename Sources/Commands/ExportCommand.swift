@@ -36,7 +36,8 @@ struct ExportCommand: Verb {
 
   @Option(
     name: .long,
-    help: ArgumentHelp("Which store of a database that holds several.", valueName: "name"))
+    help: ArgumentHelp(
+      "Which store of a database that holds several, by name or number.", valueName: "name"))
   var store: String?
 
   @Flag(name: .long, help: "Keep what is at the target as an undo copy, and take its place.")

@@ -18,7 +18,7 @@ struct QueryCommand: Verb {
       \(ExitStatus.help([.notFound, .locked, .refused]))
       """)
 
-  @Argument(help: "A database that migrate wrote.", completion: .file())
+  @Argument(help: "A database that migrate wrote, or a run history.", completion: .file())
   var database: String
 
   @Argument(help: "One statement of SQL.")

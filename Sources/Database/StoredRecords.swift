@@ -6,7 +6,10 @@ import SystemPackage
 
 extension StoreFormat {
   /// A database that `migrate` wrote.
-  package static let sqlite: StoreFormat = {
+  package static let sqlite = sqlite(store: nil)
+
+  /// The same, or only one of its stores, by number.
+  package static func sqlite(store: Int?) -> StoreFormat {
     var format = StoreFormat(
       name: "sqlite",
       summary: "a store that holdfast migrate has put into SQLite",
@@ -22,7 +25,7 @@ extension StoreFormat {
       },
       read: { tree, _, sink in
         for index in tree.files.indices where !tree.files[index].isDirectory {
-          try StoredRecords(path: tree.displayPath(index), sink: sink).read(tree)
+          try StoredRecords(path: tree.displayPath(index), store: store, sink: sink).read(tree)
         }
       })
     format.freeze = { disk in
@@ -30,12 +33,14 @@ extension StoreFormat {
         ? disk : try FrozenDatabase.freeze(disk)
     }
     return format
-  }()
+  }
 }
 
 /// Reads the records of a migrated store.
 struct StoredRecords {
   let path: String
+  /// The number of the only store that is wanted; nil for all.
+  let store: Int?
   let sink: any RecordSink
 
   static let sql = """
@@ -43,6 +48,7 @@ struct StoredRecords {
       coalesce(r.payload, o.payload)
     FROM records AS r
     LEFT JOIN objects AS o ON r.payload IS NULL AND o.hash = lower(hex(r.content_hash))
+    WHERE ?1 IS NULL OR r.file IN (SELECT id FROM files WHERE store = ?1)
     ORDER BY r.id
     """
 
@@ -65,6 +71,7 @@ struct StoredRecords {
 
   private func readRecords(_ connection: borrowing Connection) throws {
     let statement = try Statement(Self.sql, on: connection)
+    if let store { statement.bind(1, store) }
     var record = Record()
     var count = 0
     while try statement.step() {

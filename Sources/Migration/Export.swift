@@ -12,7 +12,7 @@ package struct ExportRequest: Sendable {
   package var target: FilePath
   /// A kind of store, `contexts`, or `csv`; nil: the kind that the store had.
   package var form: String?
-  /// Which store of a database, where it holds several.
+  /// Which store of a database, by name or number, where it holds several.
   package var store: String?
   package var kind: String?
   package var options = ReadOptions()
@@ -42,6 +42,8 @@ package struct ExportPlan {
 
   package let request: ExportRequest
   package let source: OpenedStore
+  /// Reads the records that are wanted.
+  private let format: StoreFormat
   package let way: Way
   /// As in `--as`.
   package let form: String
@@ -62,19 +64,20 @@ package struct ExportPlan {
       stores = try DatabaseReading(source.tree, inPlace: true).use { try StoredStore.all(in: $0) }
     }
     if let name = request.store {
-      stores = stores.filter { $0.name == name }
+      stores = stores.filter { $0.name == name || String($0.number) == name }
       guard !stores.isEmpty else {
         throw MigrationError(
           .notFound, "holds no store called \(name)", path: request.source.string,
-          hint: "holdfast query lists them: SELECT name, kind FROM stores")
+          hint: "holdfast query lists them: SELECT id, name, kind FROM stores")
       }
     }
     let own = stores.count == 1 ? stores[0] : nil
-    if stores.count > 1, request.form == nil {
+    format = request.store == nil ? source.format : .sqlite(store: own?.number)
+    if stores.count > 1, request.form == nil || request.store != nil {
       throw MigrationError(
         .usage, "holds \(stores.count) stores", path: request.source.string,
         hint: "say with --store which one, or with --as what to make of them all: "
-          + stores.map(\.name).joined(separator: ", "))
+          + stores.map { "\($0.number) (\($0.name))" }.joined(separator: ", "))
     }
     let form = request.form ?? own?.kind ?? source.format.name
     self.form = form
@@ -85,7 +88,9 @@ package struct ExportPlan {
           hint: "put it into one first, with holdfast migrate")
       }
       way = .tables
-    } else if let own, own.kind == form, form != StoreFormat.runHistory.name {
+    } else if let own, own.kind == form, form != StoreFormat.runHistory.name,
+      form != StoreFormat.sqlite.name
+    {
       way = .files(own)
     } else if form == StoreFormat.jsonLines.name {
       way = .lines
@@ -180,15 +185,10 @@ extension ExportPlan {
   private func stageRecords(_ form: StoreForm, _ staging: FilePath) throws -> (
     ExportResult, FilePath
   ) {
-    var copy = StoreCopy(source.tree, as: source.format)
+    var copy = StoreCopy(source.tree, as: format)
     copy.options = request.options
     copy.form = form
     copy.time = request.time
-    if let store = request.store, source.format.name == StoreFormat.sqlite.name {
-      throw MigrationError(
-        .usage, "--store \(store) goes with the kind that it had", path: source.path.string,
-        hint: "leave --as out, or --store")
-    }
     guard let made = try copy.run(into: staging) else {
       throw MigrationError(.refused, "holds no records", path: source.path.string)
     }
@@ -212,7 +212,7 @@ extension ExportPlan {
         lines.removeAll()
       }
     }
-    try source.format.read(source.tree, request.options, survey)
+    try format.read(source.tree, request.options, survey)
     try survey.finish()
     let bytes = lines
     try output.write(bytes.span)

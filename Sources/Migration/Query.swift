@@ -6,7 +6,7 @@ import Snapshot
 import Stores
 import SystemPackage
 
-/// One question to a database, which cannot change it.
+/// One question to a migrated database or a run history, which cannot change it.
 package enum Query {
   /// Runs one statement; `body` sees it after each step to a row, first of all before any.
   /// Throws `usage` for a statement that would write.
@@ -19,13 +19,13 @@ package enum Query {
         hint: "check the path of the database")
     }
     let tree = try DiskTree(path)
-    guard tree.isSingleFile, try StoreFormat.sqlite.recognises(tree)
-    else {
+    let isHistory = try StoreFormat.runHistory.recognises(tree)
+    guard try isHistory || StoreFormat.sqlite.recognises(tree) else {
       throw MigrationError(
         .refused, "is no database that holdfast migrate wrote", path: path.string,
         hint: "put the store into one first, with holdfast migrate")
     }
-    try DatabaseReading(tree, inPlace: true).use { connection in
+    try DatabaseReading(tree, inPlace: !isHistory).use { connection in
       let statement = try Statement(sql, on: connection)
       guard statement.isReadOnly else {
         throw MigrationError(

@@ -76,8 +76,8 @@ package struct Search {
     let survey = Survey(rules: false)
     survey.onRecord = { record, _ in
       guard hits.count < limit, kind == nil || record.kind == kind else { return }
-      let text = String(decoding: Self.text(of: record), as: UTF8.self)
-      let folded = Array(text.lowercased().utf8)
+      let text = Self.text(of: record)
+      let folded = Array(String(decoding: text, as: UTF8.self).lowercased().utf8)
       guard let first = wanted.first.flatMap({ Self.place(of: $0, in: folded) }),
         wanted.dropFirst().allSatisfy({ Self.place(of: $0, in: folded) != nil })
       else { return }
@@ -85,7 +85,9 @@ package struct Search {
       record.appendID(to: &id)
       let start = max(0, first - 40)
       let end = min(folded.count, first + 80)
-      let excerpt = String(decoding: folded[start..<end], as: UTF8.self)
+      // Some letters have another length when they are small: then small ones are shown.
+      let shown = text.count == folded.count ? text : folded
+      let excerpt = String(decoding: shown[start..<end], as: UTF8.self)
       hits.append(
         Hit(
           kind: record.kind, id: String(decoding: id.array, as: UTF8.self),
