@@ -223,4 +223,54 @@ import Testing
       #expect(try found("\"OR NOT (") == [])
     }
   }
+
+  /// Layouts that nobody planned for, and damage: the files come out as they were all the same.
+  @Test(arguments: [
+    "intact/runs.db", "memory-graph/s09-bom-crlf.jsonl", "memory-graph/s11-pretty.jsonl",
+    "memory-graph/s11-array.json", "memory-graph/s11-wrapper.json",
+    "memory-graph/s11-comments.jsonl", "memory-graph/s04-nul-hole.jsonl",
+    "memory-graph/s10-lone-surrogate.jsonl", "memory-graph/s12-bad-records.jsonl",
+    "intent-snapshot/cut.json", "intent-snapshot/flipped-byte.json",
+    "intent-snapshot/rtfs-destroyed.json", "content-archive/orphan",
+    "content-archive/object-torn", "content-archive/index-missing", "jsonl/splice.jsonl",
+  ])
+  func samplesComeOutAsTheyWere(_ sample: String) throws {
+    let scratch = try Scratch.here()
+    let root = #filePath.dropLast("Tests/CommandLineTests/MigrateTests.swift".count)
+    let store = "\(root)samples/\(sample.hasPrefix("intact") ? "" : "damaged/")\(sample)"
+    let database = scratch.file("store.db")
+    let made = try scratch.holdfast("migrate", store, "--to", database, "--skip-damaged", "-q")
+    #expect(made.status == 0 || made.status == 3, "\(made)")
+    try scratch.holdfast(exit: 0, "export", database, "--to", scratch.file("out"), "-q")
+    if sample.hasSuffix(".db") {
+      #expect(try scratch.digest(store) == scratch.digest(scratch.file("out")))
+    } else {
+      try scratch.tool("diff", "-r", "-x", ".archive_lock", store, scratch.file("out"))
+    }
+  }
+
+  /// Several stores in one database, two of them of one name: each comes out by itself.
+  @Test func severalStores() throws {
+    let scratch = try Scratch.here()
+    let lines = ["{\"a\":1}\n{\"a\":2}\n", "{\"b\": 1}\n", "{\"a\":1}\n"]
+    let stores = try lines.enumerated().map {
+      try scratch.write($1, to: "\($0 / 2)/\($0 % 2).jsonl")
+    }
+    let database = scratch.file("all.db")
+    let made = try scratch.json("migrate", stores[0], stores[1], stores[2], "--to", database)
+    #expect(made["records"]?.integer == 4)
+    for (index, store) in stores.enumerated() {
+      let target = scratch.file("out-\(index)")
+      try scratch.holdfast(
+        exit: 0, "export", database, "--store", "\(index + 1)", "--to", target, "-q")
+      try scratch.tool("cmp", store, target)
+    }
+    try scratch.holdfast(exit: 64, "export", database, "--to", scratch.file("x"), "-q")
+    try scratch.holdfast(
+      exit: 64, "export", database, "--store", "0.jsonl", "--to", scratch.file("x"), "-q")
+    try scratch.holdfast(
+      exit: 0, "export", database, "--as", "csv", "--to", scratch.file("csv"), "-q")
+    let answer = try scratch.json("migrate", stores[0], stores[1], stores[2], "--to", database)
+    #expect(answer["unchanged"] == .word("true"))
+  }
 }
