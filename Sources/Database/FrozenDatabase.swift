@@ -63,6 +63,8 @@ final class FrozenDatabase: StoreTree {
 /// A database that belongs to a tree, open for reading.
 package final class DatabaseReading {
   let connection: Connection
+  /// How it was opened.
+  let mode: Connection.Mode
   /// Keeps the bytes there.
   private let holder: AnyObject?
 
@@ -75,11 +77,14 @@ package final class DatabaseReading {
     case .live(let path) where inPlace && DatabaseSource.isQuiet(path):
       connection = try Connection(Disk.absolute(path), .source, isLenient: true)
       holder = nil
+      mode = .source
       try connection.execute("BEGIN")
     case .still(let path):
+      mode = .immutable
       connection = try Connection(path, .immutable, isLenient: true)
       holder = nil
     case .live(let path):
+      mode = .immutable
       let frozen = try FrozenDatabase.freeze(DiskTree(path))
       if case .still(let name) = try frozen.place(0) {
         connection = try Connection(name, .immutable, isLenient: true)
@@ -89,6 +94,7 @@ package final class DatabaseReading {
         holder = nil
       }
     case .stream:
+      mode = .immutable
       let spill = try SpillFile(in: SpillFile.standardDirectory)
       let stream = try tree.open(0)
       var block = ByteBuffer()

@@ -60,10 +60,12 @@ struct StoredRecords {
     do {
       let reading = try DatabaseReading(tree, inPlace: true)
       _ = try StoreDatabase.steps(reading.connection)
-      try readRecords(reading.connection)
-      for problem in try StoreDatabase.problems(reading.connection) {
-        note(.integrityCheck, problem)
-      }
+      let check = IntegrityCheck(reading.connection.path, reading.mode)
+      let read = Result { try readRecords(reading.connection) }
+      // Waited for in any case: it reads what the reading keeps there.
+      let problems = Result { try check.wait() }
+      try read.get()
+      for problem in try problems.get() { note(.integrityCheck, problem) }
     } catch let error as DatabaseError where error.code == .damaged || error.code == .sql {
       note(.unreadable, error.message)
     }
