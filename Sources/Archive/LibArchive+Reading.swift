@@ -184,5 +184,11 @@ final class LibArchiveReader {
     guard result == ARCHIVE_OK else { throw error() }
   }
 
-  private func error() -> ArchiveError { ArchiveError(.damaged, "libarchive: \(reason)") }
+  private func error() -> ArchiveError {
+    let reason = reason
+    if reason.contains("Unrecognized archive format") {
+      return ArchiveError(.notArchive, "its content is no tar file")
+    }
+    return ArchiveError(.damaged, "libarchive: \(reason)")
+  }
 }
