@@ -33,6 +33,12 @@ package final class BackupTree: StoreTree {
         $0.lexicographicallyPrecedes($1)
       }
     }
+    for (outer, inner) in zip(found, found.dropFirst())
+    where !outer.file.isDirectory && inner.name.starts(with: outer.name + [0x2F]) {
+      throw SnapshotError(
+        .damaged, "the manifest has a file and members inside it: \(outer.file.name)",
+        path: backup.path.string)
+    }
     files = found.map(\.file)
     entries = found.map(\.entry)
   }
@@ -75,13 +81,23 @@ package struct OpenedStore {
     if kind == nil, let backup = try Self.backup(at: path) {
       self.backup = backup
       tree = try BackupTree(backup)
-      format = try formats.named(backup.manifest.kind)
+      format = try Self.format(of: backup, formats)
       return
     }
     backup = nil
     let disk = try DiskTree(path, include: include)
     tree = disk
     format = try kind.map { try formats.named($0) } ?? formats.detect(disk, path: path.string)
+  }
+
+  private static func format(of backup: BackupFile, _ formats: [StoreFormat]) throws
+    -> StoreFormat
+  {
+    do throws(StoreError) { return try formats.named(backup.manifest.kind) } catch {
+      throw SnapshotError(
+        .badManifest, "is the backup of a kind of store that this Holdfast does not know: "
+          + backup.manifest.kind, path: backup.path.string, hint: "use a newer Holdfast")
+    }
   }
 
   /// The backup at `path`, if that is an archive by its first bytes.
