@@ -77,6 +77,15 @@ package struct OpenedStore {
     opening path: FilePath, formats: [StoreFormat], kind: String?,
     include: (FilePath) -> Bool = { _ in true }
   ) throws {
+    do { try self.init(reading: path, formats, kind, include) } catch let error as DiskError {
+      throw error.ofReading
+    }
+  }
+
+  private init(
+    reading path: FilePath, _ formats: [StoreFormat], _ kind: String?,
+    _ include: (FilePath) -> Bool
+  ) throws {
     self.path = path
     if kind == nil, let backup = try Self.backup(at: path) {
       self.backup = backup
@@ -95,7 +104,8 @@ package struct OpenedStore {
   {
     do throws(StoreError) { return try formats.named(backup.manifest.kind) } catch {
       throw SnapshotError(
-        .badManifest, "is the backup of a kind of store that this Holdfast does not know: "
+        .badManifest,
+        "is the backup of a kind of store that this Holdfast does not know: "
           + backup.manifest.kind, path: backup.path.string, hint: "use a newer Holdfast")
     }
   }
