@@ -40,10 +40,11 @@ package final class SnapshotWriter {
 
   /// Reads the store. Throws `DiskError.changed` where it changed in a way that leaves open which
   /// state was read: make a new writer and try again.
+  /// - Parameter early: files of the store that were opened before it was listed.
   /// - Parameter directory: where intermediate data may lie, without a name.
   package init(
-    _ tree: DiskTree, as format: StoreFormat, settings: Settings, spillingTo directory: FilePath,
-    progress: @escaping (_ bytes: Int) -> Void
+    _ tree: DiskTree, as format: StoreFormat, settings: Settings, openedBefore early: EarlyFiles,
+    spillingTo directory: FilePath, progress: @escaping (_ bytes: Int) -> Void
   ) throws {
     self.settings = settings
     self.format = format
@@ -51,7 +52,7 @@ package final class SnapshotWriter {
     spill = try SpillFile(in: directory)
     hybrid = MemberWriter(pool, spill: spill)
     store = MemberWriter(pool, spill: spill)
-    capture = StoreCapture(tree, into: store, progress: progress)
+    capture = StoreCapture(tree, openedBefore: early, into: store, progress: progress)
     rootFacts = tree.isSingleFile ? nil : try FileFacts(at: tree.root)
     survey = Survey(
       rules: true, paths: tree.files.indices.map(tree.displayPath),
