@@ -99,7 +99,7 @@ extension Manifest.Entry {
     let name = text.bytes(ofPath: path)
     // Verification reads these and no others, so nothing else may be among them.
     guard
-      name == Manifest.hybridName
+      name == Manifest.hybridName || (name == Manifest.rootName && isDirectory)
         || (name.starts(with: Manifest.storePrefix) && name.count > Manifest.storePrefix.count)
     else {
       throw SnapshotError(
