@@ -7,9 +7,22 @@ extension ArchiveFile {
   /// Throws for whatever a backup does not have: `unsafePath` for names that `MemberPath`
   /// refuses, `unsupportedMember` for links, devices, FIFOs and sparse files, `duplicateMember`,
   /// `truncated` for a size beyond the end and for an archive without its end mark, `damaged`
-  /// for anything but zeros behind the end mark and all that libarchive or libzstd object to.
+  /// for anything but zeros behind the end mark and all that libarchive or libzstd object to,
+  /// `notArchive` for content that does not begin as a tar file does.
   package func members() throws -> [Member] {
     do { return try readMembers() } catch { throw located(error) }
+  }
+
+  /// The first member alone: what is wrong with the archive behind its header does not matter.
+  /// Nil for an archive without members; throws like `members`, and `notArchive` where the
+  /// content does not begin as a tar file does.
+  package func firstMember() throws -> Member? {
+    do {
+      let reader = try LibArchiveReader(try stream())
+      try reader.openTar()
+      guard let header = try reader.nextHeader() else { return nil }
+      return try Member(header, try MemberPath(header.path), 0)
+    } catch { throw located(error) }
   }
 
   private func readMembers() throws -> [Member] {
@@ -28,7 +41,8 @@ extension ArchiveFile {
       let (bodyEnd, overflow) = member.contentOffset.addingReportingOverflow(member.header.size)
       let (paddedEnd, overflow2) = bodyEnd.addingReportingOverflow(
         Tar.padding(after: member.header.size))
-      guard !overflow, !overflow2, paddedEnd <= contentSize ?? .max else {
+      guard !overflow, !overflow2, paddedEnd <= contentSize ?? Tar.sizeLimit
+      else {
         throw ArchiveError(
           .truncated, "claims \(member.header.size) bytes, more than the archive has",
           member: header.path)

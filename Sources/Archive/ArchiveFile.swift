@@ -67,7 +67,14 @@ package struct ArchiveFile: Sendable {
 
   /// The first damage that starts in `range`.
   func damage(in range: Range<Int>) -> DamagedRange? {
-    damage.first { range.contains($0.offset) }
+    var low = 0
+    var high = damage.count
+    while low < high {
+      let middle = (low + high) / 2
+      if damage[middle].offset < range.lowerBound { low = middle + 1 } else { high = middle }
+    }
+    guard low < damage.count, range.contains(damage[low].offset) else { return nil }
+    return damage[low]
   }
 
   /// The file, opened once more; throws `changed` where it is not the same any more.

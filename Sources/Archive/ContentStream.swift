@@ -69,8 +69,15 @@ final class GzipStream: ContentStream {
     try reader.openGzip()
   }
 
+  /// The most bytes that a gzip file without content has, a name in its header aside.
+  private static let emptyLimit = 64
+
   func read(into buffer: inout ByteBuffer, atMost limit: Int) throws -> Int {
-    let count = try reader.read(into: &buffer, atMost: limit)
+    // libarchive takes data that break off in the first block it decompresses for no data.
+    if reader.isEmpty, size > Self.emptyLimit {
+      throw ArchiveError(.damaged, "the gzip data are damaged before any of them can be read")
+    }
+    let count = reader.isEmpty ? 0 : try reader.read(into: &buffer, atMost: limit)
     // libarchive takes whatever is no gzip header for the end.
     if count == 0, reader.consumed != size {
       throw ArchiveError(

@@ -161,16 +161,24 @@ struct FrameWalk: ~Copyable {
     guard let header = FrameHeader(buffer.span) else { throw damaged("broken frame header") }
     var position = offset + header.length
     var remaining = blockCount
+    let blockLimit = min(header.windowSize, Self.blockLimit)
+    // The most that the blocks can hold, which bounds what the frame may claim to hold.
+    var mostContent = 0
     while true {
       guard try read(at: position, 3) == 3 else { throw truncated() }
       let block = buffer.span.littleEndian(at: 0, count: 3)
       let length = block >> 3
-      guard length <= min(header.windowSize, Self.blockLimit) else {
-        throw damaged("a block of impossible size")
-      }
+      guard length <= blockLimit else { throw damaged("a block of impossible size") }
       switch block >> 1 & 3 {
-      case 0, 2: position += 3 + length
-      case 1: position += 4
+      case 0:
+        position += 3 + length
+        mostContent += length
+      case 1:
+        position += 4
+        mostContent += length
+      case 2:
+        position += 3 + length
+        mostContent += blockLimit
       default: throw damaged("a block of impossible type")
       }
       if block & 1 == 1 { break }
@@ -181,6 +189,9 @@ struct FrameWalk: ~Copyable {
     }
     if header.hasChecksum { position += 4 }
     guard position <= size else { throw truncated() }
+    guard header.contentSize ?? 0 <= mostContent else {
+      throw damaged("a frame that claims more content than its blocks can hold")
+    }
     return .frame(
       Frame(
         offset: offset, length: position - offset, contentOffset: nil,

@@ -28,6 +28,8 @@ final class LibArchiveReader {
   /// How much of the stream was taken or skipped, and where the last byte read from it that is
   /// not zero ended.
   private(set) var position = 0
+  /// Whether `openGzip` came to no content at all.
+  private(set) var isEmpty = false
   private(set) var lastContent = 0
 
   init(_ stream: any ContentStream) throws(ArchiveError) {
@@ -58,7 +60,7 @@ final class LibArchiveReader {
     try open()
     var entry: OpaquePointer?
     let result = archive_read_next_header(handle, &entry)
-    if result != ARCHIVE_EOF { try check(result) }
+    if result == ARCHIVE_EOF { isEmpty = true } else { try check(result) }
   }
 
   private func open() throws {
@@ -184,5 +186,11 @@ final class LibArchiveReader {
     guard result == ARCHIVE_OK else { throw error() }
   }
 
-  private func error() -> ArchiveError { ArchiveError(.damaged, "libarchive: \(reason)") }
+  private func error() -> ArchiveError {
+    let reason = reason
+    if reason.contains("Unrecognized archive format") {
+      return ArchiveError(.notArchive, "its content is no tar file")
+    }
+    return ArchiveError(.damaged, "libarchive: \(reason)")
+  }
 }

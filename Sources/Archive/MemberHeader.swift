@@ -34,6 +34,8 @@ package struct MemberHeader: Sendable, Equatable {
 package enum Tar {
   /// Everything in a tar file is a multiple of this many bytes.
   package static let blockSize = 512
+  /// No archive has as much content: whatever is reckoned below it cannot overflow.
+  package static let sizeLimit = 1 << 60
   /// Two blocks of zeros.
   package static let endOfArchive = [UInt8](repeating: 0, count: 2 * blockSize)
 

@@ -145,7 +145,9 @@ package struct BackupPlan {
   /// kind must not be taken from a file that has just been cut down to be written anew.
   private static func settle(_ store: FilePath) throws {
     for _ in 0..<100 {
-      guard let facts = try FileFacts(at: store), facts.isRegular else { return }
+      let facts: FileFacts?
+      do throws(DiskError) { facts = try FileFacts(at: store) } catch { throw error.ofReading }
+      guard let facts, facts.isRegular else { return }
       let modified = Double(facts.modified.seconds) + Double(facts.modified.nanoseconds) / 1e9
       let age = Clock.wall - modified
       if age < 0 || age >= 0.06 { return }

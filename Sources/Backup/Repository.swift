@@ -70,6 +70,12 @@ package struct Repository: Sendable {
     }
   }
 
+  /// Whether the directory holds nothing but what a repository without archives does: a lock, the
+  /// trash. With a `.backup` in it, it was a store.
+  package func isBare() throws -> Bool {
+    try TreeWalk.names(in: path).allSatisfy { $0.string.hasPrefix(".") && $0.string != ".backup" }
+  }
+
   static let endings = [".tar.zst", ".tar.gz", ".tar"]
 
   /// Removes what a run that was killed has left: unfinished files, and manifests whose archive

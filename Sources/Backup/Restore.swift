@@ -63,6 +63,8 @@ package struct RestorePlan {
   package var targetFormat: StoreFormat { copy?.target ?? format }
   /// The target already holds this very store, and `--overwrite if-changed` was given.
   package let isUnchanged: Bool
+  /// Told how many more bytes of the backup have been read.
+  package var onRead: (@Sendable (_ bytes: Int) -> Void)?
 
   package init(_ request: RestoreRequest, formats: [StoreFormat]) throws {
     self.request = request
@@ -203,7 +205,9 @@ package struct RestorePlan {
   /// A free name beside the target for what is there now.
   private static func undoPath(_ target: FilePath, _ time: Int) throws -> FilePath {
     let name = target.lastComponent?.string ?? "target"
-    let stem = "\(name).undo-\(ISOTime(seconds: time).compactText)"
+    let ending = ".undo-\(ISOTime(seconds: time).compactText)"
+    // Room is left for the number of one more, and for the ending itself.
+    let stem = Disk.shortened(name, to: Disk.nameLimit - ending.utf8.count - 5) + ending
     var number = 1
     while true {
       let path = target.removingLastComponent().appending(number == 1 ? stem : "\(stem)-\(number)")

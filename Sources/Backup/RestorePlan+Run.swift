@@ -53,7 +53,7 @@ extension RestorePlan {
   /// process that is gone.
   private static func clearLeftovers(beside target: FilePath) throws {
     let parent = target.removingLastComponent()
-    let ending = "-\((target.lastComponent?.string ?? "file").prefix(120)).tmp"
+    let ending = Disk.temporaryEnding(for: target)
     for name in try TreeWalk.names(in: parent).map(\.string)
     where name.hasPrefix(OutputFile.temporaryPrefix) && name.hasSuffix(ending) {
       let process = name.dropFirst(OutputFile.temporaryPrefix.count).prefix { $0 != "-" }
@@ -66,8 +66,10 @@ extension RestorePlan {
   private var tree: any StoreTree {
     get throws {
       switch source {
-      case .backup(let backup): try BackupTree(backup)
-      case .snapshot(let tree, _): tree
+      case .backup(var backup):
+        backup.onRead = onRead
+        return try BackupTree(backup)
+      case .snapshot(let tree, _): return tree
       }
     }
   }

@@ -2,6 +2,7 @@ import Disk
 import Glibc
 import LosslessJSON
 import Records
+import Synchronization
 import SystemPackage
 
 /// Where output goes: results to stdout, everything else to stderr. Nothing else prints.
@@ -44,15 +45,53 @@ struct Console {
     if !isQuiet { Self.write(line + "\n", to: .standardError) }
   }
 
-  /// The one line of a failure; printed even when quiet.
-  func failure(_ line: String) { Self.write("holdfast: \(line)\n", to: .standardError) }
+  /// A line for each failure. When quiet they are kept until `finish`, which prints one.
+  func failure(_ line: String) {
+    guard isQuiet else { return Self.write("holdfast: \(line)\n", to: .standardError) }
+    Self.state.withLock { $0.failures.append(line) }
+  }
+
+  /// Prints what `--quiet` promises of a failure: the first line of it, and how many more.
+  func finish() {
+    let lines = Self.state.withLock { state in
+      let lines = state.failures
+      state.failures = []
+      return lines
+    }
+    guard let first = lines.first else { return }
+    let more = lines.count > 1 ? " (and \(lines.count - 1) more like it; run without --quiet)" : ""
+    Self.write("holdfast: \(first)\(more)\n", to: .standardError)
+  }
+
+  /// Throws what kept results from being written to standard output, if anything did. A reader
+  /// that went away is no concern of ours.
+  static func check() throws(DiskError) {
+    let failure = state.withLock { $0.outputFailure }
+    guard let failure, failure != .brokenPipe else { return }
+    throw DiskError("cannot write", FilePath("standard output"), failure)
+  }
+
+  /// Whether nobody takes the results any more, so that there is no point in going on.
+  static var isOutputGone: Bool { state.withLock { $0.outputFailure != nil } }
 
   static func write(_ text: String, to target: FileDescriptor) {
     write(Array(text.utf8), to: target)
   }
 
-  /// A reader that went away is no concern of ours.
-  static func write(_ bytes: [UInt8], to target: FileDescriptor) { _ = try? target.writeAll(bytes) }
+  static func write(_ bytes: [UInt8], to target: FileDescriptor) {
+    do { try target.writeAll(bytes) } catch {
+      // There is nowhere to complain of a standard error that cannot be written to.
+      guard target == .standardOutput else { return }
+      state.withLock { $0.outputFailure = error as? Errno ?? .ioError }
+    }
+  }
+
+  private struct State {
+    var failures: [String] = []
+    var outputFailure: Errno?
+  }
+
+  private static let state = Mutex(State())
 }
 
 /// Text made safe for a terminal: control characters and what is no text are shown as `\xNN`.

@@ -38,7 +38,9 @@ struct DigestCommand: Verb {
     var outcomes: [Outcome] = []
     for store in stores {
       let outcome = try outcome(of: store, options)
-      if let digest = outcome.digest, !console.isQuiet { console.answer("\(digest.hex)  \(store)") }
+      if let digest = outcome.digest, !console.isQuiet {
+        console.answer(Self.line(digest, store))
+      }
       if let failure = outcome.failure {
         console.failure(failure.text)
       } else if outcome.status != .done {
@@ -68,6 +70,22 @@ struct DigestCommand: Verb {
       }
     }
     return outcomes.map(\.status).max { $0.rawValue < $1.rawValue } ?? .done
+  }
+
+  /// A name that would break the line is escaped and the line marked by a backslash, as
+  /// sha256sum does (GNU coreutils).
+  private static func line(_ digest: Hash256, _ name: String) -> String {
+    var escaped = ""
+    for scalar in name.unicodeScalars {
+      switch scalar {
+      case "\\": escaped += "\\\\"
+      case "\n": escaped += "\\n"
+      case "\r": escaped += "\\r"
+      default: escaped.unicodeScalars.append(scalar)
+      }
+    }
+    let mark = escaped.utf8.count == name.utf8.count ? "" : "\\"
+    return "\(mark)\(digest.hex)  \(escaped)"
   }
 
   private func outcome(of store: String, _ options: ReadOptions) throws -> Outcome {

@@ -72,7 +72,7 @@ struct Failure {
     case .notFound: status = .notFound
     case .notWritable, .noSpace: status = .notWritable
     case .locked: status = .locked
-    case .notRegular, .changed: status = .refused
+    case .notRegular, .notReadable, .changed: status = .refused
     case .interrupted: status = Interruption.signalNumber == 15 ? .terminated : .interrupted
     case .exists, .shortRead, .failed: status = .failure
     }

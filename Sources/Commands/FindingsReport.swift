@@ -19,7 +19,12 @@ enum FindingsReport {
       for finding in rows { console.result(line(finding)) }
     }
     if log.total > rows.count {
-      console.result("… and \(log.total - rows.count) more findings; --json lists them")
+      let more = grouped(log.total - rows.count)
+      // Of each code only so many are kept; the rest are counted and nothing more.
+      let place =
+        log.total == log.findings.count
+        ? "--json lists them" : "--json lists the first \(grouped(FindingLog.limit)) of each code"
+      console.result("… and \(more) more findings; \(place)")
     }
   }
 
@@ -57,11 +62,10 @@ enum FindingsReport {
 
   /// "2 errors, 1 warning"; "none".
   static func summary(_ log: FindingLog) -> String {
-    var counts: [Finding.Severity: Int] = [:]
-    for finding in log.findings { counts[finding.severity, default: 0] += 1 }
-    counts[.error] = log.errors > 0 ? log.errors : nil
     let parts = [Finding.Severity.error, .warning, .note].compactMap { severity in
-      counts[severity].map { "\($0) \(severity.rawValue)\($0 == 1 ? "" : "s")" }
+      log.severities[severity].flatMap { count in
+        count == 0 ? nil : "\(count) \(severity.rawValue)\(count == 1 ? "" : "s")"
+      }
     }
     return parts.isEmpty ? "none" : parts.joined(separator: ", ")
   }

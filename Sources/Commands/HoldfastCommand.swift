@@ -45,9 +45,22 @@ package struct HoldfastCommand: ParsableCommand {
       try command.run()
     } catch {
       reportUsage(error)
+      if isQuiet, exitCode(for: error).rawValue == ExitStatus.usage.rawValue, !(error is ExitCode) {
+        let lines = message(for: error).split(separator: "\n").joined(separator: "; ")
+        Console(isQuiet: false, isJSON: false).failure(
+          "\(printable(lines)); holdfast --help shows how it is called")
+        Glibc.exit(ExitStatus.usage.rawValue)
+      }
       exit(withError: error)
     }
     Glibc.exit(ExitStatus.done.rawValue)
+  }
+
+  /// Whether the words ask for quiet, as far as can be told of words that make no sense.
+  private static var isQuiet: Bool {
+    CommandLine.arguments.dropFirst().prefix { $0 != "--" }.contains { word in
+      word == "--quiet" || (word.hasPrefix("-") && !word.hasPrefix("--") && word.contains("q"))
+    }
   }
 
   /// A usage error as the object that `--json` promises: no verb runs that could print it.

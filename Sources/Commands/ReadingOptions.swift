@@ -1,5 +1,6 @@
 import ArgumentParser
 import Backup
+import Disk
 import Snapshot
 import Stores
 import SystemPackage
@@ -27,13 +28,16 @@ struct ReadingOptions: ParsableArguments {
     return ReadOptions(idField: pointer)
   }
 
-  func open(_ path: String, kind: String?) throws -> OpenedStore {
-    do {
-      return try OpenedStore(
-        opening: FilePath(path), formats: HoldfastCommand.formats, kind: kind,
-        include: BackupPlan.include(context))
-    } catch let error as StoreError where error.code == .unknownKind && kind != nil {
-      throw ValidationError("\(error.message); \(error.hint ?? "")")
+  /// Opens a store or a backup: a path, or `REPO@latest` or `REPO@TIME` where no file is called so.
+  func open(_ name: String, kind: String?) throws -> OpenedStore {
+    var path = FilePath(name)
+    if try FileFacts(at: path) == nil, let at = name.lastIndex(of: "@"),
+      try FileFacts(at: FilePath(String(name[..<at])))?.kind == .directory
+    {
+      path = try BackupReference(name).resolve()
     }
+    return try OpenedStore(
+      opening: path, formats: HoldfastCommand.formats, kind: kind,
+      include: BackupPlan.include(context))
   }
 }

@@ -86,13 +86,17 @@ struct RestoreCommand: Verb {
     request.withRelations = withRelations
     request.form = form
     request.overwrite = policy
-    let plan = try RestorePlan(request, formats: HoldfastCommand.formats)
+    var plan = try RestorePlan(request, formats: HoldfastCommand.formats)
     let lock = try Repository.readingLock(for: plan.sourcePath, shared.waitLock.seconds)
     defer { withExtendedLifetime(lock) {} }
     if dryRun {
       show(plan, console)
       return .done
     }
+    let progress = ProgressLine(
+      "restoring", total: plan.files.reduce(0) { $0 + $1.size }, console)
+    plan.onRead = { progress.add($0) }
+    defer { progress.finish() }
     let result = try plan.run(formats: HoldfastCommand.formats)
     console.json(Self.verb) {
       $0.member("backup", Disk.absolute(plan.sourcePath).string)

@@ -68,6 +68,7 @@ struct ShowCommand: Verb {
     var block = ByteBuffer()
     while try text.read(into: &block, atMost: 64 << 10) > 0 {
       Console.write(block.array, to: .standardOutput)
+      if Console.isOutputGone { return }
       block.removeAll()
     }
   }

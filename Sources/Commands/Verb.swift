@@ -3,6 +3,7 @@ import Disk
 import Glibc
 import LosslessJSON
 import Records
+import Stores
 import SystemPackage
 
 /// What every verb takes.
@@ -28,6 +29,14 @@ struct SharedOptions: ParsableArguments {
       "How long to wait for another run to release the repository: 30s, 5m, 1h.",
       valueName: "span"))
   var waitLock: TimeSpan = TimeSpan(seconds: 0)
+
+  /// A kind that does not exist is a usage error of every verb, before anything is opened.
+  func validate() throws {
+    guard let kind else { return }
+    do throws(StoreError) { _ = try HoldfastCommand.formats.named(kind) } catch {
+      throw ValidationError("\(error.message); \(error.hint ?? "")")
+    }
+  }
 
   var console: Console { Console(isQuiet: quiet, isJSON: json) }
 }
@@ -67,7 +76,9 @@ extension Verb {
     let console = shared.console
     let status: ExitStatus
     do {
-      status = try perform(console)
+      let outcome = try perform(console)
+      if outcome == .done { try Console.check() }
+      status = outcome
     } catch let error as ExitCode {
       throw error
     } catch let error as ValidationError {
@@ -75,8 +86,10 @@ extension Verb {
     } catch {
       let failure = Failure(error)
       failure.report(Self.verb, to: console)
+      console.finish()
       throw ExitCode(failure.status.rawValue)
     }
+    console.finish()
     if status != .done { throw ExitCode(status.rawValue) }
   }
 }

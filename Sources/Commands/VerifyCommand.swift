@@ -1,3 +1,4 @@
+import Archive
 import ArgumentParser
 import Backup
 import Disk
@@ -17,7 +18,7 @@ struct VerifyCommand: Verb {
       the JSON and from the RTFS, and the three are compared; what is damaged is named, and which \
       encodings still hold. A repository: all its backups. A store: every record must be readable.
 
-      \(ExitStatus.help([.findings, .notFound, .verificationFailed]))
+      \(ExitStatus.help([.findings, .notFound, .verificationFailed, .refused]))
       """)
 
   @Argument(help: "Backups, repositories or stores.", completion: .file())
@@ -42,7 +43,7 @@ struct VerifyCommand: Verb {
       let lock = try Repository.readingLock(for: FilePath(target), shared.waitLock.seconds)
       defer { withExtendedLifetime(lock) {} }
       for path in try expand(target) {
-        let outcome = try verify(path)
+        let outcome = try verify(path, console)
         show(outcome, console)
         outcomes.append(outcome)
       }
@@ -77,30 +78,47 @@ struct VerifyCommand: Verb {
     guard facts.kind == .directory, shared.kind == nil else { return [path] }
     let repository = Repository(path)
     let archives = try repository.archives()
-    return archives.isEmpty ? [path] : archives.map { path.appending($0) }
+    guard archives.isEmpty else { return archives.map { path.appending($0) } }
+    if try repository.isBare() { return [try BackupReference(target).resolve()] }
+    return [path]
   }
 
-  private func verify(_ path: FilePath) throws -> Outcome {
+  private func verify(_ path: FilePath, _ console: Console) throws -> Outcome {
+    let progress = ProgressLine("verifying", total: 0, console)
+    defer { progress.finish() }
     do {
-      let opened: OpenedStore?
-      do {
-        opened = try OpenedStore(
-          opening: path, formats: HoldfastCommand.formats, kind: shared.kind)
-      } catch is SnapshotError { opened = nil }
-      if let opened, opened.backup == nil {
-        let survey = try Survey.read(opened.tree, as: opened.format, rules: true)
+      if let opened = try openedStore(path) {
+        progress.begin(total: opened.byteCount)
+        let survey = try Survey.read(
+          progress.watching(opened.tree), as: opened.format, rules: true)
         let isEmpty = survey.total == 0
         return Outcome(
           path: path.string, isGood: !survey.hasErrors,
           digest: isEmpty && survey.hasErrors ? nil : survey.digest(), log: survey.log)
       }
-      let result = try Verification.run(path, formats: HoldfastCommand.formats, quick: quick)
+      let result = try Verification.run(
+        path, formats: HoldfastCommand.formats, quick: quick, progress: progress.verification)
       return Outcome(
         path: path.string, isGood: result.isGood, digest: result.digest, log: result.log)
     } catch {
-      let failure = Failure(error)
+      var failure = Failure(error)
       if [.interrupted, .terminated].contains(failure.status) { throw error }
+      // What holds no records that anything here can read has failed the proof.
+      if error is StoreError { failure.status = .verificationFailed }
       return Outcome(path: path.string, isGood: false, log: FindingLog(), failure: failure)
+    }
+  }
+
+  /// The store at `path`; nil for a backup, be it one that cannot be opened.
+  private func openedStore(_ path: FilePath) throws -> OpenedStore? {
+    do {
+      let opened = try OpenedStore(
+        opening: path, formats: HoldfastCommand.formats, kind: shared.kind)
+      return opened.backup == nil ? opened : nil
+    } catch is SnapshotError {
+      return nil
+    } catch let error as ArchiveError where error.cause == nil {
+      return nil
     }
   }
 

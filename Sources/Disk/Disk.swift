@@ -10,10 +10,30 @@ package enum Disk {
 
   /// A name beside `target` that no other run uses.
   package static func temporaryPath(for target: FilePath) -> FilePath {
-    let name = target.lastComponent?.string ?? "file"
     let number = counter.next()
     return target.removingLastComponent().appending(
-      "\(OutputFile.temporaryPrefix)\(getpid())-\(number)-\(name.prefix(120)).tmp")
+      "\(OutputFile.temporaryPrefix)\(getpid())-\(number)\(temporaryEnding(for: target))")
+  }
+
+  /// How the name of every temporary file for `target` ends, whatever process makes it.
+  package static func temporaryEnding(for target: FilePath) -> String {
+    "-\(shortened(target.lastComponent?.string ?? "file", to: 120)).tmp"
+  }
+
+  /// The most bytes that a name in a directory may have (`NAME_MAX`).
+  package static let nameLimit = 255
+
+  /// The start of `name`, cut between two characters where it has more than `limit` bytes.
+  package static func shortened(_ name: String, to limit: Int) -> String {
+    guard name.utf8.count > limit else { return name }
+    var short = ""
+    var count = 0
+    for character in name {
+      count += character.utf8.count
+      if count > limit { break }
+      short.append(character)
+    }
+    return short
   }
 
   /// Creates a new file, or fails if it exists.
@@ -202,18 +222,32 @@ package enum Disk {
     }
   }
 
-  /// Sets permission bits and the time of last change of a file or directory.
+  /// Whether this process may read a file, or list a directory and look into it.
+  package static func mayRead(_ path: FilePath, isDirectory: Bool) -> Bool {
+    path.withPlatformString {
+      faccessat(AT_FDCWD, $0, isDirectory ? R_OK | X_OK : R_OK, AT_EACCESS) == 0
+        || errno != EACCES
+    }
+  }
+
+  /// Sets permission bits and the time of last change of a file or directory, durably.
   package static func setFacts(
     _ path: FilePath, mode: Int, modified: (seconds: Int, nanoseconds: Int)
   ) throws(DiskError) {
-    guard path.withPlatformString({ chmod($0, mode_t(mode)) }) == 0 else {
+    let opened = path.withPlatformString {
+      open($0, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
+    }
+    guard opened >= 0 else { throw DiskError("cannot open", path, Errno(rawValue: errno)) }
+    let descriptor = FileDescriptor(rawValue: opened)
+    defer { try? descriptor.close() }
+    guard fchmod(opened, mode_t(mode)) == 0 else {
       throw DiskError("cannot set the mode", path, Errno(rawValue: errno))
     }
     let time = timespec(tv_sec: modified.seconds, tv_nsec: modified.nanoseconds)
-    let times = [time, time]
-    guard path.withPlatformString({ utimensat(AT_FDCWD, $0, times, 0) }) == 0 else {
+    guard futimens(opened, [time, time]) == 0 else {
       throw DiskError("cannot set the time", path, Errno(rawValue: errno))
     }
+    try sync(descriptor, path: path)
   }
 
   /// Sets the permission bits of a file or directory, whatever the umask says.

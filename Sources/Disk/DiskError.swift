@@ -4,7 +4,10 @@ import SystemPackage
 package struct DiskError: Error, Sendable, CustomStringConvertible {
   package enum Code: String, Sendable {
     case notFound = "not-found"
+    /// What was to be written may not be, or a directory may not be gone through.
     case notWritable = "not-writable"
+    /// What was to be read may not be.
+    case notReadable = "not-readable"
     case noSpace = "no-space"
     case locked
     case exists
@@ -52,6 +55,15 @@ package struct DiskError: Error, Sendable, CustomStringConvertible {
     }
     self.init(
       code, "\(action): \(cause.description.lowercased())", path: path, cause: cause, hint: hint)
+  }
+
+  /// The error as it is to be told of something that was only to be read.
+  package var ofReading: DiskError {
+    guard code == .notWritable else { return self }
+    var error = self
+    error.code = .notReadable
+    error.hint = "check the permissions of it and of the directories above it"
+    return error
   }
 
   package var description: String { "\(path.map { "\($0): " } ?? "")\(message)" }

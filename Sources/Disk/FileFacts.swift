@@ -45,13 +45,14 @@ package struct FileFacts: Sendable, Equatable {
     self.init(info)
   }
 
-  /// Looks at `path`; a symbolic link itself unless `following`. Nil where there is nothing.
+  /// Looks at `path`; a symbolic link itself unless `following`. Nil where there is nothing, as
+  /// there is under a name longer than the file system takes.
   package init?(at path: FilePath, following: Bool = true) throws(DiskError) {
     var info = stat()
     let result = path.withPlatformString { following ? stat($0, &info) : lstat($0, &info) }
     guard result == 0 else {
       let cause = Errno(rawValue: errno)
-      if cause == .noSuchFileOrDirectory || cause == .notDirectory { return nil }
+      if [.noSuchFileOrDirectory, .notDirectory, .fileNameTooLong].contains(cause) { return nil }
       throw DiskError("cannot look at", path, cause)
     }
     self.init(info)

@@ -96,14 +96,16 @@ package struct FindingLog: Sendable {
   package private(set) var findings: [Finding] = []
   /// How many there were of each code, kept or not.
   package private(set) var counts: [Finding.Code: Int] = [:]
-  package private(set) var errors = 0
+  /// How many there were of each severity, kept or not.
+  package private(set) var severities: [Finding.Severity: Int] = [:]
+  package var errors: Int { severities[.error] ?? 0 }
 
   package init() {}
 
   package mutating func add(_ finding: Finding) {
     let count = (counts[finding.code] ?? 0) + 1
     counts[finding.code] = count
-    if finding.severity == .error { errors += 1 }
+    severities[finding.severity, default: 0] += 1
     if count <= Self.limit { findings.append(finding) }
   }
 
@@ -115,19 +117,20 @@ package struct FindingLog: Sendable {
       if left > 0 { findings.append(finding) }
     }
     counts.merge(more.counts, uniquingKeysWith: +)
-    errors += more.errors
+    severities.merge(more.severities, uniquingKeysWith: +)
   }
 
   /// All findings, those not kept included.
   package var total: Int { counts.values.reduce(0, +) }
 
-  /// Turns every finding of `code` from an error into a warning with this message.
-  package mutating func soften(_ code: Finding.Code, _ message: String) {
-    for index in findings.indices where findings[index].code == code {
-      guard findings[index].severity == .error else { continue }
+  /// Turns every error that `isMeant` into a warning with this message.
+  package mutating func soften(_ message: String, where isMeant: (Finding) -> Bool) {
+    for index in findings.indices
+    where findings[index].severity == .error && isMeant(findings[index]) {
       findings[index].severity = .warning
       findings[index].message = message
-      errors -= 1
+      severities[.error, default: 0] -= 1
+      severities[.warning, default: 0] += 1
     }
   }
 }

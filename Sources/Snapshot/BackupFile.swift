@@ -25,6 +25,8 @@ package struct BackupFile: Sendable {
   package let expectedContentSize: Int
   /// The frames with content offsets that bridge damage; nil where they are not known.
   private let frames: [Frame]?
+  /// Told how many more bytes of content have been read, on whatever thread reads them.
+  package var onRead: (@Sendable (_ bytes: Int) -> Void)?
 
   /// What lies beside an archive.
   package enum Sidecar: Sendable, Equatable {
@@ -43,9 +45,9 @@ package struct BackupFile: Sendable {
     return archive.removingLastComponent().appending("\(name).manifest.json")
   }
 
-  /// Opens the archive at `path`. Throws `notBackup` where it holds no manifest and none lies
-  /// beside it.
-  /// - Parameter checkedAs: the path that the archive will have; its sidecar is not looked for.
+  /// Opens the archive at `path`. Where it holds no manifest and none lies beside it, throws what
+  /// is wrong with its structure, or `notBackup` where nothing is.
+  /// - Parameter unpublished: whether the archive has no name yet; no sidecar is looked for.
   package init(opening path: FilePath, unpublished: Bool = false) throws {
     self.path = path
     archive = try Self.openArchive(path)
@@ -54,7 +56,7 @@ package struct BackupFile: Sendable {
     var failure: ArchiveError?
     do { members = try archive.members() } catch let error as ArchiveError { failure = error }
     structureError = failure
-    let bytes = Self.readManifest(archive, members)
+    let bytes = Self.readManifest(archive, members?.first)
     let own = bytes.flatMap { try? Manifest.parse($0.span).manifest }
     if let bytes, let own {
       manifest = own
@@ -64,6 +66,7 @@ package struct BackupFile: Sendable {
       manifestBytes = beside.encoded()
     } else {
       if let bytes { _ = try Manifest.parse(bytes.span) }
+      if let failure, failure.code != .notArchive { throw failure }
       throw SnapshotError(
         .notBackup, "holds no manifest that can be read, and none lies beside it",
         path: path.string,
@@ -103,9 +106,10 @@ package struct BackupFile: Sendable {
 
   /// The bytes of `manifest.json`: by the headers where they can be read, else from the frames
   /// behind the first, which the writer begins with each member's content.
-  private static func readManifest(_ archive: ArchiveFile, _ members: [Member]?) -> [UInt8]? {
+  /// - Parameter first: the first member; nil where the headers could not all be read.
+  private static func readManifest(_ archive: ArchiveFile, _ first: Member?) -> [UInt8]? {
     var bytes = ByteBuffer()
-    if let first = members?.first {
+    if let first = first ?? (try? archive.firstMember()) {
       guard first.header.path == Manifest.manifestName, first.header.size < 1 << 30 else {
         return nil
       }
@@ -113,7 +117,7 @@ package struct BackupFile: Sendable {
         var reader = try archive.content(from: first.contentOffset, count: first.header.size)
         while try reader.read(into: &bytes, atMost: 1 << 20) > 0 {}
         return bytes.array
-      } catch { return nil }
+      } catch { bytes.removeAll() }
     }
     for frame in archive.frames.dropFirst().prefix(64) {
       guard let piece = try? archive.decode(frame) else { return nil }
@@ -134,7 +138,7 @@ package struct BackupFile: Sendable {
     func place(_ header: MemberHeader) throws -> Int {
       let start = at + (try Tar.header(header)).count
       let (end, overflow) = start.addingReportingOverflow(header.size)
-      guard !overflow, end < 1 << 60 else {
+      guard !overflow, end < Tar.sizeLimit else {
         throw SnapshotError(.badManifest, "the manifest claims impossible sizes")
       }
       at = end + Tar.padding(after: header.size)
@@ -168,26 +172,31 @@ package struct BackupFile: Sendable {
     return nil
   }
 
-  /// The frames with content offsets counted from both ends, where one damaged stretch at most
-  /// lies between them.
+  /// The frames in front of all damage and behind it, with content offsets counted from both ends
+  /// of what the archive must hold; nil where nothing needs to be bridged. Sorted by offset, none
+  /// overlapping the next, none beyond `contentSize`, whatever a frame claims.
   private static func bridged(_ archive: ArchiveFile, contentSize: Int) -> [Frame]? {
-    guard archive.format == .zstd, !archive.damage.isEmpty else { return nil }
-    var frames = archive.frames
-    var end = contentSize
-    for index in frames.indices.reversed() {
-      guard frames[index].contentOffset == nil else { break }
-      guard let size = frames[index].contentSize, size <= end else { return frames }
-      end -= size
-      frames[index].contentOffset = end
-      // Only behind the last damage is the count from the end to be trusted.
-      if archive.damage.contains(where: {
-        $0.offset < frames[index].offset
-          && (index == 0 || $0.offset >= frames[index - 1].offset + frames[index - 1].length)
-      }) {
-        break
-      }
+    guard archive.format == .zstd, let lastDamage = archive.damage.last else { return nil }
+    var front: [Frame] = []
+    var frontEnd = 0
+    for frame in archive.frames {
+      guard let start = frame.contentOffset, let size = frame.contentSize, start == frontEnd,
+        size <= contentSize - frontEnd
+      else { break }
+      front.append(frame)
+      frontEnd += size
     }
-    return frames
+    var back: [Frame] = []
+    var start = contentSize
+    for var frame in archive.frames.reversed() {
+      guard frame.offset > lastDamage.offset, let size = frame.contentSize,
+        size <= start - frontEnd
+      else { break }
+      start -= size
+      frame.contentOffset = start
+      back.append(frame)
+    }
+    return front + back.reversed()
   }
 
   /// Bytes of an entry, or of a part of it, decompressed. Frames are verified as they are read;
@@ -198,11 +207,33 @@ package struct BackupFile: Sendable {
   }
 
   package func content(at start: Int, count: Int) throws -> ByteStream {
+    let stream = try plainContent(at: start, count: count)
+    guard let onRead else { return stream }
+    return ByteStream { buffer, limit in
+      let count = try stream.read(into: &buffer, atMost: limit)
+      onRead(count)
+      return count
+    }
+  }
+
+  private func plainContent(at start: Int, count: Int) throws -> ByteStream {
     guard let frames else {
       var reader = try archive.content(from: start, count: count)
       return ByteStream { try reader.read(into: &$0, atMost: $1) }
     }
     return try BridgedContent(archive, frames, from: start, count: count).stream()
+  }
+
+  /// Bytes of the store's own files.
+  package var storeSize: Int { manifest.storeEntries.reduce(0) { $0 + $1.header.size } }
+
+  /// Bytes that a full verification reads: the archive for its hash, the store's files, and the
+  /// JSON and the RTFS, which the hash of `backup.json` goes over once more.
+  package var verificationSize: Int {
+    guard let entry = hybridEntry else { return archive.size + storeSize }
+    let size = manifest.entries[entry].header.size
+    return archive.size + storeSize + size
+      + (manifest.entries[entry].rtfsOffset.map { size - $0 } ?? 0)
   }
 
   /// Index of `backup.json` among the entries.
@@ -214,37 +245,41 @@ package struct BackupFile: Sendable {
 /// Reads a range of the content over frames whose offsets are known on both sides of a damage.
 private final class BridgedContent {
   private let archive: ArchiveFile
-  private var frames: ArraySlice<Frame>
+  private let frames: [Frame]
+  private var reader: FrameReader
+  /// The next frame to decode.
+  private var index: Int
   private var at: Int
   private let end: Int
   private var held = ByteBuffer()
   private var used = 0
 
+  /// - Parameter frames: all with a content offset and a size, in order.
   init(_ archive: ArchiveFile, _ frames: [Frame], from start: Int, count: Int) throws {
     self.archive = archive
+    self.frames = frames
+    reader = try archive.frameReader()
     at = start
     end = start + count
-    self.frames =
-      frames.filter { frame in
-        guard let offset = frame.contentOffset, let size = frame.contentSize else { return false }
-        return offset < start + count && offset + size > start
-      }[...]
+    // The first frame that ends behind the start.
+    var low = 0
+    var high = frames.count
+    while low < high {
+      let middle = (low + high) / 2
+      if Self.end(of: frames[middle]) > start { high = middle } else { low = middle + 1 }
+    }
+    index = low
+  }
+
+  private static func end(of frame: Frame) -> Int {
+    (frame.contentOffset ?? 0) + (frame.contentSize ?? 0)
   }
 
   func stream() -> ByteStream {
     ByteStream { buffer, limit in
       while self.used == self.held.count {
         if self.at >= self.end { return 0 }
-        guard let frame = self.frames.popFirst(), let offset = frame.contentOffset,
-          offset <= self.at
-        else {
-          let place = self.archive.damage.first
-          throw ArchiveError(
-            .damaged, place?.reason ?? "a frame is missing", path: self.archive.path,
-            offset: place?.offset)
-        }
-        self.held = try self.archive.decode(frame)
-        self.used = self.at - offset
+        try self.decodeNext()
       }
       let count = min(limit, self.held.count - self.used, self.end - self.at)
       buffer.append(self.held.span.extracting(self.used..<self.used + count))
@@ -252,5 +287,19 @@ private final class BridgedContent {
       self.at += count
       return count
     }
+  }
+
+  private func decodeNext() throws {
+    guard index < frames.count, let offset = frames[index].contentOffset, offset <= at else {
+      let place = archive.damage.first
+      throw ArchiveError(
+        .damaged, place?.reason ?? "a frame is missing", path: archive.path,
+        offset: place?.offset)
+    }
+    var content = ByteBuffer()
+    try reader.decode(frames[index], into: &content)
+    held = content
+    used = at - offset
+    index += 1
   }
 }

@@ -33,6 +33,12 @@ package final class BackupTree: StoreTree {
         $0.lexicographicallyPrecedes($1)
       }
     }
+    for (outer, inner) in zip(found, found.dropFirst())
+    where !outer.file.isDirectory && inner.name.starts(with: outer.name + [0x2F]) {
+      throw SnapshotError(
+        .damaged, "the manifest has a file and members inside it: \(outer.file.name)",
+        path: backup.path.string)
+    }
     files = found.map(\.file)
     entries = found.map(\.entry)
   }
@@ -71,11 +77,20 @@ package struct OpenedStore {
     opening path: FilePath, formats: [StoreFormat], kind: String?,
     include: (FilePath) -> Bool = { _ in true }
   ) throws {
+    do { try self.init(reading: path, formats, kind, include) } catch let error as DiskError {
+      throw error.ofReading
+    }
+  }
+
+  private init(
+    reading path: FilePath, _ formats: [StoreFormat], _ kind: String?,
+    _ include: (FilePath) -> Bool
+  ) throws {
     self.path = path
     if kind == nil, let backup = try Self.backup(at: path) {
       self.backup = backup
       tree = try BackupTree(backup)
-      format = try formats.named(backup.manifest.kind)
+      format = try Self.format(of: backup, formats)
       return
     }
     backup = nil
@@ -91,6 +106,17 @@ package struct OpenedStore {
   /// The same store, read from another tree of it.
   package func replacing(_ tree: any StoreTree) -> OpenedStore {
     OpenedStore(path, tree, format)
+  }
+
+  private static func format(of backup: BackupFile, _ formats: [StoreFormat]) throws
+    -> StoreFormat
+  {
+    do throws(StoreError) { return try formats.named(backup.manifest.kind) } catch {
+      throw SnapshotError(
+        .badManifest,
+        "is the backup of a kind of store that this Holdfast does not know: "
+          + backup.manifest.kind, path: backup.path.string, hint: "use a newer Holdfast")
+    }
   }
 
   /// The backup at `path`, if that is an archive by its first bytes.

@@ -96,8 +96,18 @@ extension Manifest.Entry {
     guard (0..<1_000_000_000).contains(nanoseconds), !isDirectory || size == 0 else {
       throw SnapshotError(.badManifest, "the manifest has a member with an impossible time or size")
     }
+    let name = text.bytes(ofPath: path)
+    // Verification reads these and no others, so nothing else may be among them.
+    guard
+      name == Manifest.hybridName || (name == Manifest.rootName && isDirectory)
+        || (name.starts(with: Manifest.storePrefix) && name.count > Manifest.storePrefix.count)
+    else {
+      throw SnapshotError(
+        .badManifest,
+        "the manifest names a member that no backup has: \(MemberPath.printable(name))")
+    }
     header = MemberHeader(
-      path: text.bytes(ofPath: path), kind: isDirectory ? .directory : .regular, size: size,
+      path: name, kind: isDirectory ? .directory : .regular, size: size,
       mode: mode, seconds: seconds, nanoseconds: nanoseconds)
     sha256 = Manifest.hash("sha256", of: object, text)
     rtfsOffset = text.integer("rtfs_offset", of: object)

@@ -42,10 +42,11 @@ package final class SnapshotWriter {
   /// state was read: make a new writer and try again.
   /// - Parameter tree: the store on disk, or as its kind froze it.
   /// - Parameter place: where it lies.
+  /// - Parameter early: files of the store that were opened before it was listed.
   /// - Parameter directory: where intermediate data may lie, without a name.
   package init(
     _ tree: any StoreTree, source place: FilePath, as format: StoreFormat, settings: Settings,
-    spillingTo directory: FilePath,
+    openedBefore early: EarlyFiles, spillingTo directory: FilePath,
     progress: @escaping (_ bytes: Int) -> Void
   ) throws {
     self.settings = settings
@@ -54,7 +55,7 @@ package final class SnapshotWriter {
     spill = try SpillFile(in: directory)
     hybrid = MemberWriter(pool, spill: spill)
     store = MemberWriter(pool, spill: spill)
-    capture = StoreCapture(tree, into: store, progress: progress)
+    capture = StoreCapture(tree, openedBefore: early, into: store, progress: progress)
     rootFacts = tree.isSingleFile ? nil : try FileFacts(at: place)
     survey = Survey(
       rules: true, paths: tree.files.indices.map(tree.displayPath),

@@ -14,6 +14,7 @@ final class StoreCapture: StoreTree {
   private let base: any StoreTree
   /// Set unless the tree stands still already.
   private let disk: DiskTree?
+  private let early: EarlyFiles
   private let out: MemberWriter
   private let progress: (_ bytes: Int) -> Void
   /// A member for each file read so far, in the order of reading.
@@ -35,22 +36,29 @@ final class StoreCapture: StoreTree {
 
   private final class Reading {
     let index: Int
-    let file: InputFile
+    let opened: OpenedFile
     let facts: FileFacts
+    /// Whether the name may stand for another file by now.
+    let isEarly: Bool
     let contentStart: Int
     var offset = 0
 
-    init(index: Int, file: consuming InputFile, facts: FileFacts, contentStart: Int) {
+    init(index: Int, _ opened: OpenedFile, facts: FileFacts, isEarly: Bool, contentStart: Int) {
       self.index = index
-      self.file = file
+      self.opened = opened
       self.facts = facts
+      self.isEarly = isEarly
       self.contentStart = contentStart
     }
   }
 
-  init(_ base: any StoreTree, into out: MemberWriter, progress: @escaping (_ bytes: Int) -> Void) {
+  init(
+    _ base: any StoreTree, openedBefore early: EarlyFiles, into out: MemberWriter,
+    progress: @escaping (_ bytes: Int) -> Void
+  ) {
     self.progress = progress
     self.base = base
+    self.early = early
     disk = base as? DiskTree
     self.out = out
     isDone = [Bool](repeating: false, count: base.files.count)
@@ -73,17 +81,21 @@ final class StoreCapture: StoreTree {
     try complete()
     guard let disk else { return try openStill(index) }
     let path = disk.path(index)
-    let file = try settled(path)
-    let facts = try file.facts()
+    let held = early.file(files[index].name)
+    let opened = try held ?? settled(disk, index)
+    let facts = try opened.input.facts()
+    if held != nil, facts != early.facts(files[index].name) {
+      throw DiskError(.changed, "was changed while the store was listed", path: path)
+    }
     isDone[index] = true
     let reading = Reading(
-      index: index, file: file, facts: facts, contentStart: out.contentSize)
+      index: index, opened, facts: facts, isEarly: held != nil, contentStart: out.contentSize)
     current = reading
     return ByteStream { [out, progress] buffer, limit in
       let wanted = min(limit, facts.size - reading.offset)
       guard wanted > 0 else { return 0 }
       let before = buffer.count
-      let count = try reading.file.read(at: reading.offset, into: &buffer, atMost: wanted)
+      let count = try reading.opened.input.read(at: reading.offset, into: &buffer, atMost: wanted)
       guard count > 0 else {
         throw DiskError(
           .changed, "became shorter while it was read", path: path, offset: reading.offset)
@@ -120,10 +132,10 @@ final class StoreCapture: StoreTree {
 
   /// Opens a file once nobody has written to it for a moment, so that a later write changes its
   /// time: file times move in steps of some milliseconds.
-  private func settled(_ path: FilePath) throws -> InputFile {
+  private func settled(_ disk: DiskTree, _ index: Int) throws -> OpenedFile {
     while true {
-      let file = try InputFile(opening: path)
-      let facts = try file.facts()
+      let file = OpenedFile(try disk.input(index))
+      let facts = try file.input.facts()
       let modified = Double(facts.modified.seconds) + Double(facts.modified.nanoseconds) / 1e9
       let age = Clock.wall - modified
       guard age >= 0, age < 0.06, patience > 0 else { return file }
@@ -141,7 +153,7 @@ final class StoreCapture: StoreTree {
     while reading.offset < reading.facts.size {
       block.removeAll()
       let wanted = min(256 << 10, reading.facts.size - reading.offset)
-      let count = try reading.file.read(at: reading.offset, into: &block, atMost: wanted)
+      let count = try reading.opened.input.read(at: reading.offset, into: &block, atMost: wanted)
       if count == 0 {
         throw DiskError(
           .changed, "became shorter while it was read", path: path, offset: reading.offset)
@@ -168,7 +180,7 @@ final class StoreCapture: StoreTree {
   private func checkUnchanged(_ reading: Reading, _ path: FilePath, _ sha256: Hash256) throws
     -> Bool
   {
-    let now = try FileFacts(at: path)
+    let now = reading.isEarly ? try reading.opened.input.facts() : try FileFacts(at: path)
     if now == reading.facts { return false }
     guard let now, now.inode == reading.facts.inode, now.device == reading.facts.device,
       now.size > reading.facts.size
@@ -181,7 +193,9 @@ final class StoreCapture: StoreTree {
     while hasher.count < reading.facts.size {
       block.removeAll()
       let wanted = min(256 << 10, reading.facts.size - hasher.count)
-      if try reading.file.read(at: hasher.count, into: &block, atMost: wanted) == 0 { break }
+      if try reading.opened.input.read(at: hasher.count, into: &block, atMost: wanted) == 0 {
+        break
+      }
       hasher.update(block.span)
     }
     guard hasher.finish() == sha256 else {
@@ -190,12 +204,53 @@ final class StoreCapture: StoreTree {
     return true
   }
 
-  /// Captures what no reader has opened, so that every file of the store is in the archive.
+  /// Captures what no reader has opened, so that every file of the store is in the archive. What
+  /// has gone since the listing, as unfinished files of writers do, is no part of the store any
+  /// more: no record came from it.
   func captureRest() throws {
     try complete()
     for (index, file) in files.enumerated() where !file.isDirectory && !isDone[index] {
-      _ = try open(index)
+      do { _ = try open(index) } catch let error as DiskError where error.code == .notFound {
+        isDone[index] = true
+      }
       try complete()
     }
+  }
+}
+
+/// The owner of an open file, for those who share it.
+final class OpenedFile {
+  let input: InputFile
+
+  init(_ input: consuming InputFile) { self.input = input }
+}
+
+/// Files of a store that are opened before the store is listed, so that whatever they name is in
+/// the listing, though they be replaced meanwhile.
+package final class EarlyFiles {
+  private let root: FilePath
+  private var files: [FilePath: (opened: OpenedFile, facts: FileFacts)] = [:]
+
+  /// Opens those of `names` that there are.
+  package init(of root: FilePath, _ names: [FilePath]) throws {
+    self.root = root
+    for name in names where try FileFacts(at: root.pushing(name), following: false) != nil {
+      // What is no regular file, or may not be read, is for the listing to tell.
+      guard let input = try? InputFile(opening: name, beneath: root) else { continue }
+      let opened = OpenedFile(input)
+      files[name] = (opened, try opened.input.facts())
+    }
+  }
+
+  func file(_ name: FilePath) -> OpenedFile? { files[name]?.opened }
+
+  /// As it was when it was opened.
+  func facts(_ name: FilePath) -> FileFacts? { files[name]?.facts }
+
+  /// One whose name stands for another file by now, or for none.
+  package func replaced() throws -> FilePath? {
+    try files.first { name, file in
+      try FileFacts(at: root.pushing(name), following: false) != file.facts
+    }.map { root.pushing($0.key) }
   }
 }

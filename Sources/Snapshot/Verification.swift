@@ -14,22 +14,39 @@ package struct Verification: Sendable {
   package var log = FindingLog()
   /// The store digest, as the manifest has it; nil where no manifest could be read.
   package var digest: Hash256?
+  /// Whom to tell how far it has come.
+  package struct Progress: Sendable {
+    package var start: @Sendable (_ total: Int) -> Void
+    package var add: @Sendable (_ bytes: Int) -> Void
+
+    package init(
+      start: @escaping @Sendable (_ total: Int) -> Void,
+      add: @escaping @Sendable (_ bytes: Int) -> Void
+    ) {
+      self.start = start
+      self.add = add
+    }
+  }
+
   /// Which of the encodings written hold every record.
   package var holding: [Encoding] = []
 
   package var isGood: Bool { log.errors == 0 }
 
   /// - Parameter quick: checks the sidecar, the archive's own hash and the structure only.
+  /// - Parameter progress: is told how many bytes there are to be read in all, then how many more
+  ///   have been, on whatever thread reads them.
   /// - Parameter unpublished: the archive has just been written and has no sidecar yet. Every byte
   ///   is read back and every hash checked, and the digest is taken anew from the JSON. Records
   ///   are not read from the verbatim files once more: with the hashes of the bytes captured they
   ///   have the records whose digest was taken from those very bytes. Nor are they from the RTFS,
   ///   which lies in a member whose hash is checked.
   package static func run(
-    _ path: FilePath, formats: [StoreFormat], quick: Bool, unpublished: Bool = false
+    _ path: FilePath, formats: [StoreFormat], quick: Bool, unpublished: Bool = false,
+    progress: Progress? = nil
   ) throws -> Verification {
     var result = Verification()
-    let backup: BackupFile
+    var backup: BackupFile
     do {
       backup = try BackupFile(opening: path, unpublished: unpublished)
     } catch let error as SnapshotError {
@@ -39,6 +56,8 @@ package struct Verification: Sendable {
       result.add(.damagedFrame, error.message, path: path.string, offset: error.offset)
       return result
     }
+    progress?.start(quick ? backup.archive.size : backup.verificationSize)
+    backup.onRead = progress?.add
     result.digest = backup.manifest.digest
     if !unpublished { try result.checkSidecar(backup) }
     result.checkStructure(backup)
@@ -89,6 +108,7 @@ package struct Verification: Sendable {
     var block = ByteBuffer()
     while try file.read(at: hasher.count, into: &block, atMost: 1 << 20) > 0 {
       hasher.update(block.span)
+      backup.onRead?(block.count)
       block.removeAll()
     }
     if hasher.finish() != seal.sha256 {

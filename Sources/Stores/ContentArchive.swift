@@ -28,6 +28,12 @@ package struct ContentArchive {
   let tree: any StoreTree
   let sink: any RecordSink
 
+  /// Where the archives of a store may lie.
+  private static let tops = ["", "intents", "edges", "plans", "actions"].map { FilePath($0) }
+
+  /// The names that an index has in a store.
+  package static let indexNames = tops.map { $0.appending("index.json") }
+
   /// One archive of a store: a directory with objects, and perhaps an index.
   struct Root {
     var directory: FilePath
@@ -44,10 +50,7 @@ package struct ContentArchive {
     var roots: [Root] = []
 
     init(_ tree: any StoreTree) throws {
-      let tops = [
-        FilePath(""), FilePath("intents"), FilePath("edges"), FilePath("plans"),
-        FilePath("actions"),
-      ]
+      let tops = ContentArchive.tops
       roots = tops.map { Root(directory: $0) }
       for (position, file) in tree.files.enumerated() where !file.isDirectory {
         var components = file.name.components

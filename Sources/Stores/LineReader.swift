@@ -25,6 +25,9 @@ enum GraphLine {
 
 /// Reads a file of one JSON value a line: strict in what is a record, tolerant in going on.
 struct LineReader {
+  /// How the finding of a last line that is cut off begins.
+  static let tornLine = "the last line is cut off"
+
   let tree: any StoreTree
   let file: Int
   let sink: any RecordSink
@@ -85,7 +88,7 @@ struct LineReader {
       sink.note(
         Finding(
           .error, .tornTail,
-          "the last line is cut off: \(error.reason.rawValue), at byte \(at)",
+          "\(Self.tornLine): \(error.reason.rawValue), at byte \(at)",
           path: tree.displayPath(file), line: line.number, offset: line.offset,
           length: line.length))
       return

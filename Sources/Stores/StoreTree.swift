@@ -84,40 +84,62 @@ package final class DiskTree: StoreTree {
   /// store: its backups and the logs of recoveries.
   package static let kept = [".backup", ".recovery"]
 
-  /// Lists the store at `root`. Throws `notFound` where there is nothing.
+  /// Lists the store at `root`. Throws `notFound` where there is nothing, `notReadable` where
+  /// nothing of it may be read. A part of a directory that may not be is left out, with an error
+  /// among the notes.
   /// - Parameter include: which files of a directory are wanted, by name; all by default.
   package init(_ root: FilePath, include: (FilePath) -> Bool = { _ in true }) throws {
     self.root = root
-    guard let facts = try FileFacts(at: root) else {
-      throw DiskError(
-        .notFound, "no such file or directory", path: root, hint: "check the path of the store")
-    }
-    isSingleFile = facts.kind != .directory
-    if isSingleFile {
-      guard facts.isRegular else {
+    do throws(DiskError) {
+      guard let facts = try FileFacts(at: root) else {
         throw DiskError(
-          .notRegular, "is neither a regular file nor a directory", path: root,
-          hint: "name the store's file or directory itself")
+          .notFound, "no such file or directory", path: root, hint: "check the path of the store")
       }
-      let name = root.lastComponent ?? Disk.absolute(root).lastComponent
-      files = [StoreFile(name: FilePath(root: nil, [name].compactMap { $0 }), facts: facts)]
-      return
+      isSingleFile = facts.kind != .directory
+      if isSingleFile { files = [try Self.onlyFile(root, facts)] }
+    } catch { throw error.ofReading }
+    if isSingleFile { return }
+    do { try list(include) } catch let error as DiskError { throw error.ofReading }
+    let isEmpty = files.allSatisfy(\.isDirectory)
+    if isEmpty, let note = notes.first(where: { $0.severity == .error }) {
+      throw DiskError(.notReadable, note.message, path: note.path.map { FilePath($0) }).ofReading
     }
+  }
+
+  private static func onlyFile(_ root: FilePath, _ facts: FileFacts) throws(DiskError)
+    -> StoreFile
+  {
+    guard facts.isRegular else {
+      throw DiskError(
+        .notRegular, "is neither a regular file nor a directory", path: root,
+        hint: "name the store's file or directory itself")
+    }
+    let name = root.lastComponent ?? Disk.absolute(root).lastComponent
+    return StoreFile(name: FilePath(root: nil, [name].compactMap { $0 }), facts: facts)
+  }
+
+  private func list(_ include: (FilePath) -> Bool) throws {
     try TreeWalk.walk(root) { entry in
       let name = entry.name.lastComponent?.string ?? ""
       if entry.name.components.count == 1, Self.outside.contains(name) { return false }
       if name == ".archive_lock" || OutputFile.isTemporary(name) { return false }
+      let full = root.pushing(entry.name)
       switch entry.facts.kind {
       case .regular, .directory:
-        if entry.facts.kind == .directory || include(entry.name) {
-          files.append(StoreFile(name: entry.name, facts: entry.facts))
+        let isDirectory = entry.facts.kind == .directory
+        guard isDirectory || include(entry.name) else { return true }
+        guard Disk.mayRead(full, isDirectory: isDirectory) else {
+          notes.append(
+            Finding(
+              .error, .unreadable, "may not be read: permission denied", path: full.string,
+              length: isDirectory ? nil : entry.facts.size))
+          return false
         }
+        files.append(StoreFile(name: entry.name, facts: entry.facts))
       case .symbolicLink, .other:
         let what = entry.facts.kind == .symbolicLink ? "a symbolic link" : "no regular file"
         notes.append(
-          Finding(
-            .warning, .skippedFile, "is \(what) and was left out",
-            path: root.pushing(entry.name).string))
+          Finding(.warning, .skippedFile, "is \(what) and was left out", path: full.string))
       }
       return true
     }
@@ -131,14 +153,21 @@ package final class DiskTree: StoreTree {
 
   package func place(_ index: Int) -> FilePlace { .live(path(index)) }
 
+  /// A file of the listing, opened. One that a symbolic link has taken the place of since is not
+  /// read: the store's own path may be a link, nothing below it.
+  package func input(_ index: Int) throws(DiskError) -> InputFile {
+    isSingleFile
+      ? try InputFile(opening: root) : try InputFile(opening: files[index].name, beneath: root)
+  }
+
   package func open(_ index: Int) throws -> ByteStream {
-    var source = FileSource(try InputFile(opening: path(index)))
+    var source = FileSource(try input(index))
     return ByteStream { try source.read(into: &$0, atMost: $1) }
   }
 
   package func head(_ index: Int, limit: Int) throws -> ByteBuffer {
     var bytes = ByteBuffer()
-    _ = try InputFile(opening: path(index)).read(at: 0, into: &bytes, atMost: limit)
+    _ = try input(index).read(at: 0, into: &bytes, atMost: limit)
     return bytes
   }
 }

@@ -132,8 +132,17 @@ package final class Survey: RecordSink {
   /// Whether bytes of the store are lost, or records such that their owner would refuse them.
   package var hasErrors: Bool { log.errors > 0 }
 
-  /// Says of lines that are cut off that their writer was in the middle of them.
-  package func markTornTailsAsLive() {
-    log.soften(.tornTail, "a writer was in the middle of this line; it is no record yet")
+  /// The files that end inside a value, as findings name them.
+  package var tornFiles: Set<String> {
+    Set(log.findings.filter { $0.code == .tornTail }.compactMap(\.path))
+  }
+
+  /// Says of the lines that are cut off in `files` that their writer was in the middle of them.
+  /// One value that fills a whole file is no line: where it is cut off, records are lost.
+  package func markTornTailsAsLive(in files: Set<String>) {
+    log.soften("a writer was in the middle of this line; it is no record yet") { finding in
+      finding.code == .tornTail && finding.message.hasPrefix(LineReader.tornLine)
+        && finding.path.map(files.contains) ?? false
+    }
   }
 }

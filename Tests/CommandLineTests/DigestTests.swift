@@ -101,3 +101,64 @@ import Testing
     #expect(missing.status == 10 && missing.lines.count == 1)
   }
 }
+
+/// Names that would break a line of `digest`, and output that cannot be written.
+@Suite(.scratch) struct AwkwardOutputTests {
+  @Test(arguments: ["a\\b.json", "a\nb.json", "a\rb.json", "plain.json"])
+  func namesAsInSha256sum(_ name: String) throws {
+    let scratch = try Scratch.here()
+    let path = try scratch.write("{}", to: name)
+    let theirs = try scratch.tool("sha256sum", path).text
+    let ours = try scratch.holdfast(exit: 0, "digest", path).text
+    let escape = theirs.hasPrefix("\\") ? 1 : 0
+    #expect(ours.hasPrefix("\\") == (escape == 1))
+    #expect(ours.dropFirst(64 + escape) == theirs.dropFirst(64 + escape))
+  }
+
+  @Test func aFullDevice() throws {
+    let scratch = try Scratch.here()
+    let store = try SampleStore.graph.make(in: scratch).path
+    let archive = try scratch.backUp(store)
+    let full = Child.Setting(output: "/dev/full")
+    for words in [
+      ["show", archive, "--snapshot"], ["show", archive, "--rtfs"], ["show", archive],
+      ["inspect", store], ["digest", store], ["list", scratch.file("repo"), "--json"],
+      ["verify", archive], ["diff", store, store, "--json"],
+    ] {
+      let outcome = try scratch.run([Binary.path] + words, full)
+      #expect(outcome.status == 15 && outcome.messages.count == 1, "\(outcome)")
+      #expect(outcome.message.contains("standard output"), "\(outcome)")
+    }
+  }
+
+  /// A reader that went away is no failure.
+  @Test func aReaderThatWentAway() throws {
+    let scratch = try Scratch.here()
+    let archive = try scratch.backUp(try SampleStore.graph.make(in: scratch).path)
+    let outcome = try scratch.run([
+      "bash", "-c", "set -o pipefail; \"$0\" show --snapshot \"$1\" | true", Binary.path, archive,
+    ])
+    #expect(outcome.status == 0 && outcome.errors.isEmpty, "\(outcome)")
+  }
+
+  /// Findings beyond those that are kept are counted as what they are.
+  @Test func moreFindingsThanAreKept() throws {
+    let scratch = try Scratch.here()
+    let comments = String(repeating: "# x\n", count: 10_050)
+    let store = try scratch.write("{\"a\":1}\n{\"b\":2}\n" + comments, to: "log.jsonl")
+    let outcome = try scratch.holdfast(exit: 0, "inspect", store)
+    #expect(outcome.text.contains("10050 notes"), "\(outcome)")
+    #expect(outcome.text.contains("--json lists the first 10,000 of each code"), "\(outcome)")
+  }
+
+  @Test func aBackupByItsRepository() throws {
+    let scratch = try Scratch.here()
+    let store = try SampleStore.graph.make(in: scratch).path
+    let archive = try scratch.backUp(store, time: 1_000_000_000)
+    let latest = scratch.file("repo@latest")
+    #expect(try scratch.digest(latest) == scratch.digest(archive))
+    try scratch.holdfast(exit: 0, "inspect", latest)
+    try scratch.holdfast(exit: 0, "diff", store, scratch.file("repo@2001-09-10"))
+    try scratch.holdfast(exit: 10, "digest", scratch.file("none@latest"))
+  }
+}

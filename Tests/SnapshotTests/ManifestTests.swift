@@ -38,7 +38,8 @@ struct ManifestTests {
     if random.chance(2) { manifest.idField = "/a~1b" }
     for _ in 0..<random.below(5) {
       let isDirectory = random.chance(3)
-      let name = random.chance(2) ? random.bytes(random.below(20)) : Array(text(&random).utf8)
+      let name =
+        random.chance(2) ? random.bytes(1 + random.below(20)) : Array(("n" + text(&random)).utf8)
       let size = isDirectory ? 0 : random.below(1 << 50)
       manifest.entries.append(
         Manifest.Entry(

@@ -19,7 +19,8 @@ func backUp(
   let settings = SnapshotWriter.Settings(
     compression: compression, hasRTFS: hasRTFS, idField: nil, note: nil, time: backupTime)
   let writer = try SnapshotWriter(
-    tree, source: store, as: format, settings: settings, spillingTo: directory, progress: { _ in })
+    tree, source: store, as: format, settings: settings, openedBefore: EarlyFiles(of: store, []),
+    spillingTo: directory, progress: { _ in })
   let manifest = writer.manifest(series: name)
   let target = directory.appending("\(name).\(compression.fileExtension)")
   let output = try ArchiveOutput(for: target)
