@@ -45,6 +45,7 @@ package struct PurgePlan: Sendable {
   package let items: [Trash.Item]
   /// Old enough, but the only good backups of their series that there are anywhere here.
   package let spared: [Trash.Item]
+  private let time: Int
 
   /// - Parameter name: only this series.
   /// - Parameter seconds: how long a backup must have been in the trash.
@@ -53,6 +54,7 @@ package struct PurgePlan: Sendable {
     _ repository: Repository, series name: String? = nil, olderThan seconds: Int, now: Int
   ) throws {
     trash = Trash(of: repository)
+    time = now
     let due = try trash.items().filter { item in
       (name == nil || item.entry.manifest?.series == name)
         && item.removed.map { $0 <= now && now - $0 >= seconds } ?? false
@@ -70,5 +72,8 @@ package struct PurgePlan: Sendable {
   package var size: Int { items.reduce(0) { $0 + $1.entry.size } }
 
   /// Needs the lock.
-  package func run() throws { try trash.destroy(items) }
+  package func run() throws {
+    try trash.destroy(items)
+    try trash.record(items, at: time)
+  }
 }

@@ -1,3 +1,4 @@
+import Archive
 import ArgumentParser
 import Backup
 import Disk
@@ -30,7 +31,7 @@ package struct HoldfastCommand: ParsableCommand {
       InspectCommand.self, DigestCommand.self, BackupCommand.self, ListCommand.self,
       ShowCommand.self, VerifyCommand.self, RestoreCommand.self, DiffCommand.self,
       RotateCommand.self, UndeleteCommand.self, PurgeCommand.self, RunCommand.self,
-      ScheduleCommand.self,
+      ScheduleCommand.self, DoctorCommand.self,
     ])
 
   package init() {}
@@ -62,4 +63,10 @@ package struct HoldfastCommand: ParsableCommand {
 
   /// The kinds of stores there are: a new kind is one more entry here.
   static let formats = StoreFormat.fileFormats
+
+  /// The libraries of the system that this program runs with.
+  static let libraries = [
+    (name: "libarchive", version: LibraryVersions.libarchive),
+    (name: "libzstd", version: LibraryVersions.zstd),
+  ]
 }

@@ -215,7 +215,7 @@ import Testing
   static let verbs = [
     "inspect", "digest", "backup", "list", "show", "verify", "restore", "diff", "rotate",
     "undelete",
-    "purge", "run", "schedule",
+    "purge", "run", "schedule", "doctor",
   ]
 
   @Test(arguments: [""] + verbs)

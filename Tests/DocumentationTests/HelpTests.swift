@@ -4,7 +4,7 @@ import Testing
 struct HelpTests {
   static let verbs = [
     "inspect", "digest", "backup", "list", "show", "verify", "restore", "diff",
-    "rotate", "undelete", "purge", "run", "schedule",
+    "rotate", "undelete", "purge", "run", "schedule", "doctor",
   ]
 
   private func help(_ words: String) throws -> String {
