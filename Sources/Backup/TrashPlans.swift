@@ -12,6 +12,7 @@ package struct UndeletePlan: Sendable {
   ///   a name, the one that was removed last is meant. Throws `notFound` for any that is not there.
   package init(_ names: [String], from repository: Repository) throws {
     trash = Trash(of: repository)
+    try trash.check()
     let there = try trash.items()
     var chosen: [Trash.Item] = []
     for name in names {
@@ -54,6 +55,7 @@ package struct PurgePlan: Sendable {
     _ repository: Repository, series name: String? = nil, olderThan seconds: Int, now: Int
   ) throws {
     trash = Trash(of: repository)
+    try trash.check()
     time = now
     let due = try trash.items().filter { item in
       (name == nil || item.entry.manifest?.series == name)
