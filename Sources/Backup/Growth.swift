@@ -18,9 +18,10 @@ package struct Growth: Sendable {
 
   private static let day = 86_400
 
+  /// - Parameter catalog: of all series, where it has been read already.
   /// - Parameter now: unix seconds.
-  package init(of repository: Repository, now: Int) throws {
-    let here = try Catalog(of: repository).entries
+  package init(of repository: Repository, catalog: Catalog? = nil, now: Int) throws {
+    let here = try (catalog ?? Catalog(of: repository)).entries
     let trash = Trash(of: repository)
     let gone = try trash.items().map(\.entry)
     bytes = here.reduce(0) { $0 + $1.size }

@@ -44,7 +44,8 @@ struct ListCommand: Verb {
     }
     let catalog = try Catalog(of: repository, series: name)
     let tiers = catalog.tiers(zone: zone)
-    let growth = try Growth(of: repository, now: try currentTime())
+    let growth = try Growth(
+      of: repository, catalog: name == nil ? catalog : nil, now: try currentTime())
     console.json(Self.verb) { root in
       root.member("repository", repository.path.string)
       root.key("backups")
