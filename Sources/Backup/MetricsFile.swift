@@ -82,7 +82,7 @@ package struct MetricsFile: Sendable {
   ) throws {
     let directory = path.removingLastComponent()
     let lock = try StoreLock(
-      directory: directory.isEmpty ? FilePath(".") : directory, isShared: false, waitingUpTo: 10)
+      directory: directory.isEmpty ? FilePath(".") : directory, isShared: false, waitingUpTo: 120)
     defer { withExtendedLifetime(lock) {} }
     var metrics = MetricsFile()
     if try FileFacts(at: path)?.isRegular == true {

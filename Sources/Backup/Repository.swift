@@ -81,12 +81,18 @@ package struct Repository: Sendable {
   /// Removes what a run that was killed has left: unfinished files, and manifests whose archive
   /// never got its name. Call with the lock held.
   package func clearLeftovers() throws {
-    try Trash(of: self).heal()
+    // A manifest without its archive may be all but in the trash; it stays where that cannot be
+    // looked into, which is no reason not to back up.
+    let isHealed: Bool
+    do {
+      try Trash(of: self).heal()
+      isHealed = true
+    } catch let error as DiskError where error.code != .interrupted { isHealed = false }
     for name in try TreeWalk.names(in: path).map(\.string) {
       let file = path.appending(name)
       if OutputFile.isTemporary(name) {
         try Disk.remove(file)
-      } else if name.hasSuffix(".manifest.json"), let entry = Catalog.sidecar(at: file),
+      } else if isHealed, name.hasSuffix(".manifest.json"), let entry = Catalog.sidecar(at: file),
         try FileFacts(at: path.appending(entry.seal.file)) == nil, try !hasArchive(name)
       {
         try Disk.remove(file)

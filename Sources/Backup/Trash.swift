@@ -27,26 +27,24 @@ package struct Trash: Sendable {
 
   package init(of repository: Repository) { self.repository = repository }
 
-  /// Whether there is one. Throws where something else has its name: a symbolic link could lead
-  /// anywhere.
-  private func exists() throws -> Bool {
-    guard let facts = try FileFacts(at: path, following: false) else { return false }
+  /// Throws where something else has its name: a symbolic link could lead anywhere.
+  package func check() throws {
+    guard let facts = try FileFacts(at: path, following: false) else { return }
     guard facts.kind == .directory else {
       throw BackupError(
         .failed, "is not a directory, so nothing can be put there or fetched from it",
         path: path.string, hint: "move it away")
     }
-    return true
   }
 
   private func batches() throws -> [FilePath] {
-    guard try exists() else { return [] }
+    guard try FileFacts(at: path, following: false)?.kind == .directory else { return [] }
     return try TreeWalk.names(in: path).map { path.appending($0) }.filter {
       try FileFacts(at: $0, following: false)?.kind == .directory
     }
   }
 
-  /// What lies in the trash, longest there first.
+  /// What lies in the trash, longest there first; nothing where it is no directory.
   package func items() throws -> [Item] {
     try batches().flatMap { batch in
       let removed = batch.lastComponent.flatMap { Self.time(of: $0.string) }
@@ -68,6 +66,7 @@ package struct Trash: Sendable {
   /// - Parameter time: unix seconds, for the name of the directory.
   package func take(_ archives: [FilePath], at time: Int) throws -> [FilePath] {
     guard !archives.isEmpty else { return [] }
+    try check()
     let batch = try makeBatch(time)
     let moved = try archives.map { archive in
       try Interruption.check()
@@ -87,7 +86,7 @@ package struct Trash: Sendable {
   }
 
   private func makeBatch(_ time: Int) throws -> FilePath {
-    if try !exists() { try Disk.makeDirectory(path, mode: 0o700) }
+    try Disk.makeDirectory(path, mode: 0o700)
     let stem = ISOTime(seconds: time).compactText
     var number = 1
     while true {

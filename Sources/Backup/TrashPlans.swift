@@ -12,6 +12,7 @@ package struct UndeletePlan: Sendable {
   ///   a name, the one that was removed last is meant. Throws `notFound` for any that is not there.
   package init(_ names: [String], from repository: Repository) throws {
     trash = Trash(of: repository)
+    try trash.check()
     let there = try trash.items()
     var chosen: [Trash.Item] = []
     for name in names {
@@ -45,6 +46,7 @@ package struct PurgePlan: Sendable {
   package let items: [Trash.Item]
   /// Old enough, but the only good backups of their series that there are anywhere here.
   package let spared: [Trash.Item]
+  private let time: Int
 
   /// - Parameter name: only this series.
   /// - Parameter seconds: how long a backup must have been in the trash.
@@ -53,6 +55,8 @@ package struct PurgePlan: Sendable {
     _ repository: Repository, series name: String? = nil, olderThan seconds: Int, now: Int
   ) throws {
     trash = Trash(of: repository)
+    try trash.check()
+    time = now
     let due = try trash.items().filter { item in
       (name == nil || item.entry.manifest?.series == name)
         && item.removed.map { $0 <= now && now - $0 >= seconds } ?? false
@@ -70,5 +74,8 @@ package struct PurgePlan: Sendable {
   package var size: Int { items.reduce(0) { $0 + $1.entry.size } }
 
   /// Needs the lock.
-  package func run() throws { try trash.destroy(items) }
+  package func run() throws {
+    try trash.destroy(items)
+    try trash.record(items, at: time)
+  }
 }

@@ -1,3 +1,4 @@
+import Archive
 import ArgumentParser
 import Backup
 import Database
@@ -28,11 +29,24 @@ package struct HoldfastCommand: ParsableCommand {
       """,
     version: "holdfast \(Manifest.implementationVersion)",
     subcommands: [
-      InspectCommand.self, DigestCommand.self, BackupCommand.self, ListCommand.self,
-      ShowCommand.self, VerifyCommand.self, RestoreCommand.self, DiffCommand.self,
-      RotateCommand.self, UndeleteCommand.self, PurgeCommand.self, RunCommand.self,
-      ScheduleCommand.self, MigrateCommand.self, ExportCommand.self, QueryCommand.self,
+      InspectCommand.self,
+      DigestCommand.self,
+      BackupCommand.self,
+      ListCommand.self,
+      ShowCommand.self,
+      VerifyCommand.self,
+      RestoreCommand.self,
+      DiffCommand.self,
+      RotateCommand.self,
+      UndeleteCommand.self,
+      PurgeCommand.self,
+      RunCommand.self,
+      ScheduleCommand.self,
+      MigrateCommand.self,
+      ExportCommand.self,
+      QueryCommand.self,
       SearchCommand.self,
+      DoctorCommand.self,
     ])
 
   package init() {}
@@ -77,4 +91,11 @@ package struct HoldfastCommand: ParsableCommand {
 
   /// The kinds of stores there are: a new kind is one more entry here.
   static let formats = StoreFormat.databaseFormats + StoreFormat.fileFormats
+
+  /// The libraries of the system that this program runs with.
+  static let libraries = [
+    (name: "libarchive", version: LibraryVersions.libarchive),
+    (name: "libzstd", version: LibraryVersions.zstd),
+    (name: "SQLite", version: SQLiteLibrary.version),
+  ]
 }

@@ -14,7 +14,8 @@ struct ListCommand: Verb {
       beside the archives tell them; no archive is opened. States: verified (read back when it \
       was written), unverified (--no-verify), suspect (of a damaged, empty or shrunken store), \
       damaged (its manifest or size is not as written). Tiers: the periods whose newest good \
-      backup it is, which is what rotate keeps by.
+      backup it is, which is what rotate keeps by. The last line: how much there is, how that grows, \
+      and the day on which the disk is full at the present rate, within a hundred years.
 
       \(ExitStatus.help([.notFound]))
       """)
@@ -43,6 +44,8 @@ struct ListCommand: Verb {
     }
     let catalog = try Catalog(of: repository, series: name)
     let tiers = catalog.tiers(zone: zone)
+    let growth = try Growth(
+      of: repository, catalog: name == nil ? catalog : nil, now: try currentTime())
     console.json(Self.verb) { root in
       root.member("repository", repository.path.string)
       root.key("backups")
@@ -52,6 +55,14 @@ struct ListCommand: Verb {
           $0.key("tiers")
           $0.array(of: tiers[entry.candidate.name] ?? []) { $0.value($1) }
         }
+      }
+      root.key("growth")
+      root.object {
+        $0.member("bytes", growth.bytes)
+        $0.member("trash_bytes", growth.trashBytes)
+        $0.member("free", growth.free)
+        $0.member("bytes_per_day", ifPresent: growth.bytesPerDay)
+        $0.member("full_on", ifPresent: growth.fullTime.map(Self.day))
       }
     }
     if catalog.entries.isEmpty {
@@ -63,7 +74,19 @@ struct ListCommand: Verb {
       return row(entry) + [periods.joined(separator: ","), nameAndReason(entry)]
     }
     table(["TIME", "SERIES", "STATE", "RECORDS", "SIZE", "TIERS", "NAME"], rows, console)
+    if let rate = growth.bytesPerDay {
+      let trash = growth.trashBytes > 0 ? ", \(humanBytes(growth.trashBytes)) in the trash" : ""
+      let sign = rate < 0 ? "-" : ""
+      console.result(
+        "\(humanBytes(growth.bytes))\(trash), \(sign)\(humanBytes(abs(rate))) a day; "
+          + "\(humanBytes(growth.free)) free"
+          + (growth.fullTime.map { ", full on \(Self.day($0))" } ?? ""))
+    }
     return .done
+  }
+
+  private static func day(_ time: Int) -> String {
+    String(ISOTime(seconds: time).text.prefix { $0 != "T" })
   }
 
   private func row(_ entry: Catalog.Entry) -> [String] {

@@ -89,6 +89,12 @@ struct RestoreCommand: Verb {
     var plan = try RestorePlan(request, formats: HoldfastCommand.formats)
     let lock = try Repository.readingLock(for: plan.sourcePath, shared.waitLock.seconds)
     defer { withExtendedLifetime(lock) {} }
+    if case .backup(let backup) = plan.source, backup.manifest.time > request.time {
+      console.message(
+        "holdfast: \(plan.sourcePath): was made at \(ISOTime(seconds: backup.manifest.time).text), "
+          + "which is still to come: the clock was wrong then or is now; holdfast list shows others"
+      )
+    }
     if dryRun {
       show(plan, console)
       return .done

@@ -142,17 +142,18 @@ enum RotationReport {
 
   /// The same lines whether it was done or is only shown.
   static func show(_ plan: RotationPlan, _ console: Console) {
+    func line(_ text: String) { console.result(printable(text)) }
     for series in plan.series {
-      console.result(
+      line(
         "\(series.name): keep \(series.retention.keep.count), "
           + "remove \(series.retention.remove.count)")
       for kept in series.retention.keep {
-        console.result("  keep    \(kept.candidate.name)  \(kept.reasons.joined(separator: ", "))")
+        line("  keep    \(kept.candidate.name)  \(kept.reasons.joined(separator: ", "))")
       }
-      for candidate in series.retention.remove { console.result("  remove  \(candidate.name)") }
+      for candidate in series.retention.remove { line("  remove  \(candidate.name)") }
     }
     for entry in plan.unknown {
-      console.result("  keep    \(entry.path.lastComponent?.string ?? "")  \(unknownReason)")
+      line("  keep    \(entry.path.lastComponent?.string ?? "")  \(unknownReason)")
     }
     for finding in findings(plan) { console.result(FindingsReport.line(finding)) }
   }

@@ -213,9 +213,24 @@ import Testing
 /// Help and completions.
 @Suite(.scratch) struct HelpTests {
   static let verbs = [
-    "inspect", "digest", "backup", "list", "show", "verify", "restore", "diff", "rotate",
+    "inspect",
+    "digest",
+    "backup",
+    "list",
+    "show",
+    "verify",
+    "restore",
+    "diff",
+    "rotate",
     "undelete",
-    "purge", "run", "schedule", "migrate", "export", "query", "search",
+    "purge",
+    "run",
+    "schedule",
+    "migrate",
+    "export",
+    "query",
+    "search",
+    "doctor",
   ]
 
   @Test(arguments: [""] + verbs)

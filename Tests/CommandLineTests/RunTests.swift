@@ -101,9 +101,11 @@ import Testing
     let text = try TestFile.text(scratch.file("holdfast.toml"))
     try scratch.write(text + "retension = 4\n", to: "holdfast.toml")
     let lines = text.split(separator: "\n", omittingEmptySubsequences: false).count
-    for verb in ["run", "schedule", "doctor"] where verb == "run" {
-      let outcome = try run(scratch, 0)
-      #expect(outcome.status == 64 && outcome.messages.count == 1, "\(verb): \(outcome)")
+    for words in [["run"], ["schedule", "cron"], ["doctor"]] {
+      var setting = Night.setting(0)
+      setting.directory = scratch.path
+      let outcome = try scratch.run([Binary.path] + words, setting)
+      #expect(outcome.status == 64 && outcome.messages.count == 1, "\(outcome)")
       #expect(outcome.message.contains("holdfast.toml:\(lines): byte"), "\(outcome)")
       #expect(outcome.message.contains("series.a.retension"))
     }

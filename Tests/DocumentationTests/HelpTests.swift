@@ -3,8 +3,24 @@ import Testing
 /// The help of the program and what the documents say of it.
 struct HelpTests {
   static let verbs = [
-    "inspect", "digest", "backup", "list", "show", "verify", "restore", "diff",
-    "rotate", "undelete", "purge", "run", "schedule", "migrate", "export", "query", "search",
+    "inspect",
+    "digest",
+    "backup",
+    "list",
+    "show",
+    "verify",
+    "restore",
+    "diff",
+    "rotate",
+    "undelete",
+    "purge",
+    "run",
+    "schedule",
+    "migrate",
+    "export",
+    "query",
+    "search",
+    "doctor",
   ]
 
   private func help(_ words: String) throws -> String {

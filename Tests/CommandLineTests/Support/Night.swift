@@ -33,7 +33,7 @@ extension Scratch {
 
   /// Archives in a directory, sorted.
   func archives(_ directory: String) throws -> [String] {
-    try TestFile.names(directory).filter { $0.contains(".tar") }.sorted()
+    try TestFile.names(directory).filter { $0.contains(".tar") && !$0.hasPrefix(".") }.sorted()
   }
 
   /// Content of every archive and manifest in a directory, by name.
