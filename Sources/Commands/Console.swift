@@ -29,6 +29,12 @@ struct Console {
     if !isJSON { Self.write(line + "\n", to: .standardOutput) }
   }
 
+  /// Bytes that are the result itself, line feeds included; `--json` and `--quiet` leave them out.
+  func answer(bytes: Span<UInt8>) {
+    guard !isJSON, !isQuiet else { return }
+    Self.write(bytes.indices.map { bytes[$0] }, to: .standardOutput)
+  }
+
   /// The one object that `--json` prints.
   func json(_ schema: String, _ body: (inout JSONBuilder) -> Void) {
     guard isJSON else { return }

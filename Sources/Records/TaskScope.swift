@@ -1,16 +1,12 @@
+import LosslessJSON
+
 /// The scope of a task: the JSON pointer (RFC 6901) of the keys above it, `/user/project`.
 package enum TaskScope {
   /// One key as a step of the pointer, with its slash.
   package static func step(_ key: [UInt8]) -> [UInt8] {
-    var out: [UInt8] = [0x2F]
-    for byte in key {
-      switch byte {
-      case 0x7E: out += [0x7E, 0x30]
-      case 0x2F: out += [0x7E, 0x31]
-      default: out.append(byte)
-      }
-    }
-    return out
+    var out = ByteBuffer()
+    out.append(pointerStep: key.span)
+    return out.array
   }
 
   /// The keys of a scope, user first; nil for one that is no pointer of two steps at most.
