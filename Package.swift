@@ -38,9 +38,12 @@ let rooms: [Target] = [
     name: "Backup", dependencies: base + ["Snapshot", "Archive", "Stores", "RTFS"],
     swiftSettings: strict),
   .target(
+    name: "Salvage", dependencies: base + ["Snapshot", "Archive", "Stores", "RTFS"],
+    swiftSettings: strict),
+  .target(
     name: "Commands",
     dependencies: base + [
-      "Backup", "Snapshot", "Archive", "Stores", "RTFS",
+      "Salvage", "Backup", "Snapshot", "Archive", "Stores", "RTFS",
       .product(name: "ArgumentParser", package: "swift-argument-parser"),
     ],
     swiftSettings: strict),
@@ -80,6 +83,10 @@ let tests: [Target] = [
     name: "BackupTests",
     dependencies: base + ["Backup", "Snapshot", "Archive", "Stores", "RTFS", "TestSupport"],
     exclude: ["Golden"], swiftSettings: strict),
+  .testTarget(
+    name: "SalvageTests",
+    dependencies: base + ["Salvage", "Snapshot", "Archive", "Stores", "RTFS", "TestSupport"],
+    swiftSettings: strict),
   .testTarget(name: "RTFSTests", dependencies: base + ["RTFS"], swiftSettings: strict),
   .testTarget(name: "ArchiveTests", dependencies: base + ["Archive"], swiftSettings: strict),
   .testTarget(

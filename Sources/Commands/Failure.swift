@@ -4,6 +4,7 @@ import Disk
 import LosslessJSON
 import RTFS
 import Records
+import Salvage
 import Snapshot
 import Stores
 
@@ -48,6 +49,7 @@ struct Failure {
       offset = error.offset
       hint = error.hint
     case let error as BackupError: self.init(error)
+    case let error as SalvageError: self.init(error)
     case let error as JSONError:
       self.init(.verificationFailed, "json", error.reason.rawValue)
       offset = error.offset
@@ -94,6 +96,20 @@ struct Failure {
     offset = error.offset
     hint = error.hint
     findings = error.findings
+  }
+
+  private init(_ error: SalvageError) {
+    let status: ExitStatus
+    switch error.code {
+    case .notFound: status = .notFound
+    case .usage: status = .usage
+    case .refused: status = .refused
+    case .exists, .account: status = .failure
+    }
+    self.init(status, error.code.rawValue, error.message)
+    path = error.path
+    offset = error.offset
+    hint = error.hint
   }
 
   /// What, which file and byte, and what to do next, on one line.

@@ -31,6 +31,8 @@ package struct HoldfastCommand: ParsableCommand {
       ShowCommand.self, VerifyCommand.self, RestoreCommand.self, DiffCommand.self,
       RotateCommand.self, UndeleteCommand.self, PurgeCommand.self, RunCommand.self,
       ScheduleCommand.self,
+      RotateCommand.self, UndeleteCommand.self, PurgeCommand.self,
+      SalvageCommand.self,
     ])
 
   package init() {}

@@ -214,8 +214,7 @@ import Testing
 @Suite(.scratch) struct HelpTests {
   static let verbs = [
     "inspect", "digest", "backup", "list", "show", "verify", "restore", "diff", "rotate",
-    "undelete",
-    "purge", "run", "schedule",
+    "undelete", "purge", "run", "schedule", "salvage",
   ]
 
   @Test(arguments: [""] + verbs)

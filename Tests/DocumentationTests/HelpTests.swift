@@ -3,8 +3,7 @@ import Testing
 /// The help of the program and what the documents say of it.
 struct HelpTests {
   static let verbs = [
-    "inspect", "digest", "backup", "list", "show", "verify", "restore", "diff",
-    "rotate", "undelete", "purge", "run", "schedule",
+    "inspect", "digest", "backup", "list", "show", "verify", "restore", "diff", "rotate", "undelete", "purge", "run", "schedule", "salvage",
   ]
 
   private func help(_ words: String) throws -> String {

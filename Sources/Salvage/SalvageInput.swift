@@ -1,0 +1,90 @@
+import Disk
+import LosslessJSON
+import Records
+import Stores
+import SystemPackage
+
+/// One thing to be salvaged, and how.
+package struct SalvageInput: Sendable {
+  /// What an input is taken for. The raw value stands in ledgers and in `--json`.
+  package enum Kind: String, Sendable {
+    case memoryGraph = "memory-graph"
+    case jsonLines = "jsonl"
+    case json
+  }
+
+  package var path: FilePath
+  /// Its name in the output directory.
+  package var name: FilePath
+  package var kind: Kind
+  /// Bytes.
+  package var size: Int
+}
+
+extension SalvageInput {
+  /// Bytes looked at in each of the places that the kind is told from.
+  private static let sampleSize = 256 << 10
+  private static let samples = 8
+
+  /// What the file holds, by its content, be it damaged anywhere.
+  static func kind(of path: FilePath, named kind: String?) throws -> Kind {
+    if let kind, let known = Kind(rawValue: kind) { return known }
+    let file = try InputFile(opening: path)
+    let size = try file.facts().size
+    var hasGraph = false
+    for sample in 0..<samples {
+      let offset = size / samples * sample
+      if sample > 0, offset < sampleSize * sample { continue }
+      let text = try self.sample(path, at: offset)
+      if marks.contains(where: { contains(text.span, $0) }) { hasGraph = true }
+    }
+    if hasGraph { return .memoryGraph }
+    let tree = try DiskTree(path)
+    let formats: [StoreFormat] = [.memoryGraph, .jsonLines]
+    for format in formats where try format.recognises(tree) {
+      return Kind(rawValue: format.name) ?? .jsonLines
+    }
+    return try isDocument(path) ? .json : .jsonLines
+  }
+
+  /// The words that only the lines of a graph have.
+  private static let marks: [StaticString] = [
+    "\"type\":\"entity\"", "\"type\": \"entity\"", "\"type\":\"relation\"",
+    "\"type\": \"relation\"", "\"entityType\":", "\"relationType\":",
+  ]
+
+  /// Text of the file around `offset`; UTF-16 is read as such at the start only.
+  private static func sample(_ path: FilePath, at offset: Int) throws -> ByteBuffer {
+    var source = FileSource(try InputFile(opening: path), from: offset)
+    let stream = ByteStream { try source.read(into: &$0, atMost: $1) }
+    var text = ByteBuffer()
+    if offset > 0 {
+      _ = try stream.read(into: &text, atMost: sampleSize)
+      return text
+    }
+    var reader = try TextSource(stream)
+    while text.count < sampleSize, try reader.read(into: &text, atMost: sampleSize) > 0 {}
+    return text
+  }
+
+  static func contains(_ text: Span<UInt8>, _ word: StaticString) -> Bool {
+    var at = 0
+    while let found = text.firstIndex(of: word.utf8Start[0], from: at) {
+      if TextBytes.starts(text.extracting(found..<text.count), word) { return true }
+      at = found + 1
+    }
+    return false
+  }
+
+  /// Whether the text starts like one value over several lines, or has only one line.
+  private static func isDocument(_ path: FilePath) throws -> Bool {
+    let head = try sample(path, at: 0)
+    let text = head.span
+    let start = TextBytes.skipSpace(text, 0)
+    guard start < text.count, text[start] == 0x7B || text[start] == 0x5B else { return false }
+    guard let feed = text.firstIndex(of: 0x0A, from: start) else { return true }
+    var last = feed
+    while last > start, TextBytes.isSpace(text[last - 1]) { last -= 1 }
+    return [0x7B, 0x5B, 0x2C].contains(text[last - 1])
+  }
+}

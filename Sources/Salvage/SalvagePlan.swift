@@ -1,0 +1,100 @@
+import Disk
+import LosslessJSON
+import Records
+import Stores
+import SystemPackage
+
+/// What was asked of `salvage`.
+package struct SalvageRequest: Sendable {
+  package var paths: [FilePath]
+  package var target: FilePath
+  package var kind: String?
+  package var repairs = false
+  /// Unix seconds: the time in the ledger and in the name of the log.
+  package var time: Int
+
+  package init(paths: [FilePath], target: FilePath, time: Int) {
+    self.paths = paths
+    self.target = target
+    self.time = time
+  }
+}
+
+/// What `salvage` is going to do; `--dry-run` shows it.
+package struct SalvagePlan: Sendable {
+  package let request: SalvageRequest
+  package private(set) var inputs: [SalvageInput] = []
+  /// Files of the inputs that belong to no store: left where they are.
+  package private(set) var skipped: [FilePath] = []
+
+  /// Looks at everything and writes nothing. Throws `notFound` for a path where nothing is,
+  /// `exists` where the target is not free.
+  package init(_ request: SalvageRequest) throws {
+    self.request = request
+    var taken: Set<FilePath> = []
+    for path in request.paths {
+      let tree = try DiskTree(path)
+      let isOnly = request.paths.count == 1
+      let base = tree.isSingleFile || isOnly ? FilePath("") : Self.baseName(path)
+      let top = Self.free(base, &taken)
+      if tree.isSingleFile {
+        let name = Self.free(tree.files[0].name, &taken)
+        inputs.append(try Self.input(path, name, request.kind))
+        continue
+      }
+      for (index, file) in tree.files.enumerated() where !file.isDirectory {
+        if Self.isStoreFile(file, in: tree) {
+          inputs.append(try Self.input(tree.path(index), top.pushing(file.name), request.kind))
+        } else {
+          skipped.append(tree.path(index))
+        }
+      }
+    }
+    try OutputDirectory.check(request.target)
+    try Self.checkPlace(request)
+  }
+
+  private static func input(_ path: FilePath, _ name: FilePath, _ kind: String?) throws
+    -> SalvageInput
+  {
+    SalvageInput(
+      path: path, name: name, kind: try SalvageInput.kind(of: path, named: kind),
+      size: try FileFacts(at: path)?.size ?? 0)
+  }
+
+  /// In a directory every file that may hold records is taken.
+  private static func isStoreFile(_ file: StoreFile, in tree: DiskTree) -> Bool {
+    ["jsonl", "json", "ndjson", "log"].contains(file.name.extension ?? "")
+  }
+
+  private static func baseName(_ path: FilePath) -> FilePath {
+    FilePath(Disk.absolute(path).lastComponent?.string ?? "store")
+  }
+
+  /// The name, or the name with a number where it is taken.
+  private static func free(_ name: FilePath, _ taken: inout Set<FilePath>) -> FilePath {
+    if name.isEmpty || taken.insert(name).inserted { return name }
+    var number = 2
+    while true {
+      var other = name
+      let last = name.lastComponent?.string ?? ""
+      other.removeLastComponent()
+      let candidate = other.appending("\(number)-\(last)")
+      if taken.insert(candidate).inserted { return candidate }
+      number += 1
+    }
+  }
+
+  /// The output must not lie where it would become a part of an input.
+  private static func checkPlace(_ request: SalvageRequest) throws {
+    let target = Disk.absolute(request.target)
+    for path in request.paths {
+      let input = Disk.absolute(path)
+      if target == input || target.starts(with: input) {
+        throw SalvageError(
+          .usage, "lies inside the store that is to be salvaged", path: request.target.string,
+          hint: "name a directory outside of it with --to")
+      }
+    }
+  }
+}
