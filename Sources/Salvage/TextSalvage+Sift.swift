@@ -289,8 +289,21 @@ extension TextSalvage {
   /// elements: the start of the first of them. Bounded, for the text is read again from there.
   private func swallowedRecord(_ text: Span<UInt8>, start: Int, end: Int) -> Int? {
     guard style.layout == .stream, wasted <= 8 * (consumed + Self.step) else { return nil }
-    for token in index.objects() where isKnown(RecordShapes.signature(token, index, text, start)) {
-      let at = start + Int(index.tokens[token].start)
+    var past = 0
+    for token in index.objects() where token >= past {
+      let entry = index.tokens[token]
+      let at = start + Int(entry.start)
+      let isWhole = entry.end > entry.start
+      if isWhole { past = Int(entry.next) }
+      let isRecord: Bool
+      if style.keyIndent != nil {
+        isRecord = nextStart(text, at..<end) == at
+      } else if isWhole {
+        isRecord = isKnown(text, at..<start + Int(entry.end), token: token, base: start)
+      } else {
+        isRecord = isKnown(RecordShapes.signature(token, index, text, start))
+      }
+      guard isRecord else { continue }
       wasted += max(0, end - at)
       return at
     }

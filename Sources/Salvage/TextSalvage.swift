@@ -266,7 +266,7 @@ final class TextSalvage {
       return isBare ? "neither an entity nor a relation" : nil
     }
     var rules = RecordRules()
-    rules.check(&record)
+    _ = rules.check(&record)
     return rules.findings.first { $0.finding.severity == .error }?.finding.message
   }
 
