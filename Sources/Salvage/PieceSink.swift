@@ -82,17 +82,38 @@ final class PieceSink {
   /// A record that came back although its bytes here are lost or belong elsewhere.
   func count(_ kind: RecordKind) { counts[kind, default: 0] += 1 }
 
+  /// Whether nothing so far was quarantined or irregular.
+  var isSound: Bool {
+    report.account[.quarantined].bytes == 0 && report.account[.irregular].records == 0
+      && (open == nil || open?.fate == .recovered || open?.fate == .insignificant)
+  }
+
   var recordCounts: [RecordKind: Int] { counts }
+
+  /// Bytes that frame the records, or say again what was recovered elsewhere.
+  func redundant(_ bytes: Span<UInt8>) throws {
+    let length = stored(bytes)
+    if length == 0 { return }
+    if open?.fate == .recovered || open?.fate == .insignificant {
+      open?.fate = .recovered
+      open?.length += length
+      return
+    }
+    try close()
+    open = LedgerRange(offset: report.account.end, length: length, fate: .recovered)
+  }
 
   /// Intact JSON that the rules of the kind refuse, or a record of which another copy is in use.
   func irregular(
-    _ bytes: Span<UInt8>, shape: DamageShape = .badRecord, reason: String, line: Int?
+    _ bytes: Span<UInt8>, storedLength: Int? = nil, shape: DamageShape = .badRecord,
+    reason: String, line: Int?
   ) throws {
     try close()
     let start = report.account.end
     try writeIrregular(bytes)
     open = LedgerRange(
-      offset: start, length: stored(bytes), fate: .irregular, records: 1, line: line,
+      offset: start, length: storedLength ?? stored(bytes), fate: .irregular, records: 1,
+      line: line,
       shape: shape, reason: reason, file: irregularFile.name.string)
     try close()
   }

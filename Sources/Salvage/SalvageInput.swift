@@ -9,6 +9,8 @@ package struct SalvageInput: Sendable {
   /// What an input is taken for. The raw value stands in ledgers and in `--json`.
   package enum Kind: String, Sendable {
     case memoryGraph = "memory-graph"
+    case intentSnapshot = "intent-snapshot"
+    case contentArchive = "content-archive"
     case jsonLines = "jsonl"
     case json
   }
@@ -19,6 +21,15 @@ package struct SalvageInput: Sendable {
   package var kind: Kind
   /// Bytes.
   package var size: Int
+  /// For a file of a content archive: what it is, which of the archives of the store it belongs
+  /// to, and its path in that.
+  var role: ArchiveRole?
+  var root = FilePath("")
+  var inner = FilePath("")
+  /// For an index: what it names that is not there.
+  var missing: [String] = []
+  /// Where the store's files go below `recovered/`.
+  var top = FilePath("")
 }
 
 extension SalvageInput {
@@ -32,12 +43,15 @@ extension SalvageInput {
     let file = try InputFile(opening: path)
     let size = try file.facts().size
     var hasGraph = false
+    var hasIntents = false
     for sample in 0..<samples {
       let offset = size / samples * sample
       if sample > 0, offset < sampleSize * sample { continue }
       let text = try self.sample(path, at: offset)
+      if snapshotMarks.contains(where: { contains(text.span, $0) }) { hasIntents = true }
       if marks.contains(where: { contains(text.span, $0) }) { hasGraph = true }
     }
+    if hasIntents, try !startsWithLine(path) { return .intentSnapshot }
     if hasGraph { return .memoryGraph }
     let tree = try DiskTree(path)
     let formats: [StoreFormat] = [.memoryGraph, .jsonLines]
@@ -52,6 +66,19 @@ extension SalvageInput {
     "\"type\":\"entity\"", "\"type\": \"entity\"", "\"type\":\"relation\"",
     "\"type\": \"relation\"", "\"entityType\":", "\"relationType\":",
   ]
+
+  /// The words that snapshots have, which are one JSON object.
+  private static let snapshotMarks: [StaticString] = [
+    "\"rtfs_intent_source\":", "\"intents\": {", "\"intents\":{", "(intent-graph",
+  ]
+
+  /// Whether the first line is a value of its own, as in a file of lines.
+  private static func startsWithLine(_ path: FilePath) throws -> Bool {
+    let head = try sample(path, at: 0)
+    guard let feed = head.span.firstIndex(of: 0x0A) else { return false }
+    guard let text = try? JSONText(head.span.extracting(0..<feed)) else { return false }
+    return text.member("intents") == nil
+  }
 
   /// Text of the file around `offset`; UTF-16 is read as such at the start only.
   private static func sample(_ path: FilePath, at offset: Int) throws -> ByteBuffer {

@@ -11,13 +11,16 @@ extension SalvagePlan {
     let directory = try OutputDirectory(for: request.target)
     let ledger = try LedgerFile(in: directory, time: request.time)
     var report = SalvageReport(output: directory.target)
-    for input in inputs {
-      let (account, counts) = try withoutActuallyEscaping(watch) {
-        try salvage(input, in: directory, ledger, $0)
-      }
-      report.inputs.append(account)
-      report.counts.merge(counts, uniquingKeysWith: +)
+    var archives: [FilePath: ArchiveSalvage] = [:]
+    for input in inputs where input.kind == .contentArchive && archives[input.top] == nil {
+      archives[input.top] = ArchiveSalvage(in: directory)
     }
+    for input in inputs {
+      try withoutActuallyEscaping(watch) {
+        try salvage(input, in: directory, ledger, archives[input.top], &report, $0)
+      }
+    }
+    for (top, archive) in archives { try archive.finish(top: top) }
     try ledger.close(counts: report.counts, filled: report.filled)
     try RecoveryLog(report, request, skipped: skipped).write(in: directory)
     try directory.publish()
@@ -26,8 +29,8 @@ extension SalvagePlan {
 
   private func salvage(
     _ input: SalvageInput, in directory: OutputDirectory, _ ledger: LedgerFile,
-    _ watch: @escaping (Int) -> Void
-  ) throws -> (InputReport, [RecordKind: Int]) {
+    _ archive: ArchiveSalvage?, _ report: inout SalvageReport, _ watch: @escaping (Int) -> Void
+  ) throws {
     let sink = try PieceSink(
       InputReport(path: input.path, kind: input.kind.rawValue, size: input.size),
       name: input.name, ledger: ledger, in: directory)
@@ -46,14 +49,55 @@ extension SalvagePlan {
       return bytes
     }
     if input.size == 0 {
-      sink.note(Finding(.error, .empty, "is empty: nothing of it can be recovered"))
+      sink.note(
+        Finding(
+          input.role == .temporary ? .note : .error, .empty,
+          "is empty: nothing of it can be recovered"))
     }
     let output = PendingFile(FilePath("recovered").pushing(input.name), in: directory)
     switch input.kind {
     case .memoryGraph: try TextSalvage(.graph, to: output, sink).run(stream)
     case .jsonLines: try TextSalvage(.lines, to: output, sink).run(stream)
     case .json: try DocumentSalvage(to: output, sink).run(stream)
+    case .contentArchive: try archive?.take(input, stream, sink)
+    case .intentSnapshot:
+      report.filled += try salvageSnapshot(input, stream, in: directory, sink)
     }
-    return (try sink.finish(), sink.recordCounts)
+    report.inputs.append(try sink.finish())
+    report.counts.merge(sink.recordCounts, uniquingKeysWith: +)
+  }
+
+  private func salvageSnapshot(
+    _ input: SalvageInput, _ stream: ByteStream, in directory: OutputDirectory, _ sink: PieceSink
+  ) throws -> [FilledRecord] {
+    let survey = SnapshotSalvage(nil, to: nil)
+    var source = FileSource(try InputFile(opening: input.path))
+    try survey.run(ByteStream { try source.read(into: &$0, atMost: $1) })
+    let folder = directory.path(FilePath("recovered").pushing(input.name).removingLastComponent())
+    let name = FilePath(input.name.lastComponent?.string ?? "snapshot.json")
+    let taker = try StoreTaker(.intentSnapshot, named: name, in: folder, time: request.time)
+    let salvage = SnapshotSalvage(sink, to: taker, known: survey.known)
+    try salvage.run(stream)
+    try taker.finish()
+    if salvage.losses == 0, salvage.filled.isEmpty, sink.isSound {
+      // Nothing is wrong with it: then it stays as it is, frame and all.
+      let copy = folder.appending("copy-of-\(name)")
+      try Self.copy(input.path, to: copy)
+      try Disk.rename(copy, to: folder.pushing(name), replacing: true)
+    }
+    return salvage.filled
+  }
+
+  private static func copy(_ source: FilePath, to target: FilePath) throws {
+    let input = try InputFile(opening: source)
+    let output = try StagedFile(target)
+    var bytes = ByteBuffer()
+    var offset = 0
+    while try input.read(at: offset, into: &bytes, atMost: 1 << 20) > 0 {
+      try output.write(bytes.span)
+      offset += bytes.count
+      bytes.removeAll()
+    }
+    try output.close()
   }
 }

@@ -42,6 +42,12 @@ package struct SalvagePlan: Sendable {
         inputs.append(try Self.input(path, name, request.kind))
         continue
       }
+      if request.kind == nil || request.kind == SalvageInput.Kind.contentArchive.rawValue,
+        let layout = try ArchiveLayout(tree)
+      {
+        addArchive(layout, tree, top)
+        continue
+      }
       for (index, file) in tree.files.enumerated() where !file.isDirectory {
         if Self.isStoreFile(file, in: tree) {
           inputs.append(try Self.input(tree.path(index), top.pushing(file.name), request.kind))
@@ -52,6 +58,28 @@ package struct SalvagePlan: Sendable {
     }
     try OutputDirectory.check(request.target)
     try Self.checkPlace(request)
+  }
+
+  /// The indexes first, for what they name; leftovers last, for what is there without them.
+  private mutating func addArchive(_ layout: ArchiveLayout, _ tree: DiskTree, _ top: FilePath) {
+    func rank(_ role: ArchiveRole) -> Int {
+      role == .index ? 0 : role == .temporary ? 2 : 1
+    }
+    for wanted in 0...2 {
+      for entry in layout.entries where rank(entry.role) == wanted {
+        let file = tree.files[entry.file]
+        var input = SalvageInput(
+          path: tree.path(entry.file), name: top.pushing(file.name), kind: .contentArchive,
+          size: file.size)
+        input.role = entry.role
+        input.root = entry.root
+        input.inner = ArchiveLayout.split(file.name).inner
+        input.missing = entry.missing
+        input.top = top
+        inputs.append(input)
+      }
+    }
+    skipped += layout.skipped.map(tree.path)
   }
 
   private static func input(_ path: FilePath, _ name: FilePath, _ kind: String?) throws

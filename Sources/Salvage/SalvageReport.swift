@@ -28,7 +28,7 @@ package struct InputReport: Sendable {
   /// Whether every byte came back as a record or means nothing.
   package var isWhole: Bool {
     account[.quarantined].bytes == 0 && account[.irregular].records == 0
-      && account[.repaired].records == 0 && size > 0
+      && account[.repaired].records == 0 && !notes.contains { $0.severity == .error }
   }
 
   mutating func note(_ finding: Finding) {
