@@ -82,6 +82,9 @@ final class PieceSink {
   /// A record that came back although its bytes here are lost or belong elsewhere.
   func count(_ kind: RecordKind) { counts[kind, default: 0] += 1 }
 
+  /// Says of the range that is open how many records came of it; of none where it was not recovered.
+  func credit(_ records: Int) { if open?.fate == .recovered { open?.records += records } }
+
   /// Whether nothing so far was quarantined or irregular.
   var isSound: Bool {
     report.account[.quarantined].bytes == 0 && report.account[.irregular].records == 0

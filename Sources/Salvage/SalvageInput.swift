@@ -13,6 +13,7 @@ package struct SalvageInput: Sendable {
     case contentArchive = "content-archive"
     case jsonLines = "jsonl"
     case json
+    case backup
   }
 
   package var path: FilePath
@@ -39,6 +40,7 @@ extension SalvageInput {
 
   /// What the file holds, by its content, be it damaged anywhere.
   static func kind(of path: FilePath, named kind: String?) throws -> Kind {
+    if try isArchive(path) { return .backup }
     if let kind, let known = Kind(rawValue: kind) { return known }
     let file = try InputFile(opening: path)
     let size = try file.facts().size
@@ -59,6 +61,20 @@ extension SalvageInput {
       return Kind(rawValue: format.name) ?? .jsonLines
     }
     return try isDocument(path) ? .json : .jsonLines
+  }
+
+  /// Whether the file is an archive by its first bytes or, where those are damaged, by its name.
+  private static func isArchive(_ path: FilePath) throws -> Bool {
+    let name = path.lastComponent?.string ?? ""
+    if [".tar.zst", ".tar.gz", ".tar"].contains(where: name.hasSuffix) { return true }
+    var head = ByteBuffer()
+    _ = try InputFile(opening: path).read(at: 0, into: &head, atMost: 512)
+    let bytes = head.span
+    if bytes.count >= 4, bytes[0] == 0x28, bytes[1] == 0xB5, bytes[2] == 0x2F, bytes[3] == 0xFD {
+      return true
+    }
+    if bytes.count >= 3, bytes[0] == 0x1F, bytes[1] == 0x8B, bytes[2] == 8 { return true }
+    return TarHeader.isHeader(bytes)
   }
 
   /// The words that only the lines of a graph have.

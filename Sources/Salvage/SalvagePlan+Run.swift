@@ -59,6 +59,10 @@ extension SalvagePlan {
     case .memoryGraph: try TextSalvage(.graph, to: output, sink).run(stream)
     case .jsonLines: try TextSalvage(.lines, to: output, sink).run(stream)
     case .json: try DocumentSalvage(to: output, sink).run(stream)
+    case .backup:
+      let backup = BackupSalvage(input, request, in: directory)
+      try backup.run(sink, watch)
+      report.filled += backup.filled
     case .contentArchive: try archive?.take(input, stream, sink)
     case .intentSnapshot:
       report.filled += try salvageSnapshot(input, stream, in: directory, sink)

@@ -10,6 +10,8 @@ package struct SalvageRequest: Sendable {
   package var target: FilePath
   package var kind: String?
   package var repairs = false
+  /// The kinds of stores there are.
+  package var formats = StoreFormat.fileFormats
   /// Unix seconds: the time in the ledger and in the name of the log.
   package var time: Int
 
@@ -39,7 +41,9 @@ package struct SalvagePlan: Sendable {
       let top = Self.free(base, &taken)
       if tree.isSingleFile {
         let name = Self.free(tree.files[0].name, &taken)
-        inputs.append(try Self.input(path, name, request.kind))
+        var input = try Self.input(path, name, request.kind)
+        if input.kind == .backup, !isOnly { input.top = name }
+        inputs.append(input)
         continue
       }
       if request.kind == nil || request.kind == SalvageInput.Kind.contentArchive.rawValue,
@@ -50,7 +54,10 @@ package struct SalvagePlan: Sendable {
       }
       for (index, file) in tree.files.enumerated() where !file.isDirectory {
         if Self.isStoreFile(file, in: tree) {
-          inputs.append(try Self.input(tree.path(index), top.pushing(file.name), request.kind))
+          let name = top.pushing(file.name)
+          var input = try Self.input(tree.path(index), name, request.kind)
+          if input.kind == .backup { input.top = name }
+          inputs.append(input)
         } else {
           skipped.append(tree.path(index))
         }
@@ -92,7 +99,10 @@ package struct SalvagePlan: Sendable {
 
   /// In a directory every file that may hold records is taken.
   private static func isStoreFile(_ file: StoreFile, in tree: DiskTree) -> Bool {
-    ["jsonl", "json", "ndjson", "log"].contains(file.name.extension ?? "")
+    let name = file.name.lastComponent?.string ?? ""
+    if [".tar", ".tar.gz", ".tar.zst"].contains(where: name.hasSuffix) { return true }
+    if name.hasSuffix(".manifest.json") { return false }
+    return ["jsonl", "json", "ndjson", "log"].contains(file.name.extension ?? "")
   }
 
   private static func baseName(_ path: FilePath) -> FilePath {

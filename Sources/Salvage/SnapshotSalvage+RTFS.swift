@@ -6,6 +6,17 @@ import Records
 struct RTFSLines {
   var scanner = RTFSRecordScanner()
   var line = ByteBuffer()
+
+  private static let heads: [StaticString] = [
+    "(intent {", "(edge {", "(entity {", "(relation {", "(plan {", "(action {", "(run {",
+    "(task {", "(user {", "(project {", "(document ", "(intent-graph", "(knowledge-graph",
+  ]
+
+  /// Whether a record or a list of records starts here.
+  static func opensRecord(_ text: Span<UInt8>) -> Bool {
+    for head in heads where TextBytes.starts(text, head) { return true }
+    return false
+  }
 }
 
 extension SnapshotSalvage {

@@ -47,6 +47,9 @@ extension SnapshotSalvage {
       context = .root
       try pass(text.extracting(at..<at + 1))
       return at + 1
+    case (.loose, 0x5D), (.loose, 0x7D):
+      try pass(text.extracting(at..<at + 1))
+      return at + 1
     case (.root, 0x22), (.intents, 0x22): return try stepMember(text, at, isFinal: isFinal)
     case (.list(let kind), _):
       switch scan(text, at, isFinal: isFinal) {
@@ -165,6 +168,11 @@ extension SnapshotSalvage {
         enter(entered)
         return end
       }
+      if byte == 0x28, RTFSLines.opensRecord(text.extracting(at..<text.count)) {
+        try lose(text.extracting(start..<at), nil)
+        enter(.rtfs)
+        return at
+      }
       guard byte == 0x7B else {
         at += 1
         continue
@@ -187,7 +195,7 @@ extension SnapshotSalvage {
         try lose(text.extracting(start..<before), nil)
         try pass(text.extracting(before..<at))
         try takeValue(text, at..<end, kind, scope: scope)
-        context = kind == .intent ? .intents : .list(kind)
+        context = .loose
         return end
       }
     }

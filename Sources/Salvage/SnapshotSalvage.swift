@@ -21,6 +21,8 @@ final class SnapshotSalvage {
     case list(RecordKind)
     /// Behind damage.
     case lost
+    /// Behind a record that was found behind damage: in which container is not known.
+    case loose
     /// Behind the outermost brace.
     case end
   }
@@ -117,21 +119,27 @@ final class SnapshotSalvage {
     record.place.length = body.count
     defer { record.scope = [] }
     let id = SalvagedID(&record)
-    if sink == nil {
+    if output == nil {
       known[id] = record.canonicalHash()
       line += body.occurrences(of: 0x0A)
       return
     }
-    try deliver(body)
+    try deliver(body, isFromRTFS: false)
     line += body.occurrences(of: 0x0A)
   }
 
-  private func deliver(_ body: Span<UInt8>) throws {
+  private func deliver(_ body: Span<UInt8>, isFromRTFS: Bool) throws {
+    guard sink != nil else {
+      try output?.take(&record, isFromRTFS: isFromRTFS)
+      return
+    }
     var rules = RecordRules()
     _ = rules.check(&record)
     var reason = rules.findings.first { $0.finding.severity == .error }?.finding.message
     if reason == nil {
-      do { try output?.take(&record) } catch let error as StoreError { reason = error.message }
+      do { try output?.take(&record, isFromRTFS: isFromRTFS) } catch let error as StoreError {
+        reason = error.message
+      }
     }
     if let reason {
       try sink?.irregular(body, reason: reason, line: line)
@@ -142,7 +150,8 @@ final class SnapshotSalvage {
 
   /// Takes a record out of `rtfs`, whose bytes there are `body`.
   func takeFromRTFS(_ body: Span<UInt8>) throws {
-    guard sink != nil else { return }
+    guard output != nil else { return }
+    guard sink != nil else { return try deliver(body, isFromRTFS: true) }
     let id = SalvagedID(&record)
     if let hash = known[id] {
       // Upstream's text is a summary: only a full record can disagree.
@@ -160,7 +169,7 @@ final class SnapshotSalvage {
     if isFull() {
       filled.append(
         FilledRecord(record: record.label, origin: "rtfs in the same file", isConflict: false))
-      return try deliver(body)
+      return try deliver(body, isFromRTFS: true)
     }
     filled.append(
       FilledRecord(
@@ -183,7 +192,7 @@ final class SnapshotSalvage {
 
 /// A record by its kind, scope and id, as a keyed hash.
 struct SalvagedID: Hashable {
-  private let kind: RecordKind
+  let kind: RecordKind
   private let hash: Int
 
   init(_ record: inout Record) {
@@ -204,7 +213,8 @@ struct SalvagedID: Hashable {
 /// What recovered records are handed to.
 protocol RecordTaker: AnyObject {
   /// Throws `StoreError` for a record that the store has no place for.
-  func take(_ record: inout Record) throws
+  /// - Parameter isFromRTFS: whether it comes from a text in RTFS and not from JSON.
+  func take(_ record: inout Record, isFromRTFS: Bool) throws
 }
 
 /// A store being written in the output directory.
@@ -222,7 +232,9 @@ final class StoreTaker: RecordTaker {
     place = WritePlace(file: name)
   }
 
-  func take(_ record: inout Record) throws { try writer.write(&record, at: place) }
+  func take(_ record: inout Record, isFromRTFS: Bool) throws {
+    try writer.write(&record, at: place)
+  }
 
   func finish() throws { _ = try writer.finish() }
 }
