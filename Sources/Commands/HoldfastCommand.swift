@@ -31,7 +31,6 @@ package struct HoldfastCommand: ParsableCommand {
       ShowCommand.self, VerifyCommand.self, RestoreCommand.self, DiffCommand.self,
       RotateCommand.self, UndeleteCommand.self, PurgeCommand.self, RunCommand.self,
       ScheduleCommand.self,
-      RotateCommand.self, UndeleteCommand.self, PurgeCommand.self,
       SalvageCommand.self,
     ])
 

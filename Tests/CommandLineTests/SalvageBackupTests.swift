@@ -29,7 +29,7 @@ import Testing
         let isFile = names.count == 1 && names[0].hasPrefix(name.prefix { $0 != "." })
         let recovered = out + "/recovered" + (isFile && name.contains(".") ? "/\(names[0])" : "")
         let found = try scratch.holdfast("digest", recovered).text.prefix(64)
-        #expect(found == want, "\(random) \(name) bytes \(start) + \(length)\n\(outcome)")
+        #expect(found == want, "HOLDFAST_SEED=\(random.seed) \(name) bytes \(start) + \(length)\n\(outcome)")
       }
     }
   }
