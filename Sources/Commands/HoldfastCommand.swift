@@ -31,7 +31,7 @@ package struct HoldfastCommand: ParsableCommand {
       ShowCommand.self, VerifyCommand.self, RestoreCommand.self, DiffCommand.self,
       RotateCommand.self, UndeleteCommand.self, PurgeCommand.self, RunCommand.self,
       ScheduleCommand.self,
-      SalvageCommand.self,
+      SalvageCommand.self, RecoverCommand.self,
     ])
 
   package init() {}

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Backup
 import Disk
 import LosslessJSON
 import Records
@@ -30,6 +31,19 @@ struct SalvageCommand: Verb {
     completion: .directory)
   var to: String
 
+  @Option(
+    name: .long,
+    help: ArgumentHelp(
+      "Fill in what the damage destroyed from this backup, or from the newest good one of this "
+        + "repository; each record is named with its origin.", valueName: "backup|repo"),
+    completion: .file())
+  var with: String?
+
+  @Flag(
+    name: .long,
+    help: "Mend records that lack only their end or hold a bad byte, into repaired/.")
+  var repair = false
+
   @Flag(name: .long, help: "Show what would be done, and write nothing.")
   var dryRun = false
 
@@ -39,6 +53,9 @@ struct SalvageCommand: Verb {
     var request = SalvageRequest(
       paths: paths.map { FilePath($0) }, target: FilePath(to), time: try currentTime())
     request.kind = shared.kind
+    request.formats = HoldfastCommand.formats
+    request.repairs = repair
+    request.backup = try with.map { try Self.backup($0, of: paths) }
     let plan = try SalvagePlan(request)
     if dryRun {
       SalvageView.show(plan, console)
@@ -52,5 +69,16 @@ struct SalvageCommand: Verb {
     if report.isWhole { return .done }
     if console.isQuiet { console.failure(SalvageView.headline(report)) }
     return .findings
+  }
+
+  /// The archive meant by `text`: in a repository of several series that of the store's name.
+  static func backup(_ text: String, of paths: [String]) throws -> FilePath {
+    let reference = BackupReference(text)
+    do { return try reference.resolve() } catch let error as BackupError where error.code == .usage
+    {
+      guard let path = paths.first else { throw error }
+      let series = Repository.seriesName(for: FilePath(path))
+      return try BackupReference(text, series: series).resolve()
+    }
   }
 }

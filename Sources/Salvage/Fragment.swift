@@ -72,7 +72,9 @@ extension TextSalvage {
       while last > fragment.start, TextBytes.isBlank(text[last - 1]) { last -= 1 }
     }
     let bytes = text.extracting(fragment.start..<last)
-    if !bytes.isEmpty {
+    if !bytes.isEmpty, fragment.opensRecord, try mend(bytes) {
+      lastWasLoss = true
+    } else if !bytes.isEmpty {
       let shape = fragment.shape(
         of: bytes, hasNext: next != nil, isEnd: isEnd && end == text.count,
         isBehind: isBehindRecord)

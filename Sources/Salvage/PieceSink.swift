@@ -9,6 +9,7 @@ final class PieceSink {
   private let ledger: LedgerFile
   private let quarantine: Quarantine
   private let irregularFile: PendingFile
+  private let repairedFile: PendingFile
   private(set) var report: InputReport
   /// The range that may still grow.
   private var open: LedgerRange?
@@ -28,6 +29,7 @@ final class PieceSink {
     self.ledger = ledger
     quarantine = Quarantine(name, in: directory)
     irregularFile = PendingFile(FilePath("irregular").pushing(name), in: directory)
+    repairedFile = PendingFile(FilePath("repaired").pushing(name), in: directory)
     try ledger.beginInput(
       path: TreeWalk.bytes(of: report.path), kind: report.kind, size: report.size)
   }
@@ -121,6 +123,19 @@ final class PieceSink {
     try close()
   }
 
+  /// A record that was made of damaged bytes, which are kept beside it.
+  func repaired(_ bytes: Span<UInt8>, _ record: JSONText, reason: String, line: Int?) throws {
+    try close()
+    try repairedFile.write {
+      record.appendCompact(to: &$0)
+      $0.append(0x0A)
+    }
+    open = LedgerRange(
+      offset: report.account.end, length: stored(bytes), fate: .repaired, records: 1, line: line,
+      reason: reason, file: repairedFile.name.string)
+    try close()
+  }
+
   /// Verbatim where that is one line, else its compact form.
   private func writeIrregular(_ bytes: Span<UInt8>) throws {
     if bytes.firstIndex(of: 0x0A) != nil || bytes.firstIndex(of: 0x0D) != nil,
@@ -193,6 +208,7 @@ final class PieceSink {
     try report.account.close(size: report.size)
     try quarantine.close()
     try irregularFile.close()
+    try repairedFile.close()
     try ledger.endInput(report)
     return report
   }

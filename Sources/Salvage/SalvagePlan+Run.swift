@@ -21,6 +21,15 @@ extension SalvagePlan {
       }
     }
     for (top, archive) in archives { try archive.finish(top: top) }
+    if let backup = request.backup, !report.isWhole {
+      var fill = FillIn(request, from: backup)
+      let folder = directory.path(FilePath("recovered"))
+      let isFile = try FileFacts(at: request.paths[0])?.kind != .directory
+      let isStoreFile = isFile && inputs.first?.kind != .backup
+      try fill.run(isStoreFile ? folder.pushing(inputs[0].name) : folder, in: directory)
+      report.filled += fill.filled
+      report.counts.merge(fill.counts, uniquingKeysWith: +)
+    }
     try ledger.close(counts: report.counts, filled: report.filled)
     try RecoveryLog(report, request, skipped: skipped).write(in: directory)
     try directory.publish()
@@ -56,8 +65,8 @@ extension SalvagePlan {
     }
     let output = PendingFile(FilePath("recovered").pushing(input.name), in: directory)
     switch input.kind {
-    case .memoryGraph: try TextSalvage(.graph, to: output, sink).run(stream)
-    case .jsonLines: try TextSalvage(.lines, to: output, sink).run(stream)
+    case .memoryGraph: try text(.graph, output, sink).run(stream)
+    case .jsonLines: try text(.lines, output, sink).run(stream)
     case .json: try DocumentSalvage(to: output, sink).run(stream)
     case .backup:
       let backup = BackupSalvage(input, request, in: directory)
@@ -69,6 +78,14 @@ extension SalvagePlan {
     }
     report.inputs.append(try sink.finish())
     report.counts.merge(sink.recordCounts, uniquingKeysWith: +)
+  }
+
+  private func text(
+    _ family: TextSalvage.Family, _ output: PendingFile, _ sink: PieceSink
+  ) -> TextSalvage {
+    let salvage = TextSalvage(family, to: output, sink)
+    salvage.repairs = request.repairs
+    return salvage
   }
 
   private func salvageSnapshot(

@@ -10,6 +10,8 @@ package struct SalvageRequest: Sendable {
   package var target: FilePath
   package var kind: String?
   package var repairs = false
+  /// A backup of the store, for records that the damage has destroyed.
+  package var backup: FilePath?
   /// The kinds of stores there are.
   package var formats = StoreFormat.fileFormats
   /// Unix seconds: the time in the ledger and in the name of the log.
@@ -31,7 +33,8 @@ package struct SalvagePlan: Sendable {
 
   /// Looks at everything and writes nothing. Throws `notFound` for a path where nothing is,
   /// `exists` where the target is not free.
-  package init(_ request: SalvageRequest) throws {
+  /// - Parameter folder: a directory in the store that is no part of it, for the output.
+  package init(_ request: SalvageRequest, insideOf folder: FilePath? = nil) throws {
     self.request = request
     var taken: Set<FilePath> = []
     for path in request.paths {
@@ -63,7 +66,13 @@ package struct SalvagePlan: Sendable {
         }
       }
     }
+    if request.backup != nil, request.paths.count != 1 {
+      throw SalvageError(
+        .usage, "a backup fills in one store, and \(request.paths.count) paths were named",
+        hint: "salvage them one by one")
+    }
     try OutputDirectory.check(request.target)
+    if let folder, Disk.absolute(request.target).starts(with: Disk.absolute(folder)) { return }
     try Self.checkPlace(request)
   }
 

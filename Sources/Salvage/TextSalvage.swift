@@ -34,6 +34,8 @@ final class TextSalvage {
   /// Bytes that were parsed in vain and will be again, which must stay few.
   var wasted = 0
   var consumed = 0
+  /// Whether records that are damaged only a little are mended.
+  var repairs = false
   private var ids: Set<Int> = []
   private var scratch = ByteBuffer()
 
@@ -239,6 +241,13 @@ final class TextSalvage {
 
   private func emitOne(_ body: Span<UInt8>, isElement: Bool) throws {
     if let reason = refusal(isElement: isElement) {
+      if repairs, let mended = Repair.dropObservations(record.text) {
+        try record.text.parse(mended.text.span)
+        if refusal(isElement: isElement) == nil {
+          return try sink.repaired(body, record.text, reason: mended.reason, line: line)
+        }
+        try record.text.parse(body)
+      }
       try sink.irregular(body, reason: reason, line: line)
       return
     }
@@ -287,6 +296,15 @@ final class TextSalvage {
       Finding(
         .warning, record.kind == .relation ? .duplicateEdge : .duplicateID,
         "another one has the same id; all of them are kept", line: line, record: record.label))
+  }
+
+  /// Mends a fragment that a record starts with; whether that made a record of it.
+  func mend(_ bytes: Span<UInt8>) throws -> Bool {
+    guard repairs, let mended = Repair.mend(bytes) else { return false }
+    try record.text.parse(mended.text.span)
+    guard refusal(isElement: family == .graph) == nil else { return false }
+    try sink.repaired(bytes, record.text, reason: mended.reason, line: line)
+    return true
   }
 
   private static func hash(_ bytes: Span<UInt8>) -> Int {

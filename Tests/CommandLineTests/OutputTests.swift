@@ -214,7 +214,7 @@ import Testing
 @Suite(.scratch) struct HelpTests {
   static let verbs = [
     "inspect", "digest", "backup", "list", "show", "verify", "restore", "diff", "rotate",
-    "undelete", "purge", "run", "schedule", "salvage",
+    "undelete", "purge", "run", "schedule", "salvage", "recover",
   ]
 
   @Test(arguments: [""] + verbs)

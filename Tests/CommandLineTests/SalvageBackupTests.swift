@@ -21,7 +21,8 @@ import Testing
           bytes[at] = round % 2 == 0 ? 0 : UInt8.random(in: 0...255, using: &random)
         }
         let broken = try scratch.write(
-          bytes, to: "alone-\(round)/\(name)-20260101T000000Z.\(ending)")
+          bytes,
+          to: "alone-\(round)/\(name)-20260101T000000Z.\(ending)")
         let out = scratch.fresh("out")
         let outcome = try scratch.holdfast("salvage", broken, "--to", out)
         #expect([0, 3].contains(outcome.status), "\(outcome)")
@@ -29,7 +30,9 @@ import Testing
         let isFile = names.count == 1 && names[0].hasPrefix(name.prefix { $0 != "." })
         let recovered = out + "/recovered" + (isFile && name.contains(".") ? "/\(names[0])" : "")
         let found = try scratch.holdfast("digest", recovered).text.prefix(64)
-        #expect(found == want, "HOLDFAST_SEED=\(random.seed) \(name) bytes \(start) + \(length)\n\(outcome)")
+        #expect(
+          found == want,
+          "HOLDFAST_SEED=\(random.seed) \(name) bytes \(start) + \(length)\n\(outcome)")
       }
     }
   }

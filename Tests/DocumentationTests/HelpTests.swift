@@ -3,7 +3,8 @@ import Testing
 /// The help of the program and what the documents say of it.
 struct HelpTests {
   static let verbs = [
-    "inspect", "digest", "backup", "list", "show", "verify", "restore", "diff", "rotate", "undelete", "purge", "run", "schedule", "salvage",
+    "inspect", "digest", "backup", "list", "show", "verify", "restore", "diff", "rotate",
+    "undelete", "purge", "run", "schedule", "salvage", "recover",
   ]
 
   private func help(_ words: String) throws -> String {
