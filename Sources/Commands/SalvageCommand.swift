@@ -44,6 +44,10 @@ struct SalvageCommand: Verb {
     help: "Mend records that lack only their end or hold a bad byte, into repaired/.")
   var repair = false
 
+  @Flag(
+    name: .long, help: "Take rows from the free pages of databases too, into deleted/.")
+  var deleted = false
+
   @Flag(name: .long, help: "Show what would be done, and write nothing.")
   var dryRun = false
 
@@ -55,6 +59,7 @@ struct SalvageCommand: Verb {
     request.kind = shared.kind
     request.formats = HoldfastCommand.formats
     request.repairs = repair
+    request.takesDeleted = deleted
     request.backup = try with.map { try Self.backup($0, of: paths) }
     let plan = try SalvagePlan(request)
     if dryRun {

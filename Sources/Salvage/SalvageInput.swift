@@ -14,6 +14,7 @@ package struct SalvageInput: Sendable {
     case jsonLines = "jsonl"
     case json
     case backup
+    case sqlite
   }
 
   package var path: FilePath
@@ -41,6 +42,8 @@ extension SalvageInput {
   /// What the file holds, by its content, be it damaged anywhere.
   static func kind(of path: FilePath, named kind: String?) throws -> Kind {
     if try isArchive(path) { return .backup }
+    if kind == "run-history" { return .sqlite }
+    if kind == nil, try isDatabase(path) { return .sqlite }
     if let kind, let known = Kind(rawValue: kind) { return known }
     let file = try InputFile(opening: path)
     let size = try file.facts().size
@@ -75,6 +78,14 @@ extension SalvageInput {
     }
     if bytes.count >= 3, bytes[0] == 0x1F, bytes[1] == 0x8B, bytes[2] == 8 { return true }
     return TarHeader.isHeader(bytes)
+  }
+
+  /// Whether the file is a database by its first bytes or, where those are damaged, by its name.
+  private static func isDatabase(_ path: FilePath) throws -> Bool {
+    var head = ByteBuffer()
+    _ = try InputFile(opening: path).read(at: 0, into: &head, atMost: 16)
+    if TextBytes.starts(head.span, "SQLite format 3\0") { return true }
+    return ["db", "sqlite", "sqlite3"].contains(path.extension ?? "")
   }
 
   /// The words that only the lines of a graph have.

@@ -72,6 +72,18 @@ extension SalvagePlan {
       let backup = BackupSalvage(input, request, in: directory)
       try backup.run(sink, watch)
       report.filled += backup.filled
+    case .sqlite:
+      let script = FilePath("\(input.name).sql")
+      let deleted =
+        request.takesDeleted
+        ? PendingFile(FilePath("deleted").pushing(script), in: directory) : nil
+      try DatabaseSalvage(
+        input.path, size: input.size,
+        to: PendingFile(FilePath("recovered").pushing(script), in: directory),
+        suspects: PendingFile(FilePath("irregular").pushing(script), in: directory),
+        deleted: deleted,
+        sink
+      ).run()
     case .contentArchive: try archive?.take(input, stream, sink)
     case .intentSnapshot:
       report.filled += try salvageSnapshot(input, stream, in: directory, sink)

@@ -10,6 +10,8 @@ package struct SalvageRequest: Sendable {
   package var target: FilePath
   package var kind: String?
   package var repairs = false
+  /// Whether rows of databases that were deleted are looked for.
+  package var takesDeleted = false
   /// A backup of the store, for records that the damage has destroyed.
   package var backup: FilePath?
   /// The kinds of stores there are.
@@ -111,7 +113,8 @@ package struct SalvagePlan: Sendable {
     let name = file.name.lastComponent?.string ?? ""
     if [".tar", ".tar.gz", ".tar.zst"].contains(where: name.hasSuffix) { return true }
     if name.hasSuffix(".manifest.json") { return false }
-    return ["jsonl", "json", "ndjson", "log"].contains(file.name.extension ?? "")
+    return ["jsonl", "json", "ndjson", "log", "db", "sqlite", "sqlite3"].contains(
+      file.name.extension ?? "")
   }
 
   private static func baseName(_ path: FilePath) -> FilePath {
