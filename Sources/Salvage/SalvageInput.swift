@@ -11,6 +11,8 @@ package struct SalvageInput: Sendable {
     case memoryGraph = "memory-graph"
     case intentSnapshot = "intent-snapshot"
     case contentArchive = "content-archive"
+    /// A task list of the first shape: one list of tasks.
+    case taskList = "task-list"
     case jsonLines = "jsonl"
     case json
     case backup
@@ -59,6 +61,7 @@ extension SalvageInput {
     if hasIntents, try !startsWithLine(path) { return .intentSnapshot }
     if hasGraph { return .memoryGraph }
     let tree = try DiskTree(path)
+    if try StoreFormat.taskList.recognises(tree), try hasTaskArray(path) { return .taskList }
     let formats: [StoreFormat] = [.memoryGraph, .jsonLines]
     for format in formats where try format.recognises(tree) {
       return Kind(rawValue: format.name) ?? .jsonLines
@@ -98,6 +101,13 @@ extension SalvageInput {
   private static let snapshotMarks: [StaticString] = [
     "\"rtfs_intent_source\":", "\"intents\": {", "\"intents\":{", "(intent-graph",
   ]
+
+  /// Whether the tasks are one list: lists by user say something of a task that it does not say
+  /// itself, which a damaged file does not let be told.
+  private static func hasTaskArray(_ path: FilePath) throws -> Bool {
+    let head = try sample(path, at: 0)
+    return contains(head.span, "\"tasks\": [") || contains(head.span, "\"tasks\":[")
+  }
 
   /// Whether the first line is a value of its own, as in a file of lines.
   private static func startsWithLine(_ path: FilePath) throws -> Bool {

@@ -85,7 +85,7 @@ extension SalvagePlan {
         sink
       ).run()
     case .contentArchive: try archive?.take(input, stream, sink)
-    case .intentSnapshot:
+    case .intentSnapshot, .taskList:
       report.filled += try salvageSnapshot(input, stream, in: directory, sink)
     }
     report.inputs.append(try sink.finish())
@@ -108,7 +108,9 @@ extension SalvagePlan {
     try survey.run(ByteStream { try source.read(into: &$0, atMost: $1) })
     let folder = directory.path(FilePath("recovered").pushing(input.name).removingLastComponent())
     let name = FilePath(input.name.lastComponent?.string ?? "snapshot.json")
-    let taker = try StoreTaker(.intentSnapshot, named: name, in: folder, time: request.time)
+    let taker = try StoreTaker(
+      input.kind == .taskList ? .taskList : .intentSnapshot, named: name, in: folder,
+      time: request.time)
     let salvage = SnapshotSalvage(sink, to: taker, known: survey.known)
     try salvage.run(stream)
     try taker.finish()

@@ -56,6 +56,12 @@ extension TextSalvage {
         if !isWhole, end - valueEnd < 64, end - start < Self.valueLimit {
           return try holdBack(text, &fragment, start)
         }
+        if let back = swallowedList(text, start: start, end: valueEnd) {
+          fragment.note(JSONError(.expectedCommaOrEnd, at: back), start: start, isPlaced: false)
+          isClean = false
+          at = back
+          continue
+        }
         let isPlaced = isClean && start == at
         let mayNest = start < breaks - 3 || start > breaks
         if isRecord(
@@ -283,6 +289,32 @@ extension TextSalvage {
     guard let token = index.objectEnding(at: end - start) else { return nil }
     let range = start + Int(index.tokens[token].start)..<end
     return isKnown(text, range, token: token, base: start) ? range : nil
+  }
+
+  /// In a container, a record that lacks only its last brace takes the list behind it, up to the
+  /// end of the container, for a member of its own: the start of the first record in that.
+  private func swallowedList(_ text: Span<UInt8>, start: Int, end: Int) -> Int? {
+    guard style.isContainer, index.count > 1 else { return nil }
+    for token in index.objects() {
+      let at = start + Int(index.tokens[token].start)
+      var before = at
+      for byte in [UInt8(0x5B), 0x3A] {
+        while before > start, TextBytes.isBlank(text[before - 1]) { before -= 1 }
+        guard before > start, text[before - 1] == byte else {
+          before = start
+          break
+        }
+        before -= 1
+      }
+      while before > start, TextBytes.isBlank(text[before - 1]) { before -= 1 }
+      for name in ["\"relations\"", "\"entities\""] as [StaticString] {
+        let key = before - name.utf8CodeUnitCount
+        guard key > start, TextBytes.starts(text.extracting(key..<before), name) else { continue }
+        wasted += end - at
+        return wasted <= 8 * (consumed + Self.step) ? at : nil
+      }
+    }
+    return nil
   }
 
   /// In a container, a record that was cut off inside an array takes all that follow for its
