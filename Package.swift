@@ -43,9 +43,12 @@ let rooms: [Target] = [
     name: "Backup", dependencies: base + ["Snapshot", "Archive", "Stores", "RTFS"],
     swiftSettings: strict),
   .target(
+    name: "Salvage", dependencies: base + ["Snapshot", "Archive", "Stores", "RTFS"],
+    swiftSettings: strict),
+  .target(
     name: "Commands",
     dependencies: base + [
-      "Backup", "Migration", "Snapshot", "Database", "Archive", "Stores", "RTFS",
+      "Backup", "Migration", "Salvage", "Snapshot", "Database", "Archive", "Stores", "RTFS",
       .product(name: "ArgumentParser", package: "swift-argument-parser"),
     ],
     swiftSettings: strict),
@@ -87,6 +90,10 @@ let tests: [Target] = [
     exclude: ["Golden"], swiftSettings: strict),
   .testTarget(
     name: "DatabaseTests", dependencies: base + ["Database", "Stores", "TestSupport"],
+    swiftSettings: strict),
+  .testTarget(
+    name: "SalvageTests",
+    dependencies: base + ["Salvage", "Snapshot", "Archive", "Stores", "RTFS", "TestSupport"],
     swiftSettings: strict),
   .testTarget(name: "RTFSTests", dependencies: base + ["RTFS"], swiftSettings: strict),
   .testTarget(name: "ArchiveTests", dependencies: base + ["Archive"], swiftSettings: strict),

@@ -6,6 +6,7 @@ import LosslessJSON
 import Migration
 import RTFS
 import Records
+import Salvage
 import Snapshot
 import Stores
 
@@ -52,6 +53,7 @@ struct Failure {
     case let error as BackupError: self.init(error)
     case let error as DatabaseError: self.init(error)
     case let error as MigrationError: self.init(error)
+    case let error as SalvageError: self.init(error)
     case let error as JSONError:
       self.init(.verificationFailed, "json", error.reason.rawValue)
       offset = error.offset
@@ -130,6 +132,20 @@ struct Failure {
     offset = error.offset
     hint = error.hint
     findings = error.findings
+  }
+
+  private init(_ error: SalvageError) {
+    let status: ExitStatus
+    switch error.code {
+    case .notFound: status = .notFound
+    case .usage: status = .usage
+    case .refused: status = .refused
+    case .exists, .account: status = .failure
+    }
+    self.init(status, error.code.rawValue, error.message)
+    path = error.path
+    offset = error.offset
+    hint = error.hint
   }
 
   /// What, which file and byte, and what to do next, on one line.

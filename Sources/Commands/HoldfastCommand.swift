@@ -47,6 +47,8 @@ package struct HoldfastCommand: ParsableCommand {
       QueryCommand.self,
       SearchCommand.self,
       DoctorCommand.self,
+      SalvageCommand.self,
+      RecoverCommand.self,
     ])
 
   package init() {}

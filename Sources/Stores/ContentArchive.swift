@@ -230,7 +230,7 @@ package struct ContentArchive {
   }
 
   /// What an object is, by its own id: an action also names the plan and the intent it serves.
-  static func kind(of text: JSONText) -> RecordKind {
+  package static func kind(of text: JSONText) -> RecordKind {
     if text.member("action_id") != nil { return .action }
     if text.member("plan_id") != nil { return .plan }
     if text.member("edge_type") != nil { return .edge }

@@ -118,7 +118,7 @@ package enum ScopedRecord {
     !record.scope.isEmpty || isWrapped(record.text)
   }
 
-  static func isWrapped(_ text: JSONText) -> Bool {
+  package static func isWrapped(_ text: JSONText) -> Bool {
     let keys = text.children(of: 0)
     return text.kind() == .object && keys.count == 2
       && text.isString(keys[0], equalTo: "$scope") && text.kind(keys[0] + 1) == .string
@@ -136,7 +136,7 @@ package enum ScopedRecord {
   }
 
   /// Replaces a wrapped record by what is in it, and sets its scope.
-  static func unwrap(_ record: inout Record) {
+  package static func unwrap(_ record: inout Record) {
     guard record.text.kind() == .object, record.text.index.count > 1,
       record.text.isString(1, equalTo: "$scope"), isWrapped(record.text),
       let inner = record.text.member("$record")

@@ -144,7 +144,7 @@ package struct MemoryGraph {
   }
 
   /// What a value is by its `type`, or without one by the fields that only that kind has.
-  static func kind(of text: JSONText) -> RecordKind {
+  package static func kind(of text: JSONText) -> RecordKind {
     var hasType = true
     return kind(of: text, hasType: &hasType)
   }

@@ -231,6 +231,8 @@ import Testing
     "query",
     "search",
     "doctor",
+    "salvage",
+    "recover",
   ]
 
   @Test(arguments: [""] + verbs)

@@ -21,6 +21,8 @@ struct HelpTests {
     "query",
     "search",
     "doctor",
+    "salvage",
+    "recover",
   ]
 
   private func help(_ words: String) throws -> String {

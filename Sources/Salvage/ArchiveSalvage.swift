@@ -1,0 +1,239 @@
+import Disk
+import LosslessJSON
+import Records
+import Stores
+import SystemPackage
+
+/// What a file of a content archive is (FORMATS: content-archive).
+package enum ArchiveRole: Sendable, Equatable {
+  /// An object, with the hashes that its name and the index give it.
+  case object(claims: [Hash256], isListed: Bool)
+  case index
+  /// What an interrupted writer left.
+  case temporary
+  /// An index by id, which can be made anew.
+  case sidecar
+}
+
+/// The files of a content archive and what they are, without a file being trusted.
+struct ArchiveLayout {
+  struct Entry {
+    var file: Int
+    /// The archive of the store: "", `intents`, `edges`, `plans`, `actions`.
+    var root: FilePath
+    var role: ArchiveRole
+    /// For an index: what it names that is not there.
+    var missing: [String] = []
+  }
+
+  private(set) var entries: [Entry] = []
+  private(set) var skipped: [Int] = []
+
+  private static let roots = ["intents", "edges", "plans", "actions"]
+
+  /// Nil where the tree is no content archive.
+  init?(_ tree: DiskTree) throws {
+    guard !tree.isSingleFile else { return nil }
+    var listed: [FilePath: [Hash256]] = [:]
+    var named: [FilePath: [Hash256: String]] = [:]
+    var objects = 0
+    var indexes = 0
+    for (position, file) in tree.files.enumerated() where !file.isDirectory {
+      guard Self.split(file.name).inner == FilePath("index.json") else { continue }
+      let found = try Self.entries(of: tree, position)
+      if !found.isEmpty { indexes += 1 }
+      for entry in found {
+        let root = Self.split(file.name).root
+        named[root, default: [:]][entry.hash] = entry.text
+        if let path = entry.path { listed[path, default: []].append(entry.hash) }
+      }
+    }
+    for (position, file) in tree.files.enumerated() where !file.isDirectory {
+      let (root, inner) = Self.split(file.name)
+      let name = inner.lastComponent?.string ?? ""
+      let own = Hash256(hex: name.hasSuffix(".json") ? String(name.dropLast(5)) : name)
+      var claims = listed[file.name] ?? []
+      var isListed = !claims.isEmpty
+      if let own, !claims.contains(own) { claims.append(own) }
+      // An index that has the hash, but leads elsewhere, names the object all the same.
+      for hash in claims where named[root]?.removeValue(forKey: hash) != nil { isListed = true }
+      let role: ArchiveRole
+      if inner == FilePath("index.json") {
+        role = .index
+      } else if !claims.isEmpty {
+        role = .object(claims: claims, isListed: isListed)
+        objects += 1
+      } else if name.hasSuffix(".tmp") {
+        role = .temporary
+      } else if name == "plan_index.json" || name == "intent_index.json" {
+        role = .sidecar
+      } else {
+        skipped.append(position)
+        continue
+      }
+      entries.append(Entry(file: position, root: root, role: role))
+    }
+    guard objects > 0 || indexes > 0 else { return nil }
+    for at in entries.indices where entries[at].role == .index {
+      entries[at].missing = (named[entries[at].root] ?? [:]).values.sorted()
+    }
+  }
+
+  /// The archive that a file belongs to, and its path in that.
+  static func split(_ name: FilePath) -> (root: FilePath, inner: FilePath) {
+    let components = Array(name.components)
+    guard components.count > 1, let first = components.first, roots.contains(first.string) else {
+      return (FilePath(""), name)
+    }
+    return (FilePath(root: nil, [first]), FilePath(root: nil, components.dropFirst()))
+  }
+
+  /// What an index names that lies inside the archive; nothing where it is damaged.
+  private static func entries(
+    of tree: DiskTree, _ file: Int
+  ) throws -> [(path: FilePath?, hash: Hash256, text: String)] {
+    let root = split(tree.files[file].name).root
+    guard let text = try JSONText(readingAll: tree.path(file)), text.kind() == .object else {
+      return []
+    }
+    return text.children(of: 0).compactMap { key in
+      guard let hash = Hash256(hex: text.decoded(key).span), text.kind(key + 1) == .string
+      else { return nil }
+      let bytes = text.decoded(key + 1)
+      var path = FilePath(bytes: bytes)
+      if path?.root != nil || path?.isEmpty == true { path = nil }
+      if path?.components.allSatisfy({ $0.kind == .regular }) == false { path = nil }
+      return (path.map(root.pushing), hash, String(decoding: bytes, as: UTF8.self))
+    }
+  }
+}
+
+extension JSONText {
+  /// The value that a file is; nil where it is none.
+  fileprivate init?(readingAll path: FilePath) throws {
+    let file = try InputFile(opening: path)
+    var bytes = ByteBuffer()
+    _ = try file.read(at: 0, into: &bytes, atMost: min(try file.facts().size, 1 << 30))
+    guard let text = try? JSONText(bytes.span) else { return nil }
+    self = text
+  }
+}
+
+/// Recovers the objects of content archives and makes their indexes anew.
+final class ArchiveSalvage {
+  private let directory: OutputDirectory
+  private var indexes: [FilePath: [String: FilePath]] = [:]
+  /// Archives whose index was read whole: only what it names is a record.
+  private var soundIndexes: Set<FilePath> = []
+  private var written: Set<FilePath> = []
+
+  init(in directory: OutputDirectory) { self.directory = directory }
+
+  /// - Parameter top: where the archive's files go, below `recovered/`.
+  func take(_ input: SalvageInput, _ stream: ByteStream, _ sink: PieceSink) throws {
+    guard let role = input.role else { return }
+    var bytes = ByteBuffer()
+    while try stream.read(into: &bytes, atMost: 1 << 20) > 0 {}
+    let text = bytes.span
+    let root = input.root
+    if indexes[root] == nil { indexes[root] = [:] }
+    var record = Record()
+    do throws(JSONError) { try record.text.parse(text) } catch {
+      var fragment = Fragment(start: 0)
+      fragment.note(error, start: 0, isPlaced: true)
+      let shape = fragment.shape(of: text, hasNext: false, isEnd: true, isBehind: false)
+      try sink.quarantine(
+        text, shape: shape, reason: "\(error.reason.rawValue), at byte \(error.offset)", line: 1)
+      if role == .index {
+        sink.note(Finding(.warning, .badIndex, "was made anew from the objects there are"))
+      }
+      return
+    }
+    switch role {
+    case .index:
+      soundIndexes.insert(root)
+      for name in input.missing {
+        sink.note(Finding(.error, .missingFile, "names \(name), which is not in the archive"))
+      }
+      try sink.redundant(text)
+    case .sidecar:
+      try keep(text, FilePath("recovered").pushing(input.name))
+      try sink.redundant(text)
+    case .object(let claims, let isListed):
+      try takeObject(&record, text, input, claims, isListed: isListed, sink)
+    case .temporary: try takeTemporary(&record, text, input, sink)
+    }
+  }
+
+  private func takeObject(
+    _ record: inout Record, _ text: Span<UInt8>, _ input: SalvageInput, _ claims: [Hash256],
+    isListed: Bool, _ sink: PieceSink
+  ) throws {
+    let hash = record.contentHash()
+    if let wrong = claims.first(where: { $0 != hash }) {
+      try sink.irregular(
+        text, shape: .hashMismatch,
+        reason: "its content has the hash \(hash.hex), not \(wrong.hex)", line: 1)
+      return
+    }
+    if !isListed, soundIndexes.contains(input.root) {
+      sink.note(
+        Finding(.note, .orphan, "is not named by the index: its file is kept, but it is no record"))
+      try keep(text, FilePath("recovered").pushing(input.name))
+      try sink.redundant(text)
+      return
+    }
+    indexes[input.root]?[hash.hex] = input.inner
+    try recover(&record, text, FilePath("recovered").pushing(input.name), sink)
+  }
+
+  /// A whole file that its writer did not come to rename: an object of its own, unless there is
+  /// one with the same content.
+  private func takeTemporary(
+    _ record: inout Record, _ text: Span<UInt8>, _ input: SalvageInput, _ sink: PieceSink
+  ) throws {
+    let hex = record.contentHash().hex
+    let kind = ContentArchive.kind(of: record.text)
+    guard kind != .document else {
+      try sink.irregular(text, reason: "a temporary file that holds no record", line: 1)
+      return
+    }
+    if indexes[input.root]?[hex] != nil { return try sink.redundant(text) }
+    let inner = FilePath("\(hex.prefix(2))/\(hex.dropFirst(2).prefix(2))/\(hex).json")
+    indexes[input.root]?[hex] = inner
+    sink.note(
+      Finding(.note, .leftover, "was complete, so it is recovered as \(hex).json"))
+    let place = FilePath("recovered").pushing(input.top).pushing(input.root).pushing(inner)
+    try recover(&record, text, place, sink)
+  }
+
+  private func recover(
+    _ record: inout Record, _ text: Span<UInt8>, _ place: FilePath, _ sink: PieceSink
+  ) throws {
+    record.kind = ContentArchive.kind(of: record.text)
+    try keep(text, place)
+    try sink.recovered(text, record.kind)
+  }
+
+  private func keep(_ text: Span<UInt8>, _ place: FilePath) throws {
+    guard written.insert(place).inserted else { return }
+    let file = PendingFile(place, in: directory)
+    try file.append(text)
+    try file.close(evenIfEmpty: true)
+  }
+
+  /// Writes the indexes of what was recovered.
+  func finish(top: FilePath) throws {
+    for (root, entries) in indexes {
+      var builder = JSONBuilder(pretty: true)
+      builder.object {
+        for (hash, path) in entries.sorted(by: { $0.key < $1.key }) {
+          $0.key(hash)
+          $0.value(path: TreeWalk.bytes(of: path))
+        }
+      }
+      let place = FilePath("recovered").pushing(top).pushing(root).appending("index.json")
+      try keep(builder.bytes.span, place)
+    }
+  }
+}

@@ -1,0 +1,117 @@
+import Disk
+import LosslessJSON
+import Records
+import Stores
+import SystemPackage
+
+/// Puts the records of several encodings of one store together: each as often as the encoding
+/// that has it most often.
+///
+/// Where one encoding is proven whole it is the truth, and records of the others that it does
+/// not have were altered.
+final class EncodingUnion: RecordTaker {
+  enum Encoding: Int { case verbatim, json, rtfs }
+
+  private let writer: any StoreWriter
+  private let sink: PieceSink
+  var encoding = Encoding.verbatim
+  /// Where records go that came without a place.
+  var place: FilePath?
+  private(set) var filled: [FilledRecord] = []
+  private(set) var counts: [RecordKind: Int] = [:]
+  /// How often each record was written.
+  private var written: [Hash256: Int] = [:]
+  /// How often each was seen in the encodings that `seenIn` names.
+  private var seen: [Encoding: [Hash256: Int]] = [:]
+  private var truth: [Hash256: Int]?
+  private var isLearning = false
+  private var ids: [SalvagedID: Hash256] = [:]
+  private static let filledLimit = 100_000
+
+  init(_ writer: any StoreWriter, sink: PieceSink) {
+    self.writer = writer
+    self.sink = sink
+  }
+
+  func startTruth() {
+    isLearning = true
+    truth = [:]
+  }
+
+  func endTruth() {
+    isLearning = false
+    seen = [:]
+  }
+
+  func beginHybrid() { seen = [:] }
+
+  func take(_ record: inout Record, isFromRTFS: Bool) throws {
+    encoding = isFromRTFS ? .rtfs : .json
+    if isLearning {
+      if !isFromRTFS { truth?[record.canonicalHash(), default: 0] += 1 }
+      return
+    }
+    try take(&record, at: place)
+  }
+
+  fileprivate func take(_ record: inout Record, at place: FilePath?) throws {
+    let hash = record.canonicalHash()
+    let count = (seen[encoding]?[hash] ?? 0) + 1
+    seen[encoding, default: [:]][hash] = count
+    if count <= written[hash] ?? 0 { return }
+    if let truth, truth[hash] ?? 0 < count {
+      sink.note(
+        Finding(
+          .error, .encodingsDisagree,
+          "was altered in \(origin): the JSON snapshot, which is proven whole, has no such record",
+          record: record.label))
+      return
+    }
+    let id = SalvagedID(&record)
+    if truth == nil, encoding != .verbatim, let other = ids[id], other != hash {
+      filled.append(FilledRecord(record: record.label, origin: origin, isConflict: true))
+      return
+    }
+    do {
+      try writer.write(&record, at: WritePlace(file: place))
+    } catch let error as StoreError {
+      sink.note(Finding(.error, .unreadable, error.message, record: record.label))
+      return
+    }
+    if encoding == .verbatim { ids[id] = hash }
+    written[hash, default: 0] += 1
+    counts[record.kind, default: 0] += 1
+    if encoding != .verbatim, filled.count < Self.filledLimit {
+      filled.append(FilledRecord(record: record.label, origin: origin, isConflict: false))
+    }
+  }
+
+  private var origin: String {
+    switch encoding {
+    case .verbatim: "the verbatim files"
+    case .json: "the JSON snapshot of the same backup"
+    case .rtfs: "the RTFS snapshot of the same backup"
+    }
+  }
+
+  /// A sink for the records of the store's own files, which keep their places.
+  func sinkOfFiles(_ tree: DiskTree) -> any RecordSink { FileRecords(self, tree) }
+
+  func finish() throws { _ = try writer.finish() }
+}
+
+private final class FileRecords: RecordSink {
+  private let union: EncodingUnion
+  private let tree: DiskTree
+
+  init(_ union: EncodingUnion, _ tree: DiskTree) {
+    self.union = union
+    self.tree = tree
+  }
+
+  func take(_ record: inout Record) throws {
+    try union.take(&record, at: tree.files[record.place.file].name)
+  }
+
+  func note(_ finding: Finding) {}
+}

@@ -1,0 +1,212 @@
+import Disk
+import LosslessJSON
+import Records
+import Snapshot
+import Stores
+import SystemPackage
+
+/// What was asked of `recover`.
+package struct RecoveryRequest: Sendable {
+  package var store: FilePath
+  package var kind: String?
+  /// The newest good backup of the store, if there is one.
+  package var backup: FilePath?
+  package var formats = StoreFormat.fileFormats
+  /// Unix seconds.
+  package var time: Int
+  /// Seconds to wait for another run.
+  package var lockWait: Double = 0
+
+  package init(store: FilePath, time: Int) {
+    self.store = store
+    self.time = time
+  }
+}
+
+/// What `recover` is going to do with a store: nothing, if it is sound.
+package struct RecoveryPlan {
+  package let request: RecoveryRequest
+  package let isSingleFile: Bool
+  /// What is wrong with the store; empty if it is sound.
+  package let findings: [Finding]
+  private let facts: [FilePath: FileFacts]
+
+  package var isSound: Bool { findings.isEmpty }
+
+  /// `.recovery/` in a store directory or beside a store file (FORMATS: memory-graph).
+  package var folder: FilePath {
+    if !isSingleFile { return request.store.appending(".recovery") }
+    let parent = request.store.removingLastComponent()
+    return parent.isEmpty ? FilePath(".recovery") : parent.appending(".recovery")
+  }
+
+  /// Inspects the store and writes nothing. Throws `notFound` where there is none.
+  package init(_ request: RecoveryRequest) throws {
+    self.request = request
+    let tree = try DiskTree(request.store)
+    isSingleFile = tree.isSingleFile
+    var facts: [FilePath: FileFacts] = [:]
+    for (index, file) in tree.files.enumerated() where !file.isDirectory {
+      facts[tree.path(index)] = try FileFacts(at: tree.path(index))
+    }
+    self.facts = facts
+    findings = try Self.inspect(request)
+  }
+
+  private static func inspect(_ request: RecoveryRequest) throws -> [Finding] {
+    do {
+      let opened = try OpenedStore(
+        opening: request.store, formats: request.formats, kind: request.kind)
+      guard opened.backup == nil else {
+        throw SalvageError(
+          .usage, "is a backup and no store", path: request.store.string,
+          hint: "restore it, or salvage it if it is damaged")
+      }
+      let survey = try Survey.read(opened.tree, as: opened.format, rules: true)
+      return survey.log.findings.filter { $0.severity == .error }
+    } catch let error as StoreError {
+      return [Finding(.error, .unreadable, error.message, path: request.store.string)]
+    }
+  }
+
+  private func salvage(into target: FilePath) throws -> SalvageReport {
+    var inner = SalvageRequest(paths: [request.store], target: target, time: request.time)
+    inner.kind = request.kind
+    inner.backup = request.backup
+    inner.formats = request.formats
+    return try SalvagePlan(inner, insideOf: folder).run()
+  }
+
+  /// What recovering would come to; nothing of it is kept.
+  /// - Parameter scratch: a directory that does not exist yet, and will not afterwards.
+  package func preview(in scratch: FilePath) throws -> SalvageReport {
+    defer { try? Disk.remove(scratch) }
+    return try salvage(into: scratch)
+  }
+
+  /// What was done.
+  package struct Result: Sendable {
+    package var report: SalvageReport
+    /// Files of the store that were replaced.
+    package var replaced: [FilePath]
+    /// The damaged files as they were.
+    package var undo: FilePath
+    package var log: FilePath
+  }
+
+  /// Salvages the store and swaps the recovered files in, each by one rename. The damaged ones
+  /// are copied first. Throws `changed` where a writer was at work meanwhile, and then nothing
+  /// has been replaced.
+  package func run() throws -> Result {
+    try Disk.makeDirectory(folder, mode: 0o700)
+    let lock = try StoreLock(folder.appending(".lock"), waitingUpTo: request.lockWait)
+    _ = lock
+    let stamp = ISOTime(seconds: request.time).compactText
+    let output = try free("salvage-\(stamp)")
+    let undo = try free("undo-\(stamp)")
+    let report = try salvage(into: output)
+    let recovered = try DiskTree(output.appending("recovered"))
+    try checkUnchanged()
+    var replaced: [FilePath] = []
+    var swaps: [(source: FilePath, target: FilePath)] = []
+    for (index, file) in recovered.files.enumerated() where !file.isDirectory {
+      let target = isSingleFile ? request.store : request.store.pushing(file.name)
+      if try Self.isSame(recovered.path(index), target) { continue }
+      swaps.append((recovered.path(index), target))
+      if try FileFacts(at: target) != nil { try Self.copy(target, to: undo.pushing(file.name)) }
+    }
+    try Disk.makeDirectory(undo)
+    try Disk.syncDirectory(undo)
+    for swap in swaps {
+      try Self.swapIn(swap.source, at: swap.target)
+      replaced.append(swap.target)
+    }
+    return Result(
+      report: report, replaced: replaced, undo: undo, log: try keepLog(of: output))
+  }
+
+  private func free(_ name: String) throws -> FilePath {
+    var path = folder.appending(name)
+    var number = 2
+    while try FileFacts(at: path) != nil {
+      path = folder.appending("\(name)-\(number)")
+      number += 1
+    }
+    return path
+  }
+
+  private func checkUnchanged() throws {
+    for (path, before) in facts where try FileFacts(at: path) != before {
+      throw DiskError(
+        .changed, "was changed while it was salvaged", path: path,
+        hint: "stop the program that writes it, and run recover again")
+    }
+  }
+
+  private static func isSame(_ a: FilePath, _ b: FilePath) throws -> Bool {
+    guard let facts = try FileFacts(at: b), facts.isRegular,
+      try FileFacts(at: a)?.size == facts.size
+    else { return false }
+    return try hash(a) == hash(b)
+  }
+
+  private static func hash(_ path: FilePath) throws -> Hash256 {
+    let file = try InputFile(opening: path)
+    var hasher = Hasher256()
+    var bytes = ByteBuffer()
+    while try file.read(at: hasher.count, into: &bytes, atMost: 1 << 20) > 0 {
+      hasher.update(bytes.span)
+      bytes.removeAll()
+    }
+    return hasher.finish()
+  }
+
+  private static func copy(_ source: FilePath, to target: FilePath) throws {
+    let input = try InputFile(opening: source)
+    let output = try StagedFile(target)
+    var bytes = ByteBuffer()
+    var at = 0
+    while true {
+      let count = try input.read(at: at, into: &bytes, atMost: 1 << 20)
+      if count == 0 { break }
+      try output.write(bytes.span)
+      at += count
+      bytes.removeAll()
+    }
+    try output.close()
+    let facts = try input.facts()
+    try Disk.setFacts(target, mode: facts.mode, modified: facts.modified)
+  }
+
+  private static func swapIn(_ source: FilePath, at target: FilePath) throws {
+    try Disk.makeDirectory(target.removingLastComponent())
+    let mode = try FileFacts(at: target)?.mode ?? 0o600
+    let input = try InputFile(opening: source)
+    var output = try OutputFile(for: target, mode: 0o600)
+    var bytes = ByteBuffer()
+    var at = 0
+    while true {
+      let count = try input.read(at: at, into: &bytes, atMost: 1 << 20)
+      if count == 0 { break }
+      try output.write(bytes.span)
+      at += count
+      bytes.removeAll()
+    }
+    try Disk.setMode(output.temporaryPath, mode)
+    try output.publish()
+  }
+
+  /// Appends the log of the salvage to that of the day; returns where.
+  private func keepLog(of output: FilePath) throws -> FilePath {
+    let name = RecoveryLog.name(at: request.time)
+    let target = folder.appending(name)
+    let input = try InputFile(opening: output.appending(name))
+    var bytes = ByteBuffer()
+    _ = try input.read(at: 0, into: &bytes, atMost: try input.facts().size)
+    let file =
+      try FileFacts(at: target) == nil ? StagedFile(target) : StagedFile(reopening: target)
+    try file.write(bytes.span)
+    try file.close()
+    return target
+  }
+}

@@ -1,0 +1,154 @@
+import Disk
+import LosslessJSON
+import Records
+import Stores
+import SystemPackage
+
+/// One thing to be salvaged, and how.
+package struct SalvageInput: Sendable {
+  /// What an input is taken for. The raw value stands in ledgers and in `--json`.
+  package enum Kind: String, Sendable {
+    case memoryGraph = "memory-graph"
+    case intentSnapshot = "intent-snapshot"
+    case contentArchive = "content-archive"
+    /// A task list of the first shape: one list of tasks.
+    case taskList = "task-list"
+    case jsonLines = "jsonl"
+    case json
+    case backup
+    case sqlite
+  }
+
+  package var path: FilePath
+  /// Its name in the output directory.
+  package var name: FilePath
+  package var kind: Kind
+  /// Bytes.
+  package var size: Int
+  /// For a file of a content archive: what it is, which of the archives of the store it belongs
+  /// to, and its path in that.
+  var role: ArchiveRole?
+  var root = FilePath("")
+  var inner = FilePath("")
+  /// For an index: what it names that is not there.
+  var missing: [String] = []
+  /// Where the store's files go below `recovered/`.
+  var top = FilePath("")
+}
+
+extension SalvageInput {
+  /// Bytes looked at in each of the places that the kind is told from.
+  private static let sampleSize = 256 << 10
+  private static let samples = 8
+
+  /// What the file holds, by its content, be it damaged anywhere.
+  static func kind(of path: FilePath, named kind: String?) throws -> Kind {
+    if try isArchive(path) { return .backup }
+    if kind == "run-history" { return .sqlite }
+    if kind == nil, try isDatabase(path) { return .sqlite }
+    if let kind, let known = Kind(rawValue: kind) { return known }
+    let file = try InputFile(opening: path)
+    let size = try file.facts().size
+    var hasGraph = false
+    var hasIntents = false
+    for sample in 0..<samples {
+      let offset = size / samples * sample
+      if sample > 0, offset < sampleSize * sample { continue }
+      let text = try self.sample(path, at: offset)
+      if snapshotMarks.contains(where: { contains(text.span, $0) }) { hasIntents = true }
+      if marks.contains(where: { contains(text.span, $0) }) { hasGraph = true }
+    }
+    if hasIntents, try !startsWithLine(path) { return .intentSnapshot }
+    if hasGraph { return .memoryGraph }
+    let tree = try DiskTree(path)
+    if try StoreFormat.taskList.recognises(tree), try hasTaskArray(path) { return .taskList }
+    let formats: [StoreFormat] = [.memoryGraph, .jsonLines]
+    for format in formats where try format.recognises(tree) {
+      return Kind(rawValue: format.name) ?? .jsonLines
+    }
+    return try isDocument(path) ? .json : .jsonLines
+  }
+
+  /// Whether the file is an archive by its first bytes or, where those are damaged, by its name.
+  private static func isArchive(_ path: FilePath) throws -> Bool {
+    let name = path.lastComponent?.string ?? ""
+    if [".tar.zst", ".tar.gz", ".tar"].contains(where: name.hasSuffix) { return true }
+    var head = ByteBuffer()
+    _ = try InputFile(opening: path).read(at: 0, into: &head, atMost: 512)
+    let bytes = head.span
+    if bytes.count >= 4, bytes[0] == 0x28, bytes[1] == 0xB5, bytes[2] == 0x2F, bytes[3] == 0xFD {
+      return true
+    }
+    if bytes.count >= 3, bytes[0] == 0x1F, bytes[1] == 0x8B, bytes[2] == 8 { return true }
+    return TarHeader.isHeader(bytes)
+  }
+
+  /// Whether the file is a database by its first bytes or, where those are damaged, by its name.
+  private static func isDatabase(_ path: FilePath) throws -> Bool {
+    var head = ByteBuffer()
+    _ = try InputFile(opening: path).read(at: 0, into: &head, atMost: 16)
+    if TextBytes.starts(head.span, "SQLite format 3\0") { return true }
+    return ["db", "sqlite", "sqlite3"].contains(path.extension ?? "")
+  }
+
+  /// The words that only the lines of a graph have.
+  private static let marks: [StaticString] = [
+    "\"type\":\"entity\"", "\"type\": \"entity\"", "\"type\":\"relation\"",
+    "\"type\": \"relation\"", "\"entityType\":", "\"relationType\":",
+  ]
+
+  /// The words that snapshots have, which are one JSON object.
+  private static let snapshotMarks: [StaticString] = [
+    "\"rtfs_intent_source\":", "\"intents\": {", "\"intents\":{", "(intent-graph",
+  ]
+
+  /// Whether the tasks are one list: lists by user say something of a task that it does not say
+  /// itself, which a damaged file does not let be told.
+  private static func hasTaskArray(_ path: FilePath) throws -> Bool {
+    let head = try sample(path, at: 0)
+    return contains(head.span, "\"tasks\": [") || contains(head.span, "\"tasks\":[")
+  }
+
+  /// Whether the first line is a value of its own, as in a file of lines.
+  private static func startsWithLine(_ path: FilePath) throws -> Bool {
+    let head = try sample(path, at: 0)
+    guard let feed = head.span.firstIndex(of: 0x0A) else { return false }
+    guard let text = try? JSONText(head.span.extracting(0..<feed)) else { return false }
+    return text.member("intents") == nil
+  }
+
+  /// Text of the file around `offset`; UTF-16 is read as such at the start only.
+  private static func sample(_ path: FilePath, at offset: Int) throws -> ByteBuffer {
+    var source = FileSource(try InputFile(opening: path), from: offset)
+    let stream = ByteStream { try source.read(into: &$0, atMost: $1) }
+    var text = ByteBuffer()
+    if offset > 0 {
+      _ = try stream.read(into: &text, atMost: sampleSize)
+      return text
+    }
+    var reader = try TextSource(stream)
+    while text.count < sampleSize, try reader.read(into: &text, atMost: sampleSize) > 0 {}
+    return text
+  }
+
+  static func contains(_ text: Span<UInt8>, _ word: StaticString) -> Bool {
+    var at = 0
+    while let found = text.firstIndex(of: word.utf8Start[0], from: at) {
+      if TextBytes.starts(text.extracting(found..<text.count), word) { return true }
+      at = found + 1
+    }
+    return false
+  }
+
+  /// Whether the text starts like one value over several lines, or has only one line.
+  private static func isDocument(_ path: FilePath) throws -> Bool {
+    let head = try sample(path, at: 0)
+    let text = head.span
+    let start = TextBytes.skipSpace(text, 0)
+    guard start < text.count, text[start] == 0x7B || text[start] == 0x5B else { return false }
+    guard let feed = text.firstIndex(of: 0x0A, from: start) else { return true }
+    var last = feed
+    while last > start, TextBytes.isSpace(text[last - 1]) { last -= 1 }
+    return [0x7B, 0x5B, 0x2C].contains(text[last - 1])
+  }
+}

@@ -1,0 +1,138 @@
+import Disk
+import LosslessJSON
+import Records
+import Stores
+import SystemPackage
+
+extension SalvagePlan {
+  /// Salvages all inputs and puts the output in place, all of it or nothing.
+  /// - Parameter watch: is told of bytes as they are read.
+  package func run(_ watch: (Int) -> Void = { _ in }) throws -> SalvageReport {
+    let directory = try OutputDirectory(for: request.target)
+    let ledger = try LedgerFile(in: directory, time: request.time)
+    var report = SalvageReport(output: directory.target)
+    var archives: [FilePath: ArchiveSalvage] = [:]
+    for input in inputs where input.kind == .contentArchive && archives[input.top] == nil {
+      archives[input.top] = ArchiveSalvage(in: directory)
+    }
+    for input in inputs {
+      try withoutActuallyEscaping(watch) {
+        try salvage(input, in: directory, ledger, archives[input.top], &report, $0)
+      }
+    }
+    for (top, archive) in archives { try archive.finish(top: top) }
+    if let backup = request.backup, !report.isWhole {
+      var fill = FillIn(request, from: backup)
+      let folder = directory.path(FilePath("recovered"))
+      let isFile = try FileFacts(at: request.paths[0])?.kind != .directory
+      let isStoreFile = isFile && inputs.first?.kind != .backup
+      try fill.run(isStoreFile ? folder.pushing(inputs[0].name) : folder, in: directory)
+      report.filled += fill.filled
+      report.counts.merge(fill.counts, uniquingKeysWith: +)
+    }
+    try ledger.close(counts: report.counts, filled: report.filled)
+    try RecoveryLog(report, request, skipped: skipped).write(in: directory)
+    try directory.publish()
+    return report
+  }
+
+  private func salvage(
+    _ input: SalvageInput, in directory: OutputDirectory, _ ledger: LedgerFile,
+    _ archive: ArchiveSalvage?, _ report: inout SalvageReport, _ watch: @escaping (Int) -> Void
+  ) throws {
+    let sink = try PieceSink(
+      InputReport(path: input.path, kind: input.kind.rawValue, size: input.size),
+      name: input.name, ledger: ledger, in: directory)
+    var source = FileSource(try InputFile(opening: input.path))
+    let stream = ByteStream { buffer, limit in
+      let count = try source.read(into: &buffer, atMost: limit)
+      watch(count)
+      return count
+    }
+    sink.original = { offset, length in
+      var bytes = ByteBuffer()
+      let count = try InputFile(opening: input.path).read(at: offset, into: &bytes, atMost: length)
+      guard count == length else {
+        throw DiskError(.changed, "became shorter while it was read", path: input.path)
+      }
+      return bytes
+    }
+    if input.size == 0 {
+      sink.note(
+        Finding(
+          input.role == .temporary ? .note : .error, .empty,
+          "is empty: nothing of it can be recovered"))
+    }
+    let output = PendingFile(FilePath("recovered").pushing(input.name), in: directory)
+    switch input.kind {
+    case .memoryGraph: try text(.graph, output, sink).run(stream)
+    case .jsonLines: try text(.lines, output, sink).run(stream)
+    case .json: try DocumentSalvage(to: output, sink).run(stream)
+    case .backup:
+      let backup = BackupSalvage(input, request, in: directory)
+      try backup.run(sink, watch)
+      report.filled += backup.filled
+    case .sqlite:
+      let script = FilePath("\(input.name).sql")
+      let deleted =
+        request.takesDeleted
+        ? PendingFile(FilePath("deleted").pushing(script), in: directory) : nil
+      try DatabaseSalvage(
+        input.path, size: input.size,
+        to: PendingFile(FilePath("recovered").pushing(script), in: directory),
+        suspects: PendingFile(FilePath("irregular").pushing(script), in: directory),
+        deleted: deleted,
+        sink
+      ).run()
+    case .contentArchive: try archive?.take(input, stream, sink)
+    case .intentSnapshot, .taskList:
+      report.filled += try salvageSnapshot(input, stream, in: directory, sink)
+    }
+    report.inputs.append(try sink.finish())
+    report.counts.merge(sink.recordCounts, uniquingKeysWith: +)
+  }
+
+  private func text(
+    _ family: TextSalvage.Family, _ output: PendingFile, _ sink: PieceSink
+  ) -> TextSalvage {
+    let salvage = TextSalvage(family, to: output, sink)
+    salvage.repairs = request.repairs
+    return salvage
+  }
+
+  private func salvageSnapshot(
+    _ input: SalvageInput, _ stream: ByteStream, in directory: OutputDirectory, _ sink: PieceSink
+  ) throws -> [FilledRecord] {
+    let survey = SnapshotSalvage(nil, to: nil)
+    var source = FileSource(try InputFile(opening: input.path))
+    try survey.run(ByteStream { try source.read(into: &$0, atMost: $1) })
+    let folder = directory.path(FilePath("recovered").pushing(input.name).removingLastComponent())
+    let name = FilePath(input.name.lastComponent?.string ?? "snapshot.json")
+    let taker = try StoreTaker(
+      input.kind == .taskList ? .taskList : .intentSnapshot, named: name, in: folder,
+      time: request.time)
+    let salvage = SnapshotSalvage(sink, to: taker, known: survey.known)
+    try salvage.run(stream)
+    try taker.finish()
+    if salvage.losses == 0, salvage.filled.isEmpty, sink.isSound {
+      // Nothing is wrong with it: then it stays as it is, frame and all.
+      let copy = folder.appending("copy-of-\(name)")
+      try Self.copy(input.path, to: copy)
+      try Disk.rename(copy, to: folder.pushing(name), replacing: true)
+    }
+    return salvage.filled
+  }
+
+  private static func copy(_ source: FilePath, to target: FilePath) throws {
+    let input = try InputFile(opening: source)
+    let output = try StagedFile(target)
+    var bytes = ByteBuffer()
+    var offset = 0
+    while try input.read(at: offset, into: &bytes, atMost: 1 << 20) > 0 {
+      try output.write(bytes.span)
+      offset += bytes.count
+      bytes.removeAll()
+    }
+    try output.close()
+  }
+}

@@ -1,0 +1,150 @@
+import Disk
+import LosslessJSON
+import Records
+import Stores
+import SystemPackage
+
+/// What was asked of `salvage`.
+package struct SalvageRequest: Sendable {
+  package var paths: [FilePath]
+  package var target: FilePath
+  package var kind: String?
+  package var repairs = false
+  /// Whether rows of databases that were deleted are looked for.
+  package var takesDeleted = false
+  /// A backup of the store, for records that the damage has destroyed.
+  package var backup: FilePath?
+  /// The kinds of stores there are.
+  package var formats = StoreFormat.fileFormats
+  /// Unix seconds: the time in the ledger and in the name of the log.
+  package var time: Int
+
+  package init(paths: [FilePath], target: FilePath, time: Int) {
+    self.paths = paths
+    self.target = target
+    self.time = time
+  }
+}
+
+/// What `salvage` is going to do; `--dry-run` shows it.
+package struct SalvagePlan: Sendable {
+  package let request: SalvageRequest
+  package private(set) var inputs: [SalvageInput] = []
+  /// Files of the inputs that belong to no store: left where they are.
+  package private(set) var skipped: [FilePath] = []
+
+  /// Looks at everything and writes nothing. Throws `notFound` for a path where nothing is,
+  /// `exists` where the target is not free.
+  /// - Parameter folder: a directory in the store that is no part of it, for the output.
+  package init(_ request: SalvageRequest, insideOf folder: FilePath? = nil) throws {
+    self.request = request
+    var taken: Set<FilePath> = []
+    for path in request.paths {
+      let tree = try DiskTree(path)
+      let isOnly = request.paths.count == 1
+      let base = tree.isSingleFile || isOnly ? FilePath("") : Self.baseName(path)
+      let top = Self.free(base, &taken)
+      if tree.isSingleFile {
+        let name = Self.free(tree.files[0].name, &taken)
+        var input = try Self.input(path, name, request.kind)
+        if input.kind == .backup, !isOnly { input.top = name }
+        inputs.append(input)
+        continue
+      }
+      if request.kind == nil || request.kind == SalvageInput.Kind.contentArchive.rawValue,
+        let layout = try ArchiveLayout(tree)
+      {
+        addArchive(layout, tree, top)
+        continue
+      }
+      for (index, file) in tree.files.enumerated() where !file.isDirectory {
+        if Self.isStoreFile(file, in: tree) {
+          let name = top.pushing(file.name)
+          var input = try Self.input(tree.path(index), name, request.kind)
+          if input.kind == .backup { input.top = name }
+          inputs.append(input)
+        } else {
+          skipped.append(tree.path(index))
+        }
+      }
+    }
+    if request.backup != nil, request.paths.count != 1 {
+      throw SalvageError(
+        .usage, "a backup fills in one store, and \(request.paths.count) paths were named",
+        hint: "salvage them one by one")
+    }
+    try OutputDirectory.check(request.target)
+    if let folder, Disk.absolute(request.target).starts(with: Disk.absolute(folder)) { return }
+    try Self.checkPlace(request)
+  }
+
+  /// The indexes first, for what they name; leftovers last, for what is there without them.
+  private mutating func addArchive(_ layout: ArchiveLayout, _ tree: DiskTree, _ top: FilePath) {
+    func rank(_ role: ArchiveRole) -> Int {
+      role == .index ? 0 : role == .temporary ? 2 : 1
+    }
+    for wanted in 0...2 {
+      for entry in layout.entries where rank(entry.role) == wanted {
+        let file = tree.files[entry.file]
+        var input = SalvageInput(
+          path: tree.path(entry.file), name: top.pushing(file.name), kind: .contentArchive,
+          size: file.size)
+        input.role = entry.role
+        input.root = entry.root
+        input.inner = ArchiveLayout.split(file.name).inner
+        input.missing = entry.missing
+        input.top = top
+        inputs.append(input)
+      }
+    }
+    skipped += layout.skipped.map(tree.path)
+  }
+
+  private static func input(_ path: FilePath, _ name: FilePath, _ kind: String?) throws
+    -> SalvageInput
+  {
+    SalvageInput(
+      path: path, name: name, kind: try SalvageInput.kind(of: path, named: kind),
+      size: try FileFacts(at: path)?.size ?? 0)
+  }
+
+  /// In a directory every file that may hold records is taken.
+  private static func isStoreFile(_ file: StoreFile, in tree: DiskTree) -> Bool {
+    let name = file.name.lastComponent?.string ?? ""
+    if [".tar", ".tar.gz", ".tar.zst"].contains(where: name.hasSuffix) { return true }
+    if name.hasSuffix(".manifest.json") { return false }
+    return ["jsonl", "json", "ndjson", "log", "db", "sqlite", "sqlite3"].contains(
+      file.name.extension ?? "")
+  }
+
+  private static func baseName(_ path: FilePath) -> FilePath {
+    FilePath(Disk.absolute(path).lastComponent?.string ?? "store")
+  }
+
+  /// The name, or the name with a number where it is taken.
+  private static func free(_ name: FilePath, _ taken: inout Set<FilePath>) -> FilePath {
+    if name.isEmpty || taken.insert(name).inserted { return name }
+    var number = 2
+    while true {
+      var other = name
+      let last = name.lastComponent?.string ?? ""
+      other.removeLastComponent()
+      let candidate = other.appending("\(number)-\(last)")
+      if taken.insert(candidate).inserted { return candidate }
+      number += 1
+    }
+  }
+
+  /// The output must not lie where it would become a part of an input.
+  private static func checkPlace(_ request: SalvageRequest) throws {
+    let target = Disk.absolute(request.target)
+    for path in request.paths {
+      let input = Disk.absolute(path)
+      if target == input || target.starts(with: input) {
+        throw SalvageError(
+          .usage, "lies inside the store that is to be salvaged", path: request.target.string,
+          hint: "name a directory outside of it with --to")
+      }
+    }
+  }
+}

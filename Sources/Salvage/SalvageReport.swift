@@ -1,0 +1,95 @@
+import LosslessJSON
+import Records
+import SystemPackage
+
+/// What became of one input.
+package struct InputReport: Sendable {
+  /// As the person named it, or below what they named.
+  package var path: FilePath
+  package var kind: String
+  /// Bytes.
+  package var size: Int
+  package var account = InputAccount()
+  /// What is worth knowing beside the ranges: duplicate ids, an encoding, an empty file.
+  package var notes: [Finding] = []
+  /// How many notes there were beyond those kept.
+  package var notesLeftOut = 0
+  /// The ranges that are neither recovered nor insignificant, the first of them.
+  package var losses: [LedgerRange] = []
+  package static let lossLimit = 200
+  package static let noteLimit = 200
+
+  init(path: FilePath, kind: String, size: Int) {
+    self.path = path
+    self.kind = kind
+    self.size = size
+  }
+
+  /// Whether every byte came back as a record or means nothing.
+  package var isWhole: Bool {
+    account[.quarantined].bytes == 0 && account[.irregular].records == 0
+      && account[.repaired].records == 0 && !notes.contains { $0.severity == .error }
+  }
+
+  mutating func note(_ finding: Finding) {
+    if notes.count < Self.noteLimit { notes.append(finding) } else { notesLeftOut += 1 }
+  }
+
+  /// The members that `--json` and the ledger share.
+  package func encodeTally(to builder: inout JSONBuilder) {
+    for fate in [Fate.recovered, .irregular, .repaired] {
+      builder.key(fate.rawValue)
+      builder.object {
+        $0.member("records", account[fate].records)
+        $0.member("bytes", account[fate].bytes)
+      }
+    }
+    builder.key(Fate.insignificant.rawValue)
+    builder.object { $0.member("bytes", account[.insignificant].bytes) }
+    builder.key(Fate.quarantined.rawValue)
+    builder.object {
+      $0.member("ranges", account[.quarantined].ranges)
+      $0.member("bytes", account[.quarantined].bytes)
+    }
+  }
+}
+
+/// A record that the damage had destroyed and that came back from somewhere else.
+package struct FilledRecord: Sendable {
+  /// `kind:id`.
+  package var record: String
+  /// The backup that it came from, or the encoding within the input.
+  package var origin: String
+  /// For records that both have and that differ: the damaged store's own was kept.
+  package var isConflict: Bool
+
+  func encode(to builder: inout JSONBuilder) {
+    builder.object {
+      $0.member("record", record)
+      $0.member("origin", origin)
+      $0.member("conflict", isConflict)
+    }
+  }
+}
+
+/// What a salvage did.
+package struct SalvageReport: Sendable {
+  package var inputs: [InputReport] = []
+  package var output: FilePath
+  /// Records recovered, by kind.
+  package var counts: [RecordKind: Int] = [:]
+  package var filled: [FilledRecord] = []
+
+  /// Whether nothing was lost or refused.
+  package var isWhole: Bool {
+    inputs.allSatisfy(\.isWhole) && !filled.contains(where: \.isConflict)
+  }
+
+  package func total(_ fate: Fate) -> InputAccount.Tally {
+    inputs.reduce(into: InputAccount.Tally()) {
+      $0.records += $1.account[fate].records
+      $0.bytes += $1.account[fate].bytes
+      $0.ranges += $1.account[fate].ranges
+    }
+  }
+}

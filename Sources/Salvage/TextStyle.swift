@@ -1,0 +1,148 @@
+import LosslessJSON
+
+/// How the records of a text are laid out, by the first stretch of it.
+struct TextStyle {
+  enum Layout {
+    /// A record a line.
+    case lines
+    /// Records over several lines, one after the other or in a container; or a container that
+    /// stands on one line.
+    case stream
+  }
+
+  private(set) var layout = Layout.lines
+  /// Whether an array or a wrapper is around the records.
+  private(set) var isContainer = false
+  /// White space before the first key of a pretty-printed record; nil where records are compact.
+  private(set) var keyIndent: Int?
+  /// Whether values that are no objects stand on lines of their own.
+  private(set) var hasScalars = false
+  private(set) var hasIndentedRecords = false
+
+  /// - Parameter mayContain: whether an array or a wrapper is a container of this kind's records
+  ///   rather than a record itself.
+  init(_ head: Span<UInt8>, mayContain: Bool, isCut: Bool) {
+    var lines = 0
+    var values = 0
+    var structural = 0
+    var at = 0
+    var text = JSONText()
+    var openBrace: Int?
+    var indents: [Int: (key: Int, count: Int)] = [:]
+    var isFirst = true
+    while at < head.count, lines < 2000 {
+      let end = head.firstIndex(of: 0x0A, from: at) ?? head.count
+      if end == head.count, isCut, at > 0 { break }
+      var start = at
+      var stop = end
+      while start < stop, TextBytes.isSpace(head[start]) { start += 1 }
+      while stop > start, TextBytes.isSpace(head[stop - 1]) { stop -= 1 }
+      let indent = start - at
+      defer { at = end + 1 }
+      if start == stop { continue }
+      let line = head.extracting(start..<stop)
+      if TextBytes.isComment(line) { continue }
+      lines += 1
+      if isFirst {
+        isFirst = false
+        if mayContain { isContainer = Self.opensContainer(head.extracting(start..<head.count)) }
+      }
+      if (try? text.parse(line)) != nil {
+        values += 1
+        if text.kind() == .object {
+          if indent > 0 { hasIndentedRecords = true }
+        } else {
+          hasScalars = true
+        }
+      } else if indent > 0 && line[0] == 0x22 || Self.isStructure(line) {
+        structural += 1
+      }
+      if let outer = openBrace, line[0] == 0x22, !Self.namesContainer(line) {
+        let known = indents[outer]?.count ?? 0
+        indents[outer] = (indent, known + 1)
+      }
+      openBrace = line.count == 1 && line[0] == 0x7B ? indent : nil
+    }
+    let isPretty = values * 2 < lines && structural * 2 > lines
+    if isPretty || isContainer { layout = .stream }
+    if isPretty, let least = indents.keys.min() { keyIndent = indents[least]?.key }
+    if lines > 0, values * 10 < lines * 9 { hasScalars = false }
+  }
+
+  private static func isStructure(_ line: Span<UInt8>) -> Bool {
+    guard line.count <= 2 else { return false }
+    return [0x7B, 0x7D, 0x5B, 0x5D].contains(line[0])
+  }
+
+  private static func namesContainer(_ line: Span<UInt8>) -> Bool {
+    TextBytes.starts(line, "\"entities\"") || TextBytes.starts(line, "\"relations\"")
+  }
+
+  /// Whether the text opens an array of objects, or `{"entities":[` and the like.
+  private static func opensContainer(_ text: Span<UInt8>) -> Bool {
+    var at = TextBytes.skipSpace(text, 1)
+    guard at < text.count else { return false }
+    if text[0] == 0x5B { return text[at] == 0x7B }
+    guard text[0] == 0x7B else { return false }
+    // Other members may stand before; they are short where a wrapper has them.
+    let limit = min(text.count, 4096)
+    while at < limit {
+      guard let quote = text.extracting(0..<limit).firstIndex(of: 0x22, from: at) else {
+        return false
+      }
+      let rest = text.extracting(quote..<text.count)
+      if TextBytes.starts(rest, "\"type\"") || TextBytes.starts(rest, "\"intents\"") {
+        return false
+      }
+      for name in ["\"entities\"", "\"relations\""] as [StaticString]
+      where TextBytes.starts(rest, name) {
+        var behind = TextBytes.skipSpace(rest, name.utf8CodeUnitCount)
+        guard behind < rest.count, rest[behind] == 0x3A else { continue }
+        behind = TextBytes.skipSpace(rest, behind + 1)
+        if behind < rest.count, rest[behind] == 0x5B { return true }
+      }
+      at = quote + 1
+    }
+    return false
+  }
+}
+
+/// Small questions about bytes of text.
+enum TextBytes {
+  /// White space within a line.
+  @inline(__always)
+  static func isSpace(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 || byte == 0x0D }
+
+  @inline(__always)
+  static func isBlank(_ byte: UInt8) -> Bool { isSpace(byte) || byte == 0x0A }
+
+  static func skipSpace(_ text: Span<UInt8>, _ start: Int) -> Int {
+    var at = start
+    while at < text.count, isBlank(text[at]) { at += 1 }
+    return at
+  }
+
+  static func starts(_ text: Span<UInt8>, _ word: StaticString) -> Bool {
+    let count = word.utf8CodeUnitCount
+    guard text.count >= count else { return false }
+    for index in 0..<count where text[index] != word.utf8Start[index] { return false }
+    return true
+  }
+
+  /// `#` and `//` start a comment: no JSON value does.
+  static func isComment(_ line: Span<UInt8>) -> Bool {
+    guard line.count > 0 else { return false }
+    return line[0] == 0x23 || (line.count > 1 && line[0] == 0x2F && line[1] == 0x2F)
+  }
+
+  /// The lines that git writes around two versions.
+  static func isConflictMarker(_ line: Span<UInt8>) -> Bool {
+    starts(line, "<<<<<<< ") || starts(line, ">>>>>>> ") || starts(line, "||||||| ")
+      || (line.count == 7 && starts(line, "======="))
+  }
+
+  static func isAll(_ text: Span<UInt8>, _ byte: UInt8) -> Bool {
+    for index in text.indices where text[index] != byte { return false }
+    return true
+  }
+}

@@ -1,0 +1,87 @@
+import Testing
+
+/// `recover`, and what `salvage` fills in from a backup or mends.
+@Suite(.scratch) struct RecoverTests {
+  /// A store with a backup beside it, then cut short; the records that it had.
+  private func damaged(_ scratch: Scratch) throws -> (store: String, digest: String) {
+    let lines = SampleRecords.lines(SampleRecords.graph(40), last: "\n")
+    let store = try scratch.write(lines, to: "memory.jsonl")
+    let digest = try scratch.digest(store)
+    try scratch.holdfast(exit: 0, "backup", store)
+    try scratch.write(Array(lines.prefix(lines.count / 2)), to: "memory.jsonl")
+    return (store, digest)
+  }
+
+  @Test func aSoundStoreIsLeftAlone() throws {
+    let scratch = try Scratch.here()
+    let store = try scratch.write(SampleRecords.lines(SampleRecords.graph(5)), to: "memory.jsonl")
+    let before = try TestFile.names(scratch.path)
+    let found = try scratch.json("recover", store, "--yes")
+    #expect(found["sound"]?.isTrue == true)
+    #expect(try TestFile.names(scratch.path) == before)
+  }
+
+  @Test func withoutYesNothingIsWritten() throws {
+    let scratch = try Scratch.here()
+    let (store, _) = try damaged(scratch)
+    let before = try TestFile.read(store)
+    let found = try scratch.json(exit: 3, "recover", store)
+    #expect(found["sound"]?.isTrue == false && found["recovered"]?.isTrue == false)
+    #expect((found["filled"]?.integer ?? 0) > 0)
+    #expect(try TestFile.read(store) == before)
+    #expect(!TestFile.exists(scratch.file(".recovery")))
+  }
+
+  @Test func theStoreIsWholeAgain() throws {
+    let scratch = try Scratch.here()
+    let (store, digest) = try damaged(scratch)
+    let before = try TestFile.read(store)
+    let found = try scratch.json(exit: 3, "recover", store, "--yes")
+    #expect(found["replaced"]?[0]?.text == store)
+    #expect(try scratch.digest(store) == digest)
+    let undo = try #require(found["undo"]?.text)
+    #expect(try TestFile.read(undo + "/memory.jsonl") == before)
+    #expect(try TestFile.text(found["log"]?.text ?? "").contains("torn-tail"))
+    // Once more: nothing is left to do.
+    let after = try TestFile.names(scratch.file(".recovery"))
+    #expect(try scratch.json("recover", store, "--yes")["sound"]?.isTrue == true)
+    #expect(try TestFile.names(scratch.file(".recovery")) == after)
+  }
+
+  /// What the damaged store still has wins over the backup, and that is told.
+  @Test func conflicts() throws {
+    let scratch = try Scratch.here()
+    let old = #"{"type":"entity","name":"a","entityType":"t","observations":["old"]}"#
+    let lost = #"{"type":"entity","name":"b","entityType":"t","observations":[]}"#
+    let new = #"{"type":"entity","name":"a","entityType":"t","observations":["new"]}"#
+    let store = try scratch.write("\(old)\n\(lost)\n", to: "memory.jsonl")
+    let archive = try scratch.backUp(store)
+    try scratch.write("\(new)\n\(lost.prefix(20))", to: "memory.jsonl")
+    let found = try scratch.json(
+      exit: 3, "salvage", store, "--to", scratch.file("out"), "--with", archive)
+    #expect(found["filled"]?.integer == 1 && found["conflicts"]?.integer == 1)
+    #expect(try TestFile.text(scratch.file("out/recovered/memory.jsonl")) == "\(new)\n\(lost)\n")
+    let ledger = try JSONValue(parsing: TestFile.read(scratch.file("out/ledger.json")))
+    #expect(ledger["filled"]?.elements.map { $0["record"]?.text } == ["entity:a", "entity:b"])
+    #expect(ledger["filled"]?[1]?["origin"]?.text == archive)
+  }
+
+  /// Mended records are apart and named; without the option there are none.
+  @Test func repairs() throws {
+    let scratch = try Scratch.here()
+    let good = #"{"type":"entity","name":"a","entityType":"t","observations":["x"]}"#
+    let open = #"{"type":"entity","name":"b","entityType":"t","observations":["y"]"#
+    let null = #"{"type":"entity","name":"c","entityType":"t","observations":["z",null]}"#
+    let store = try scratch.write("\(open)\n\(good)\n\(null)\n", to: "memory.jsonl")
+    let found = try scratch.json(
+      exit: 3, "salvage", store, "--to", scratch.file("out"), "--repair")
+    #expect(found["inputs"]?[0]?["repaired"]?["records"]?.integer == 2)
+    #expect(try TestFile.text(scratch.file("out/recovered/memory.jsonl")) == good + "\n")
+    #expect(
+      try TestFile.text(scratch.file("out/repaired/memory.jsonl"))
+        == open + "}\n" + #"{"type":"entity","name":"c","entityType":"t","observations":["z"]}"#
+        + "\n")
+    try scratch.holdfast(exit: 3, "salvage", store, "--to", scratch.file("plain"))
+    #expect(!TestFile.exists(scratch.file("plain/repaired")))
+  }
+}

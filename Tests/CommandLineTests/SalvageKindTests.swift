@@ -1,0 +1,68 @@
+import Testing
+
+/// `salvage` of the samples: what comes back of each kind of store, by the digest of the whole.
+@Suite(.scratch) struct SalvageKindTests {
+  static let samples = Checkout.root + "/samples"
+
+  /// A damaged sample of which every record comes back, and the sound one that it was made from.
+  @Test(arguments: [
+    ("content-archive/index-missing", "archive", 0),
+    ("content-archive/index-truncated", "archive", 3),
+    ("content-archive/leftovers", "archive", 0), ("content-archive/orphan", "archive", 0),
+    ("content-archive/paths-outside", "archive", 0),
+    ("intent-snapshot/garbage.json", "snapshot-v1.1.json", 3),
+    ("intent-snapshot/rtfs-destroyed.json", "snapshot-v1.1.json", 3),
+    ("memory-graph/s02-join.jsonl", "memory.jsonl", 0),
+    ("memory-graph/s04-nul-line.jsonl", "memory.jsonl", 3),
+    ("memory-graph/s06-orphan-suffix.jsonl", "memory.jsonl", 3),
+    ("memory-graph/s09-utf16.jsonl", nil, 0),
+    ("memory-graph/s11-pretty.jsonl", "memory.jsonl", 0),
+    ("memory-graph/s11-array.json", "memory.jsonl", 0),
+    ("memory-graph/s11-comments.jsonl", "memory.jsonl", 3),
+  ])
+  func everyRecord(_ damaged: String, _ sound: String?, _ status: Int32) throws {
+    let scratch = try Scratch.here()
+    let path = "\(Self.samples)/damaged/\(damaged)"
+    try scratch.holdfast(exit: status, "salvage", path, "--to", scratch.file("out"))
+    guard let sound else { return }
+    var recovered = scratch.file("out/recovered")
+    if damaged.contains(".json") {
+      recovered += "/" + (try TestFile.names(recovered).first ?? "")
+    }
+    #expect(
+      try scratch.digest(recovered) == scratch.digest("\(Self.samples)/intact/\(sound)"))
+  }
+
+  /// Sound stores come out as they went in.
+  @Test(arguments: [
+    "memory.jsonl", "coaia", "snapshot-v1.0.json", "snapshot-v1.1.json", "archive", "events.jsonl",
+    "station.json",
+  ])
+  func soundStores(_ name: String) throws {
+    let scratch = try Scratch.here()
+    let path = "\(Self.samples)/intact/\(name)"
+    try scratch.holdfast(exit: 0, "salvage", path, "--to", scratch.file("out"))
+    let isFile = name.contains(".")
+    let recovered = scratch.file("out/recovered") + (isFile ? "/\(name)" : "")
+    #expect(try scratch.digest(recovered) == scratch.digest(path))
+  }
+
+  /// A record that was altered has another hash than the file is named after.
+  @Test func alteredObjects() throws {
+    let scratch = try Scratch.here()
+    let path = "\(Self.samples)/damaged/content-archive/hash-mismatch"
+    let found = try scratch.json(exit: 3, "salvage", path, "--to", scratch.file("out"))
+    let irregular = found["inputs"]?.elements.reduce(0) {
+      $0 + ($1["irregular"]?["records"]?.integer ?? 0)
+    }
+    #expect(irregular == 1)
+    try scratch.holdfast(exit: 0, "inspect", scratch.file("out/recovered"))
+  }
+}
+
+private enum Checkout {
+  static let root: String = {
+    let parts = #filePath.split(separator: "/").dropLast(3)
+    return "/" + parts.joined(separator: "/")
+  }()
+}

@@ -1,0 +1,111 @@
+import Testing
+
+/// `salvage` through the program: what it prints, what it writes, how it ends.
+@Suite(.scratch) struct SalvageVerbTests {
+  private func damaged(_ scratch: Scratch) throws -> String {
+    let whole = SampleRecords.lines(SampleRecords.graph(30), last: "\n")
+    let lines = whole.split(separator: 0x0A).map(Array.init)
+    // A record cut off with the next one behind it, and NUL bytes in place of a line.
+    var bytes = Array(lines[0...9].joined(separator: [0x0A]))
+    bytes.removeLast(20)
+    bytes += lines[10] + [0x0A] + [UInt8](repeating: 0, count: 500) + [0x0A]
+    bytes += Array(lines[11...].joined(separator: [0x0A]))
+    return try scratch.write(bytes, to: "memory.jsonl")
+  }
+
+  @Test func whatIsWritten() throws {
+    let scratch = try Scratch.here()
+    let store = try damaged(scratch)
+    let before = try TestFile.read(store)
+    let found = try scratch.json(exit: 3, "salvage", store, "--to", scratch.file("out"))
+    #expect(found["schema"]?.text == "holdfast.salvage/1")
+    let input = try #require(found["inputs"]?[0])
+    #expect(input["recovered"]?["records"]?.integer == 29)
+    #expect(input["quarantined"]?["ranges"]?.integer == 2)
+    let parts = ["recovered", "irregular", "repaired", "insignificant", "quarantined"]
+    let sum = parts.reduce(0) { $0 + (input[$1]?["bytes"]?.integer ?? 0) }
+    #expect(sum == before.count && input["bytes"]?.integer == before.count)
+    #expect(found["counts"]?["entity"]?.integer == 19)
+    let top = try TestFile.names(scratch.file("out"))
+    #expect(
+      top.filter { !$0.hasPrefix("recovery-") } == ["ledger.json", "quarantine", "recovered"])
+    #expect(top.contains { $0.hasPrefix("recovery-") && $0.hasSuffix(".log") })
+    #expect(try TestFile.read(store) == before)
+    let inspected = try scratch.json("inspect", scratch.file("out/recovered/memory.jsonl"))
+    #expect(inspected["records"]?.integer == 29)
+    try scratch.python(
+      """
+      import json, os, re, sys
+      out, store = sys.argv[1:]
+      data = open(store, 'rb').read()
+      ledger = json.load(open(out + '/ledger.json', encoding='utf-8'))
+      at = 0
+      for piece in ledger['inputs'][0]['ranges']:
+          assert piece['offset'] == at, piece
+          at += piece['length']
+          if piece['fate'] == 'quarantined':
+              kept = open(out + '/' + piece['file'], 'rb').read()
+              assert kept == data[piece['offset']:at], piece
+              name = os.path.basename(piece['file'])
+              assert name == '%012d-%d.bin' % (piece['offset'], piece['length']), name
+      assert at == len(data)
+      """, scratch.file("out"), store)
+  }
+
+  @Test func anIntactStoreIsWhole() throws {
+    let scratch = try Scratch.here()
+    let lines = SampleRecords.lines(SampleRecords.graph(30), last: "\n")
+    let store = try scratch.write(lines, to: "memory.jsonl")
+    let outcome = try scratch.holdfast(exit: 0, "salvage", store, "--to", scratch.file("out"))
+    #expect(outcome.errors.isEmpty)
+    #expect(try TestFile.read(scratch.file("out/recovered/memory.jsonl")) == lines)
+    #expect(
+      try scratch.digest(store) == scratch.digest(scratch.file("out/recovered/memory.jsonl")))
+  }
+
+  @Test func quietIsOneLineAboutTheLoss() throws {
+    let scratch = try Scratch.here()
+    let store = try damaged(scratch)
+    let outcome = try scratch.holdfast(
+      exit: 3, "salvage", store, "--to", scratch.file("out"), "--quiet")
+    #expect(outcome.output.isEmpty && outcome.messages.count == 1, "\(outcome)")
+    #expect(outcome.message.contains(store) && outcome.message.contains("byte"))
+  }
+
+  @Test func nothingIsWrittenOver() throws {
+    let scratch = try Scratch.here()
+    let store = try damaged(scratch)
+    try scratch.write("mine", to: "out/file")
+    try scratch.holdfast(exit: 1, "salvage", store, "--to", scratch.file("out"))
+    #expect(try TestFile.names(scratch.file("out")) == ["file"])
+    try scratch.holdfast(exit: 64, "salvage", scratch.path, "--to", scratch.file("inside"))
+    #expect(try !TestFile.names(scratch.path).contains { $0.hasPrefix(".holdfast-") })
+    try scratch.holdfast(exit: 10, "salvage", scratch.file("none"), "--to", scratch.file("new"))
+    #expect(!TestFile.exists(scratch.file("new")))
+  }
+
+  @Test func dryRunWritesNothing() throws {
+    let scratch = try Scratch.here()
+    let store = try damaged(scratch)
+    let plan = try scratch.json("salvage", store, "--to", scratch.file("out"), "--dry-run")
+    #expect(plan["dry_run"]?.isTrue == true)
+    #expect(plan["plan"]?["inputs"]?[0]?["kind"]?.text == "memory-graph")
+    #expect(!TestFile.exists(scratch.file("out")))
+  }
+
+  /// A directory of contexts: each under its name, what is no context left alone.
+  @Test func contexts() throws {
+    let scratch = try Scratch.here()
+    let lines = SampleRecords.lines(SampleRecords.graph(9), last: "\n")
+    try scratch.write(lines, to: "coaia/charts.jsonl")
+    try scratch.write(Array(lines.dropLast(5)), to: "coaia/charts-b.jsonl")
+    try scratch.write("no store", to: "coaia/notes.txt")
+    let found = try scratch.json(
+      exit: 3, "salvage", scratch.file("coaia"), "--to", scratch.file("out"))
+    #expect(found["inputs"]?.elements.count == 2)
+    #expect(
+      try TestFile.names(scratch.file("out/recovered")) == ["charts-b.jsonl", "charts.jsonl"])
+    let log = try TestFile.names(scratch.file("out")).first { $0.hasPrefix("recovery-") } ?? ""
+    #expect(try TestFile.text(scratch.file("out/\(log)")).contains("notes.txt"))
+  }
+}

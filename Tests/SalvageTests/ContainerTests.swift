@@ -1,0 +1,164 @@
+import LosslessJSON
+import Salvage
+import TestSupport
+import Testing
+
+/// Records that do not stand on lines of their own (S11), sound and damaged.
+struct ContainerTests {
+  enum Layout: String, CaseIterable, Sendable {
+    case array, arrayOfLines, prettyArray, wrapper, prettyWrapper, pretty, commas
+  }
+
+  private func pretty(_ value: [UInt8], _ indent: Int, _ scratch: Scratch) throws -> [UInt8] {
+    try scratch.write(value, to: "value")
+    let text = try scratch.python(
+      """
+      import json
+      text = json.dumps(json.load(open('value', encoding='utf-8')), indent=2, ensure_ascii=True)
+      print(text)
+      """)
+    let pad = String(repeating: " ", count: indent)
+    return Array(
+      text.split(separator: "\n").map { pad + $0 }.joined(separator: "\n").drop { $0 == " " }.utf8)
+  }
+
+  private static func compact(_ bytes: [UInt8]) throws -> [UInt8] {
+    let text = try JSONText(bytes.span)
+    var out = ByteBuffer()
+    text.appendCompact(to: &out)
+    return out.array
+  }
+
+  private static func isRelation(_ record: [UInt8]) -> Bool {
+    text(record).hasPrefix(#"{"type":"relation""#)
+  }
+
+  /// The pieces between which records stand: before each record, and at the end.
+  private func frame(_ layout: Layout, _ records: [[UInt8]]) -> (before: [String], end: String) {
+    var before = records.map { _ in "" }
+    let last: String
+    switch layout {
+    case .array: (before, last) = (records.indices.map { $0 == 0 ? "[" : "," }, "]")
+    case .arrayOfLines: (before, last) = (records.indices.map { $0 == 0 ? "[\n" : ",\n" }, "\n]\n")
+    case .prettyArray:
+      (before, last) = (records.indices.map { $0 == 0 ? "[\n  " : ",\n  " }, "\n]\n")
+    case .pretty: (before, last) = (records.indices.map { $0 == 0 ? "" : "\n" }, "\n")
+    case .commas: (before, last) = (records.indices.map { $0 == 0 ? "" : ",\n" }, "\n")
+    case .wrapper, .prettyWrapper:
+      let isPretty = layout == .prettyWrapper
+      let split = records.firstIndex(where: Self.isRelation) ?? records.count
+      for index in records.indices {
+        before[index] = isPretty ? ",\n    " : ","
+        if index == 0 {
+          before[index] = isPretty ? "{\n  \"entities\": [\n    " : #"{"entities":["#
+        }
+        if index == split, index > 0 {
+          before[index] = isPretty ? "\n  ],\n  \"relations\": [\n    " : #"],"relations":["#
+        }
+      }
+      last = isPretty ? "\n  ]\n}\n" : "]}"
+    }
+    return (before, last)
+  }
+
+  private func records(_ random: inout Seeded, _ layout: Layout) -> [[UInt8]] {
+    var lines = GraphLines(random: Seeded(random.next()))
+    let all = lines.records(8 + random.below(20)).filter { !text($0).contains("narrative_beat") }
+    guard layout == .wrapper || layout == .prettyWrapper else { return all }
+    return all.filter { !Self.isRelation($0) } + all.filter(Self.isRelation)
+  }
+
+  @Test(arguments: Layout.allCases)
+  func soundAndCut(_ layout: Layout) throws {
+    var random = Seeded()
+    let story = "HOLDFAST_SEED=\(random.seed) \(layout)"
+    for round in 0..<4 * rounds {
+      let scratch = try Scratch()
+      let records = records(&random, layout)
+      let (before, end) = frame(layout, records)
+      let indent = layout == .prettyArray ? 2 : layout == .prettyWrapper ? 4 : 0
+      let isPretty = [.prettyArray, .prettyWrapper, .pretty].contains(layout)
+      let shown = try records.map { isPretty ? try pretty($0, indent, scratch) : $0 }
+      // None of them cut off, or one or two.
+      let cuts = Set((0..<round % 3).map { _ in random.below(records.count) })
+      var bytes: [UInt8] = []
+      for index in records.indices {
+        bytes += Array(before[index].utf8)
+        let isCut = cuts.contains(index)
+        bytes +=
+          isCut ? shown[index].prefix(1 + random.below(shown[index].count - 2)) : shown[index][...]
+      }
+      bytes += Array(end.utf8)
+      let result = try Salvaged(bytes, kind: "memory-graph")
+      let compact = try shown.indices.filter { !cuts.contains($0) }.map { index in
+        try Self.compact(shown[index])
+      }
+      let found = difference(try result.lines("recovered"), compact)
+      #expect(found.onlyB.map(text) == [], "lost \(story) round \(round)")
+      #expect(found.onlyA.map(text) == [], "invented \(story) round \(round)")
+      if !found.onlyA.isEmpty || !found.onlyB.isEmpty { print("in", text(bytes)) }
+    }
+  }
+
+  @Test(arguments: ["utf-16", "utf-16-le", "utf-16-be"])
+  func wideCharacters(_ encoding: String) throws {
+    var lines = GraphLines(random: Seeded())
+    var records = lines.records(20)
+    let scratch = try Scratch()
+    records[3] = Array(records[3].dropLast(7))
+    // A cut in the middle of a character would not be text that Python writes.
+    while records[3].last.map({ $0 >= 0x80 }) ?? false { records[3].removeLast() }
+    try scratch.write(Array(records.joined(separator: [0x0A])), to: "text")
+    try scratch.python(
+      """
+      data = open('text', encoding='utf-8').read().encode('\(encoding)')
+      open('wide', 'wb').write(data[:-1])
+      """)
+    let bytes = try scratch.read("wide")
+    let result = try Salvaged(bytes, kind: "memory-graph")
+    let intact = records.indices.filter { $0 != 3 && $0 != 19 }.map { records[$0] }
+    let found = difference(try result.lines("recovered"), intact)
+    #expect(found.onlyA.map(text) == [] && found.onlyB.map(text) == [], "\(found)")
+    #expect(Fate.allCases.reduce(0) { $0 + result.account[$1].bytes } == bytes.count)
+    #expect(result.report.inputs[0].notes.contains { $0.message.contains("UTF-16") })
+  }
+
+  /// Whole JSON that the rules refuse is kept apart, verbatim.
+  @Test func badRecordsAreIrregular() throws {
+    let good = #"{"type":"entity","name":"a","entityType":"t","observations":["x"]}"#
+    let bad = [
+      #"{"type":"entity","name":"b","entityType":"t","observations":[null]}"#,
+      #"{"type":"relation", "from":"a","to":"b"}"#,
+    ]
+    let beat = #"{"type":"narrative_beat","x":1}"#
+    let result = try Salvaged(Array(([good] + bad + [beat]).joined(separator: "\n").utf8))
+    #expect(try result.lines("recovered").map(text) == [good, beat])
+    #expect(try result.lines("irregular").map(text) == bad)
+    #expect(result.account[.irregular].records == 2)
+  }
+
+  /// Long lines and deep nesting take time in proportion to their length, and no stack.
+  @Test func longAndDeep() throws {
+    let good = Array(#"{"type":"entity","name":"a","entityType":"t","observations":["x"]}"#.utf8)
+    let long =
+      Array(#"{"type":"entity","name":"b","entityType":"t","observations":[""#.utf8)
+      + [UInt8](repeating: 0x78, count: 3 << 20) + Array(#""]}"#.utf8)
+    let open = [UInt8](repeating: 0x5B, count: 100_000)
+    let keys = Array(String(repeating: #"{"a":"#, count: 50_000).utf8)
+    let bytes = Array([good, open, long, keys, good + good].joined(separator: [0x0A]))
+    let result = try Salvaged(bytes)
+    #expect(try result.lines("recovered").count == 4)
+    #expect(result.account[.quarantined].bytes == open.count + keys.count)
+  }
+
+  @Test func nothingButNoise() throws {
+    var random = Seeded()
+    for bytes in [[], [0x7B], [UInt8](repeating: 0, count: 5000), random.bytes(50_000)] {
+      let result = try Salvaged(bytes)
+      #expect(try result.lines("recovered").isEmpty)
+      #expect(
+        result.account[.quarantined].bytes + result.account[.insignificant].bytes == bytes.count)
+      #expect(!result.report.isWhole)
+    }
+  }
+}
