@@ -97,3 +97,21 @@ import Testing
     #expect(error?.code == .truncated)
   }
 }
+
+/// Frames that claim what their blocks cannot hold.
+@Suite struct ClaimTests {
+  @Test(arguments: [11, 1 << 32, Int.max])
+  func isDamage(_ claim: Int) throws {
+    let scratch = try Scratch()
+    var bytes = try archive([TestMember("a", [1, 2, 3])], .default).bytes
+    let good = try ArchiveFile(opening: try scratch.write(bytes, to: "good.zst")).frames.count
+    bytes += [0x28, 0xB5, 0x2F, 0xFD, 3 << 6, 0]
+    for shift in 0..<8 { bytes.append(UInt8(truncatingIfNeeded: claim >> (8 * shift))) }
+    // One raw block of ten bytes, the last.
+    bytes += [10 << 3 | 1, 0, 0] + [UInt8](repeating: 0x41, count: 10)
+    let file = try ArchiveFile(opening: try scratch.write(bytes, to: "crafted.zst"))
+    #expect(file.frames.count == good)
+    #expect(file.damage.count == 1)
+    #expect(throws: ArchiveError.self) { try file.members() }
+  }
+}

@@ -125,6 +125,69 @@ import Testing
     #expect(made["manifest"]?["finding_counts"]?["torn-tail"]?.integer == 1)
   }
 
+  /// One file grows all the time; another is torn and stays so: that one is damaged.
+  @Test func aTearThatStaysBesideALiveFile() throws {
+    let scratch = try Scratch.here()
+    let graph = SampleRecords.lines(SampleRecords.graph(10), last: "\n")
+    try scratch.write(graph, to: "store/charts.jsonl")
+    let torn = try scratch.write(
+      graph + Spelling.compact(SampleRecords.entity(99)).prefix(40), to: "store/charts-torn.jsonl")
+    let live = try scratch.write(graph, to: "store/charts-live.jsonl")
+    let writer = try scratch.start(
+      ["python3", "-c", Self.appender, live, scratch.file("ready")])
+    defer { writer.signal(SIGKILL) }
+    try wait(for: scratch.file("ready"))
+    let made = try scratch.json(
+      exit: 3, "backup", scratch.file("store"), "--to", scratch.file("repo"))
+    #expect(made["state"]?.text == "suspect")
+    let errors = made["findings"]?.elements.filter { $0["severity"]?.text == "error" } ?? []
+    #expect(errors.map { $0["path"]?.text } == [torn])
+    #expect(errors.first?["code"]?.text == "torn-tail")
+  }
+
+  /// Adds objects as CCOS does, under the lock, each time with a new index in the old one's place.
+  private static let archivist = """
+    import hashlib, json, os, sys, time, uuid
+    root, count, ready = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+    index = {}
+    def place(number):
+        value = {'intent_id': 'i%d' % number, 'goal': 'g', 'status': 'Active', 'n': number}
+        name = hashlib.sha256(json.dumps(value, separators=(',', ':')).encode()).hexdigest()
+        path = '%s/%s/%s.json' % (name[:2], name[2:4], name)
+        os.makedirs(os.path.dirname(root + '/' + path), exist_ok=True)
+        index[name] = path
+        return root + '/' + path, json.dumps(value, indent=2)
+    def write(path, text):
+        temporary = os.path.dirname(path) + '/' + str(uuid.uuid4()) + '.tmp'
+        open(temporary, 'w').write(text)
+        os.rename(temporary, path)
+    for number in range(count):
+        write(*place(number))
+    while True:
+        open(root + '/.archive_lock', 'w').close()
+        number += 1
+        write(*place(number))
+        write(root + '/index.json', json.dumps(index, indent=2))
+        os.unlink(root + '/.archive_lock')
+        if number == count:
+            open(ready, 'w').close()
+        time.sleep(0.1)
+    """
+
+  @Test func anArchiveAddedTo() throws {
+    let scratch = try Scratch.here()
+    let store = try scratch.directory("archive")
+    let writer = try scratch.start(
+      ["python3", "-c", Self.archivist, store, "40", scratch.file("ready")])
+    defer { writer.signal(SIGKILL) }
+    try wait(for: scratch.file("ready"))
+    for run in 0..<3 {
+      let made = try scratch.json("backup", store, "--to", scratch.file("repo-\(run)"))
+      #expect(made["state"]?.text == "verified")
+      #expect((made["manifest"]?["counts"]?["intent"]?.integer ?? 0) > 40)
+    }
+  }
+
   /// A file that never holds still long enough is refused after three readings, with nothing kept.
   @Test func aFileThatNeverHoldsStill() throws {
     let scratch = try Scratch.here()

@@ -16,13 +16,15 @@ import Testing
     at = len(archive)
     if 'middle' in place:
         at = archive.find(magic, archive.find(magic, 4) + 4)
+    # Damage at the end alone leaves it known where the content of the first of them starts.
     damage = b'garbage!' if 'garbage' in place else b''
-    archive = archive[:at] + damage + frame(most) + frame(most) + archive[at:] + damage
-    open(target, 'wb').write(archive)
+    claims = frame(most) * (1 if 'one' in place else 2)
+    open(target, 'wb').write(archive[:at] + claims + archive[at:] + damage)
     """
 
   @Test(
-    arguments: ["end", "end, garbage", "middle", "middle, garbage"], [true, false])
+    arguments: ["end", "end, garbage", "middle", "middle, garbage", "one, middle, garbage"],
+    [true, false])
   func framesThatClaimTooMuch(_ place: String, _ hasSidecar: Bool) throws {
     let scratch = try Scratch.here()
     let archive = try scratch.backUp(try SampleStore.graph.make(in: scratch).path)

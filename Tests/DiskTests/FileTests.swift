@@ -213,3 +213,33 @@ struct TreeTests {
     #expect(try TreeWalk.names(in: scratch.path).isEmpty)
   }
 }
+
+/// Files below a directory that were listed, and what has taken their place since.
+struct InputBeneathTests {
+  private func code(_ name: String, _ root: FilePath) -> DiskError.Code? {
+    do throws(DiskError) {
+      _ = try InputFile(opening: FilePath(name), beneath: root)
+      return nil
+    } catch { return error.code }
+  }
+
+  @Test func noLinkIsFollowed() throws {
+    let scratch = try Scratch()
+    try scratch.write("mine", to: "store/a/b/file")
+    try scratch.write("secret", to: "outside/b/file")
+    try scratch.run("ln -s store root; cd store; ln -s ../outside/b/file link; ln -s ../outside c")
+    #expect(code("a/b/file", scratch.file("store")) == nil)
+    // The way to the store itself may be a link.
+    #expect(code("a/b/file", scratch.file("root")) == nil)
+    for name in ["link", "c/b/file"] { #expect(code(name, scratch.file("store")) == .changed) }
+    #expect(code("a/none", scratch.file("store")) == .notFound)
+    #expect(code("a/b", scratch.file("store")) == .notRegular)
+  }
+
+  @Test(arguments: [
+    ("abc", 3, "abc"), ("abc", 2, "ab"), ("aé", 2, "a"), ("😀😀", 7, "😀"), ("👩‍👩‍👧", 10, ""),
+  ])
+  func namesAreCutBetweenCharacters(_ name: String, _ limit: Int, _ expected: String) {
+    #expect(Disk.shortened(name, to: limit) == expected)
+  }
+}

@@ -68,7 +68,8 @@ struct HybridTests {
     let names = try BackupFile(opening: archive).manifest.entries.map {
       String(decoding: $0.header.path, as: UTF8.self)
     }
-    #expect(names == ["backup.json", "store/index.json", "store/aa/\(hash).json", "store/aa"])
+    #expect(
+      names == ["backup.json", "store/index.json", "store/aa/\(hash).json", "store/aa", "store"])
     #expect(try verify(archive).isGood)
   }
 }
