@@ -116,6 +116,9 @@ private final class WriteHandle {
     archive_entry_set_mtime(entry, member.seconds, member.nanoseconds)
     archive_entry_set_uid(entry, 0)
     archive_entry_set_gid(entry, 0)
+    // Where a name cannot be converted, libarchive asks errno whether memory has run out, without
+    // having cleared it.
+    errno = 0
     let result = archive_write_header(handle, entry)
     // The warning that such a name is stored as it is, with `hdrcharset=BINARY`.
     let isUTF8 = String(validating: member.path, as: UTF8.self) != nil

@@ -124,7 +124,7 @@ import Testing
   func statusOnRequest(_ what: String) throws {
     let scratch = try Scratch.here()
     let graph = SampleRecords.lines(SampleRecords.graph(1000), last: "\n")
-    let bytes = (0..<60).reduce(into: [UInt8]()) { all, _ in all += graph }
+    let bytes = (0..<240).reduce(into: [UInt8]()) { all, _ in all += graph }
     let store = try scratch.write(bytes, to: "memory.jsonl")
     let words: [String]
     switch what {
@@ -133,10 +133,12 @@ import Testing
       words = ["restore", try scratch.backUp(store, ["--no-verify"]), "--to", scratch.file("t")]
     default: words = ["verify", try scratch.backUp(store, ["--no-verify"])]
     }
-    let child = try scratch.start([Binary.path] + words)
-    for _ in 0..<3 {
-      usleep(60_000)
+    // Ignored until the program listens, or the first signals would end it.
+    let ignoring = ["sh", "-c", "trap '' USR1; exec \"$@\"", "sh", Binary.path]
+    let child = try scratch.start(ignoring + words)
+    for _ in 0..<200 {
       child.signal(SIGUSR1)
+      usleep(3000)
     }
     let outcome = try child.wait()
     #expect(outcome.status == 0, "\(outcome)")

@@ -21,7 +21,7 @@ struct ExampleTests {
     ("show", "show backups"),
     ("verify", "verify backups"),
     ("restore", "restore backups --to out"),
-    ("diff", "diff stores/memory.jsonl stores/events.jsonl"),
+    ("diff", "diff stores/memory.jsonl changed.jsonl"),
     ("migrate", "migrate stores/memory.jsonl --to memory.db"),
     ("export", "export stores/memory.jsonl --as jsonl --to again.jsonl"),
     ("search", "search stores/memory.jsonl the"),
@@ -34,6 +34,8 @@ struct ExampleTests {
     let shell = try Shell(stores: true)
     let made = try shell.run("holdfast backup --quiet stores/memory.jsonl --to backups")
     #expect(made.status == 0, "\(made)")
+    let edit = "sed '1s/\"observations\":[[]\"/&now: /' stores/memory.jsonl > changed.jsonl"
+    #expect(try shell.run(edit).status == 0)
     let outcome = try shell.run("holdfast \(command) --json || test $? = 3")
     #expect(outcome.status == 0, "\(outcome)")
     // Both through one program, so that only the names are left to differ: those at the top, and

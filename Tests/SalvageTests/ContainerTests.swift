@@ -85,8 +85,11 @@ struct ContainerTests {
       for index in records.indices {
         bytes += Array(before[index].utf8)
         let isCut = cuts.contains(index)
-        bytes +=
-          isCut ? shown[index].prefix(1 + random.below(shown[index].count - 2)) : shown[index][...]
+        var end = 1 + random.below(shown[index].count - 2)
+        // Cut off within a list, over several lines, a record takes in what follows: the next
+        // records might be elements of that list.
+        while isPretty, Self.endsInList(shown[index].prefix(end)) { end -= 1 }
+        bytes += isCut ? shown[index].prefix(end) : shown[index][...]
       }
       bytes += Array(end.utf8)
       let result = try Salvaged(bytes, kind: "memory-graph")
@@ -98,6 +101,25 @@ struct ContainerTests {
       #expect(found.onlyA.map(text) == [], "invented \(story) round \(round)")
       if !found.onlyA.isEmpty || !found.onlyB.isEmpty { print("in", text(bytes)) }
     }
+  }
+
+  /// Whether a bracket of a list is open at the end of a piece of JSON.
+  private static func endsInList(_ text: ArraySlice<UInt8>) -> Bool {
+    var lists = 0
+    var (isString, isEscaped) = (false, false)
+    for byte in text {
+      if isString {
+        if byte == 0x22, !isEscaped { isString = false }
+        isEscaped = byte == 0x5C && !isEscaped
+      } else if byte == 0x22 {
+        isString = true
+      } else if byte == 0x5B {
+        lists += 1
+      } else if byte == 0x5D {
+        lists -= 1
+      }
+    }
+    return lists > 0
   }
 
   @Test(arguments: ["utf-16", "utf-16-le", "utf-16-be"])

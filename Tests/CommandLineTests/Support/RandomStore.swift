@@ -61,7 +61,7 @@ struct RandomStore {
       .init("type", .text("entity")), .init("name", .string(string())),
       .init("entityType", .string(string())),
       .init("observations", .array((0..<pick(0..<4)).map { _ in .string(string()) })),
-      .init("metadata", .object([.init(units: string(), value())])),
+      .init("metadata", .object([.init(units: Array("x".utf16) + string(), value())])),
     ])
   }
 
@@ -69,7 +69,8 @@ struct RandomStore {
     .object([
       .init("type", .text("relation")), .init("from", .string(string())),
       .init("to", .string(string())), .init("relationType", .string(string())),
-      .init(units: string(), value()),
+      // No name of a field of its own: a second one of those counts instead of the first.
+      .init(units: Array("x".utf16) + string(), value()),
     ])
   }
 
