@@ -158,13 +158,19 @@ package struct Night {
       defer { withExtendedLifetime(removal) {} }
       if let policy = series.retention {
         let plan = try RotationPlan(
-          repository, series: series.name, policy: policy, now: time, formats: formats)
+          repository, series: series.name, policy: policy, now: time,
+          allowsShrink: series.request.allowsShrink, formats: formats)
         result.rotation = plan
+        result.troubles += plan.series.flatMap(\.rotten).map {
+          BackupError(
+            .verificationFailed, "is not what its manifest says and displaced nothing",
+            path: $0.string, hint: "holdfast verify tells what is left of it")
+        }
         result.removed = Dictionary(zip(plan.removals, try plan.run())) { $1 }
       }
       if let age = series.purgeAfter {
         let plan = try PurgePlan(
-          repository, series: series.name, olderThan: age, now: time)
+          repository, series: series.name, olderThan: age, now: time, formats: formats)
         try plan.run()
         result.purged = plan.items.map(\.path)
       }

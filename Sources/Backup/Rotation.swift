@@ -51,8 +51,8 @@ package struct RotationPlan: Sendable {
     }
   }
 
-  /// Decides, and decides anew without the newest good backup for as long as that turns out not
-  /// to be what was written.
+  /// Decides, and decides anew for as long as a backup that stands in for a removed one, or the
+  /// newest good one, turns out not to be what was written.
   private static func decide(
     _ name: String, _ candidates: [Retention.Candidate], _ repository: Repository,
     _ policy: RetentionPolicy, _ now: Int, _ allowsShrink: Bool, _ planned: Retention.Candidate?,
@@ -60,21 +60,39 @@ package struct RotationPlan: Sendable {
   ) throws -> Series {
     var candidates = candidates
     var rotten: [FilePath] = []
+    var sound: Set<String> = []
     while true {
       let retention = Retention(
         of: candidates, policy: policy, now: now, allowsShrink: allowsShrink)
-      guard !retention.remove.isEmpty, let anchor = retention.anchor else {
-        return Series(name: name, retention: retention, rotten: rotten)
+      let found = try firstRotten(retention, planned) { candidate in
+        if sound.contains(candidate.name) { return true }
+        let isSound = try isIntact(repository.path.appending(candidate.name), formats)
+        if isSound { sound.insert(candidate.name) }
+        return isSound
       }
-      let path = repository.path.appending(anchor.name)
-      if try anchor == planned || isIntact(path, formats) {
-        return Series(name: name, retention: retention, rotten: rotten)
-      }
-      rotten.append(path)
-      for index in candidates.indices where candidates[index] == anchor {
+      guard let found else { return Series(name: name, retention: retention, rotten: rotten) }
+      rotten.append(repository.path.appending(found.name))
+      for index in candidates.indices where candidates[index] == found {
         candidates[index].state = .damaged
       }
     }
+  }
+
+  /// The first of the backups relied on that is not sound: the newest good one, and every verified
+  /// one that is kept and younger than the oldest that goes, for it may be the reason why that
+  /// goes. None where nothing goes.
+  private static func firstRotten(
+    _ retention: Retention, _ planned: Retention.Candidate?,
+    _ isSound: (Retention.Candidate) throws -> Bool
+  ) throws -> Retention.Candidate? {
+    guard let oldest = retention.remove.map(\.time).min() else { return nil }
+    let relied = retention.keep.map(\.candidate).filter {
+      $0.state == .verified && $0.time >= oldest
+    }
+    for candidate in [retention.anchor].compactMap({ $0 }) + relied where candidate != planned {
+      if try !isSound(candidate) { return candidate }
+    }
+    return nil
   }
 
   /// Whether an archive still is what its manifest says, byte for byte.

@@ -1,6 +1,7 @@
 import Disk
 import Records
 import Snapshot
+import Stores
 import SystemPackage
 
 /// What `undelete` is going to bring back.
@@ -52,7 +53,8 @@ package struct PurgePlan: Sendable {
   /// - Parameter seconds: how long a backup must have been in the trash.
   /// - Parameter now: unix seconds.
   package init(
-    _ repository: Repository, series name: String? = nil, olderThan seconds: Int, now: Int
+    _ repository: Repository, series name: String? = nil, olderThan seconds: Int, now: Int,
+    formats: [StoreFormat]
   ) throws {
     trash = Trash(of: repository)
     try trash.check()
@@ -61,8 +63,15 @@ package struct PurgePlan: Sendable {
       (name == nil || item.entry.manifest?.series == name)
         && item.removed.map { $0 <= now && now - $0 >= seconds } ?? false
     }
-    let good = Set(
-      try Catalog(of: repository).entries.filter { $0.state == .verified }.map(\.series))
+    // What is going for good is given up only for a backup that has been read back just now.
+    var good: Set<String> = []
+    let affected = Set(due.filter { $0.entry.state == .verified }.map(\.entry.series))
+    for entry in try Catalog(of: repository).entries.reversed()
+    where entry.state == .verified && entry.time <= now && affected.contains(entry.series)
+      && !good.contains(entry.series)
+    {
+      if try RotationPlan.isIntact(entry.path, formats) { good.insert(entry.series) }
+    }
     let isLast = { (item: Trash.Item) in
       item.entry.state == .verified && !good.contains(item.entry.series)
     }

@@ -38,7 +38,9 @@ struct PurgeCommand: Verb {
     let repository = try Repository.existing(FilePath(repo))
     let now = try currentTime()
     if dryRun {
-      return report(try PurgePlan(repository, olderThan: seconds, now: now), console)
+      return report(
+        try PurgePlan(repository, olderThan: seconds, now: now, formats: HoldfastCommand.formats),
+        console)
     }
     let lock = try repository.lock(waitingUpTo: shared.waitLock.seconds)
     let removal = try repository.removalLock(waitingUpTo: shared.waitLock.seconds)
@@ -47,7 +49,8 @@ struct PurgeCommand: Verb {
       withExtendedLifetime(removal) {}
     }
     try repository.clearLeftovers()
-    let plan = try PurgePlan(repository, olderThan: seconds, now: now)
+    let plan = try PurgePlan(
+      repository, olderThan: seconds, now: now, formats: HoldfastCommand.formats)
     try plan.run()
     return report(plan, console)
   }

@@ -78,7 +78,14 @@ struct RotateCommand: Verb {
     }
     RotationReport.show(plan, console)
     for line in RotationReport.refusals(plan) { console.failure(line) }
-    return RotationReport.isRefused(plan) ? .retentionRefused : .done
+    if RotationReport.isRefused(plan) { return .retentionRefused }
+    let rotten = plan.series.flatMap(\.rotten)
+    guard let first = rotten.first else { return .done }
+    let more = rotten.count > 1 ? " (and \(rotten.count - 1) more)" : ""
+    console.failure(
+      "\(first): is not what its manifest says and displaced nothing\(more); "
+        + "holdfast verify tells what is left of it")
+    return .findings
   }
 }
 

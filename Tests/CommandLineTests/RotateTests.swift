@@ -3,6 +3,45 @@ import Testing
 
 /// Rotation through the program: what it says, what it does, and when it refuses.
 @Suite(.scratch) struct RotateTests {
+  /// Bytes that have gone bad without a change of size: such a backup displaces nothing, whichever
+  /// one it is, and neither rotation nor purge gives up the good one for it.
+  @Test(arguments: [0, 1, 2])
+  func rottenBackupsDisplaceNothing(_ which: Int) throws {
+    let scratch = try Scratch.here()
+    let store = try scratch.graph(10)
+    // Two nights with two backups each.
+    let archives = try [0, 3600, Night.day, Night.day + 3600].map {
+      try scratch.backUp(store, time: Night.first + $0)
+    }
+    let rotten = archives[which == 0 ? 1 : 3]
+    var bytes = try TestFile.read(rotten)
+    for index in bytes.count / 2..<bytes.count / 2 + 40 { bytes[index] ^= 0xFF }
+    try TestFile.write(bytes, to: rotten)
+    let repository = scratch.file("repo")
+    let policy = which == 2 ? ["--keep-last", "1"] : ["--keep-daily", "7"]
+    let outcome = try scratch.run(
+      [Binary.path, "rotate", "--quiet", repository] + policy, Night.setting(2))
+    #expect(outcome.status == 3 && outcome.messages.count == 1, "\(outcome)")
+    let left = try scratch.archives(repository)
+    let good = archives[which == 0 ? 0 : 2]
+    #expect(left.contains { good.hasSuffix($0) }, "\(left)")
+  }
+
+  @Test func purgeKeepsWhatNoSoundBackupReplaces() throws {
+    let scratch = try Scratch.here()
+    let archives = try scratch.nights(0..<2)
+    let repository = scratch.file("repo")
+    try scratch.holdfast(
+      exit: 0, "rotate", repository, "--keep-last", "1", with: Night.setting(2))
+    var bytes = try TestFile.read(archives[1])
+    for index in bytes.count / 2..<bytes.count / 2 + 40 { bytes[index] ^= 0xFF }
+    try TestFile.write(bytes, to: archives[1])
+    _ = try scratch.holdfast("purge", repository, "--older-than", "1d", with: Night.setting(9))
+    let name = try #require(archives[0].split(separator: "/").last)
+    try scratch.holdfast(exit: 0, "undelete", repository, String(name), with: Night.setting(9))
+    try scratch.holdfast(exit: 0, "verify", archives[0])
+  }
+
   @Test func aDryRunSaysWhatARealRunDoes() throws {
     let scratch = try Scratch.here()
     try scratch.nights(0..<10)
@@ -88,7 +127,7 @@ import Testing
     bytes[bytes.count / 2] ^= 1
     try TestFile.write(bytes, to: made[4])
     let result = try scratch.json(
-      "rotate", repository, "--keep-last", "1", with: Night.setting(5))
+      exit: 3, "rotate", repository, "--keep-last", "1", with: Night.setting(5))
     #expect(result["findings"]?[0]?["path"]?.text?.hasSuffix("20261105T031500Z.tar.zst") == true)
     let left = try scratch.archives(repository)
     #expect(left == ["memory-20261104T031500Z.tar.zst", "memory-20261105T031500Z.tar.zst"])
@@ -99,7 +138,7 @@ import Testing
     _ = try scratch.backUp(
       scratch.file("memory.jsonl"), ["--no-verify"], time: Night.first + 7 * Night.day)
     let refused = try scratch.holdfast(
-      exit: 0, "rotate", repository, "--keep-last", "1", with: Night.setting(8))
+      exit: 3, "rotate", repository, "--keep-last", "1", with: Night.setting(8))
     #expect(refused.lines.first == "memory: keep 3, remove 0", "\(refused)")
   }
 

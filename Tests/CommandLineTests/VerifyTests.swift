@@ -133,12 +133,14 @@ import Testing
       words = ["restore", try scratch.backUp(store, ["--no-verify"]), "--to", scratch.file("t")]
     default: words = ["verify", try scratch.backUp(store, ["--no-verify"])]
     }
-    // Ignored until the program listens, or the first signals would end it.
-    let ignoring = ["sh", "-c", "trap '' USR1; exec \"$@\"", "sh", Binary.path]
-    let child = try scratch.start(ignoring + words)
-    for _ in 0..<200 {
+    let child = try scratch.start([Binary.path] + words)
+    // Before the program listens, a signal would end it.
+    for _ in 0..<5000 where !child.isReady(for: SIGUSR1) { usleep(1000) }
+    for _ in 0..<10_000 {
+      // One that has ended listens no more.
+      guard child.isReady(for: SIGUSR1) else { break }
       child.signal(SIGUSR1)
-      usleep(3000)
+      usleep(2000)
     }
     let outcome = try child.wait()
     #expect(outcome.status == 0, "\(outcome)")

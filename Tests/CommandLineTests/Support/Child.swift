@@ -91,6 +91,15 @@ final class Child {
 
   func signal(_ number: Int32) { kill(process, number) }
 
+  /// Whether it has a handler for a signal; not yet, and no more once it has ended.
+  func isReady(for number: Int32) -> Bool {
+    let lines = (try? TestFile.text("/proc/\(process)/status"))?.split(separator: "\n") ?? []
+    guard let mask = lines.first(where: { $0.hasPrefix("SigCgt:") })?.dropFirst(8),
+      let bits = UInt64(mask, radix: 16)
+    else { return false }
+    return bits >> UInt64(number - 1) & 1 == 1
+  }
+
   /// Nil while it runs.
   private func poll() throws -> Int32? {
     var status: Int32 = 0
