@@ -124,7 +124,7 @@ import Testing
   func statusOnRequest(_ what: String) throws {
     let scratch = try Scratch.here()
     let graph = SampleRecords.lines(SampleRecords.graph(1000), last: "\n")
-    let bytes = (0..<240).reduce(into: [UInt8]()) { all, _ in all += graph }
+    let bytes = (0..<80).reduce(into: [UInt8]()) { all, _ in all += graph }
     let store = try scratch.write(bytes, to: "memory.jsonl")
     let words: [String]
     switch what {
@@ -135,7 +135,10 @@ import Testing
     }
     let child = try scratch.start([Binary.path] + words)
     // Before the program listens, a signal would end it.
-    for _ in 0..<5000 where !child.isReady(for: SIGUSR1) { usleep(1000) }
+    for _ in 0..<20_000 {
+      if child.isReady(for: SIGUSR1) { break }
+      usleep(500)
+    }
     for _ in 0..<10_000 {
       // One that has ended listens no more.
       guard child.isReady(for: SIGUSR1) else { break }
