@@ -95,6 +95,15 @@ extension BackupPlan {
     return here.time < parent.time && parent.state == .verified ? parent : here
   }
 
+  /// Whether the series has a suspect backup that is newer: then the store has come back to what
+  /// it was, and only a good backup of that clears the series.
+  private func isFollowedBySuspect(_ parent: Catalog.Entry?) throws -> Bool {
+    guard let parent else { return false }
+    return try Catalog(of: repository, series: series).entries.contains {
+      $0.state == .suspect && ($0.time, $0.number) > (parent.time, parent.number)
+    }
+  }
+
   private func write(_ formats: [StoreFormat], _ progress: @escaping ProgressReport) throws
     -> BackupResult
   {
@@ -105,7 +114,8 @@ extension BackupPlan {
     var manifest = writer.manifest(series: series)
     if survey.total == 0, !request.allowsEmpty { throw Self.refusal(survey, store) }
     try describe(&manifest, survey, parent)
-    if request.skipUnchanged, let parent, let last = parent.manifest,
+    if request.skipUnchanged, try !isFollowedBySuspect(parent), let parent,
+      let last = parent.manifest,
       last.digest == manifest.digest, Self.sameFiles(last, manifest),
       parent.state == .verified || !request.verifies
     {

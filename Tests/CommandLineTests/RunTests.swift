@@ -130,6 +130,20 @@ import Testing
     #expect(try scratch.archives(scratch.file("repo")).count == 2)
   }
 
+  /// A store that had shrunk and is what it was again: a new good backup clears the series.
+  @Test func aStoreThatHasComeBackIsWrittenAgain() throws {
+    let scratch = try Scratch.here()
+    try write(scratch, ["a"], head: "skip_unchanged = true\n" + head)
+    for (night, (count, status)) in [(10, 0), (5, 3), (10, 0), (10, 0)].enumerated() {
+      try scratch.graph(count, to: "a.jsonl")
+      let outcome = try run(scratch, night, "-q")
+      #expect(outcome.status == Int32(status), "night \(night): \(outcome)")
+    }
+    let left = try scratch.archives(scratch.file("repo"))
+    #expect(left.contains("a-20261103T031500Z.tar.zst"), "\(left)")
+    #expect(!left.contains("a-20261104T031500Z.tar.zst"), "\(left)")
+  }
+
   @Test func aStrictSeriesIsRefused() throws {
     let scratch = try Scratch.here()
     try write(scratch, ["a"])
