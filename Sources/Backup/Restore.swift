@@ -203,7 +203,7 @@ package struct RestorePlan {
   }
 
   /// A free name beside the target for what is there now.
-  private static func undoPath(_ target: FilePath, _ time: Int) throws -> FilePath {
+  static func undoPath(_ target: FilePath, _ time: Int) throws -> FilePath {
     let name = target.lastComponent?.string ?? "target"
     let ending = ".undo-\(ISOTime(seconds: time).compactText)"
     // Room is left for the number of one more, and for the ending itself.

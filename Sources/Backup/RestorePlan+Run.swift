@@ -196,7 +196,8 @@ extension RestorePlan {
       try Disk.syncDirectory(of: target)
       return
     }
-    let aside = undo ?? Disk.temporaryPath(for: target)
+    // Never a temporary name: what lies there may be the only copy for a moment.
+    let aside = try undo ?? Self.undoPath(target, request.time)
     try Disk.rename(staging, to: aside, replacing: false)
     let isExchanged: Bool
     do { isExchanged = try Disk.exchange(aside, target) } catch {
@@ -212,7 +213,28 @@ extension RestorePlan {
       }
     }
     try Disk.syncDirectory(of: target)
-    for name in kept { try Disk.remove(aside.appending(name)) }
-    if undo == nil { try Disk.remove(aside) }
+    for name in kept {
+      try Self.removeLinked(aside.appending(name), alsoAt: target.appending(name))
+    }
+    if undo == nil, try TreeWalk.names(in: aside).isEmpty { try Disk.remove(aside) }
+  }
+
+  /// Takes away the second names of files that `kept` has as well. Anything else, such as a backup
+  /// that another run has written meanwhile, stays where it is.
+  private static func removeLinked(_ directory: FilePath, alsoAt kept: FilePath) throws {
+    var isEmpty = true
+    try TreeWalk.walk(directory) { entry in
+      if entry.facts.kind == .directory { return true }
+      let other = try FileFacts(at: kept.pushing(entry.name), following: false)
+      if entry.facts.isRegular, other?.inode == entry.facts.inode,
+        other?.device == entry.facts.device
+      {
+        try Disk.remove(directory.pushing(entry.name))
+      } else {
+        isEmpty = false
+      }
+      return true
+    }
+    if isEmpty { try Disk.remove(directory) }
   }
 }
