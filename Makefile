@@ -38,7 +38,9 @@ demo: deps build ## Back up, damage and restore the samples in a scratch directo
 	HOLDFAST_BINARY="$(CURDIR)/$(BINARY)" samples/demo.sh
 
 test: deps build ## Run every test, those of the command line against the release binary
-	HOLDFAST_BINARY="$(CURDIR)/$(BINARY)" $(SWIFT) test
+	@log=.build/test.log; \
+	HOLDFAST_BINARY="$(CURDIR)/$(BINARY)" $(SWIFT) test 2>&1 | tee "$$log" \
+	  || { echo "what failed (all of it: $$log):"; grep -A 8 '^✘' "$$log" | cut -c 1-600; exit 1; }
 
 lint: ## Check the formatting; warnings are errors in every build already
 	$(SWIFT) format lint --strict -r Sources Tests Package.swift \
