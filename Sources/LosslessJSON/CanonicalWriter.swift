@@ -15,7 +15,7 @@ struct CanonicalWriter: Sendable {
 
   /// The containers around the one that is being written.
   private var frames: [Frame] = []
-  private var pending: [UInt32] = []
+  private var pending = KeyOrder()
   private var keyA = ByteBuffer()
   private var keyB = ByteBuffer()
 
@@ -39,12 +39,12 @@ struct CanonicalWriter: Sendable {
     to out: inout ByteWriter
   ) {
     frames.removeAll(keepingCapacity: true)
-    pending.removeAll(keepingCapacity: true)
+    pending.removeAll()
     guard var top = begin(token, of: tokens, in: text, isCompact, to: &out) else { return }
     while true {
       if top.at == top.end {
         out.append(top.isObject ? 0x7D : 0x5D)
-        if top.isObject { pending.removeLast(top.end - top.first) }
+        if top.isObject { pending.drop(from: top.first) }
         guard let outer = frames.popLast() else { return }
         top = outer
         continue
@@ -52,7 +52,7 @@ struct CanonicalWriter: Sendable {
       if top.at != top.first { out.append(0x2C) }
       var value = top.at
       if top.isObject {
-        let key = Int(pending[top.at])
+        let key = pending[top.at]
         value = key + 1
         top.at += 1
         if isCompact, tokens[key].isPlain, isWritten(value, of: tokens) {
@@ -112,10 +112,10 @@ struct CanonicalWriter: Sendable {
       let first = pending.count
       var at = token + 1
       while at < Int(entry.next) {
-        pending.append(UInt32(truncatingIfNeeded: at))
+        pending.push(at, of: tokens, in: text)
         at = Int(tokens[at + 1].next)
       }
-      sortKeys(from: first, of: tokens, in: text)
+      pending.sort(from: first, of: tokens, in: text)
       return Frame(first: first, at: first, end: pending.count, isObject: true)
     }
     return nil
@@ -126,67 +126,6 @@ struct CanonicalWriter: Sendable {
     appendCanonicalNumber(lexeme, to: &keyB)
     let number = keyB
     out.append(number.span)
-  }
-
-  /// Sorts `pending[first...]`, keys, by their unescaped bytes; equal keys keep their order.
-  private mutating func sortKeys(
-    from first: Int, of tokens: Span<JSONToken>, in text: Span<UInt8>
-  ) {
-    if pending.count - first > 24 {
-      var keys: [(bytes: [UInt8], token: UInt32)] = []
-      for token in pending[first...] {
-        keyA.removeAll()
-        appendKey(tokens[Int(token)], in: text, to: &keyA)
-        keys.append((keyA.array, token))
-      }
-      keys.sort {
-        let order = $0.bytes.span.compare(with: $1.bytes.span)
-        return order != 0 ? order < 0 : $0.token < $1.token
-      }
-      for (offset, key) in keys.enumerated() { pending[first + offset] = key.token }
-      return
-    }
-    var next = first + 1
-    while next < pending.count {
-      let token = pending[next]
-      var at = next
-      while at > first,
-        precedes(tokens[Int(token)], tokens[Int(pending[at - 1])], in: text)
-      {
-        pending[at] = pending[at - 1]
-        at -= 1
-      }
-      pending[at] = token
-      next += 1
-    }
-  }
-
-  @inline(__always)
-  private mutating func precedes(_ a: JSONToken, _ b: JSONToken, in text: Span<UInt8>) -> Bool {
-    if a.isPlain && b.isPlain {
-      // The first byte after the quote decides most comparisons, the closing quote included.
-      var x = Int(a.start) + 1
-      var y = Int(b.start) + 1
-      let endX = Int(a.end) - 1
-      let endY = Int(b.end) - 1
-      while x < endX && y < endY {
-        let p = text[x]
-        let q = text[y]
-        if p != q { return p < q }
-        x += 1
-        y += 1
-      }
-      return x == endX && y < endY
-    }
-    keyA.removeAll()
-    keyB.removeAll()
-    appendKey(a, in: text, to: &keyA)
-    appendKey(b, in: text, to: &keyB)
-    return keyA.span.compare(with: keyB.span) < 0
-  }
-
-  private func appendKey(_ key: JSONToken, in text: Span<UInt8>, to out: inout ByteBuffer) {
-    appendUnescaped(text.extracting(Int(key.start) + 1..<Int(key.end) - 1), to: &out)
   }
 
   @inline(__always)
@@ -218,6 +157,30 @@ package func appendJSONString(_ content: Span<UInt8>, to out: inout ByteBuffer) 
 /// The same without the quotes: what may stand between them. Cut `content` only between
 /// characters.
 package func appendJSONEscaped(_ content: Span<UInt8>, to out: inout ByteBuffer) {
+  var start = 0
+  while start < content.count {
+    var end = min(start + escapedPieceLimit, content.count)
+    var back = 0
+    while end < content.count, back < 3, content[end] & 0xC0 == 0x80 {
+      end -= 1
+      back += 1
+    }
+    let piece = content.extracting(start..<end)
+    var writer = out.writer(atMost: piece.count * escapedGrowth)
+    appendEscaped(piece, to: &writer)
+    let written = writer.end
+    out.commit(to: written)
+    start = end
+  }
+}
+
+/// Longer texts are escaped in pieces, so that no more room than that needs to be reserved.
+private let escapedPieceLimit = 4 << 10
+
+/// How many bytes one byte becomes at most: `\u001f`.
+private let escapedGrowth = 6
+
+private func appendEscaped(_ content: Span<UInt8>, to out: inout ByteWriter) {
   var at = 0
   while at < content.count {
     var end = content.endOfPlainString(from: at)
@@ -230,14 +193,17 @@ package func appendJSONEscaped(_ content: Span<UInt8>, to out: inout ByteBuffer)
     guard end < content.count else { return }
     at = end + 1
     let byte = content[end]
+    if byte == 0x22 || byte == 0x5C {
+      out.append(0x5C)
+      out.append(byte)
+      continue
+    }
     switch byte {
-    case 0x22: out.append("\\\"")
-    case 0x5C: out.append("\\\\")
-    case 0x08: out.append("\\b")
-    case 0x09: out.append("\\t")
-    case 0x0A: out.append("\\n")
-    case 0x0C: out.append("\\f")
-    case 0x0D: out.append("\\r")
+    case 0x08: appendShort(0x62, to: &out)
+    case 0x09: appendShort(0x74, to: &out)
+    case 0x0A: appendShort(0x6E, to: &out)
+    case 0x0C: appendShort(0x66, to: &out)
+    case 0x0D: appendShort(0x72, to: &out)
     case 0xED:
       let unit = 0xD000 | UInt32(content[end + 1] & 0x3F) << 6 | UInt32(content[end + 2] & 0x3F)
       appendUnit(unit, to: &out)
@@ -247,8 +213,14 @@ package func appendJSONEscaped(_ content: Span<UInt8>, to out: inout ByteBuffer)
   }
 }
 
-private func appendUnit(_ unit: UInt32, to out: inout ByteBuffer) {
-  out.append("\\u")
+/// An escape of one letter.
+private func appendShort(_ letter: UInt8, to out: inout ByteWriter) {
+  out.append(0x5C)
+  out.append(letter)
+}
+
+private func appendUnit(_ unit: UInt32, to out: inout ByteWriter) {
+  appendShort(0x75, to: &out)
   for shift in [12, 8, 4, 0] as [UInt32] {
     let digit = UInt8(truncatingIfNeeded: unit >> shift & 0xF)
     out.append(digit < 10 ? 0x30 + digit : 0x57 + digit)

@@ -62,7 +62,7 @@ package struct RTFSWriter: Sendable {
       appendAsJSON(0, &json, to: &out)
       return
     }
-    order.sort(from: 0, of: tokens, in: text)
+    order.sort(from: 0, of: tokens.span, in: text)
     findFields(fields, json, tokens, text)
     out.append(0x7B)
     for index in fields.indices where slots[index] >= 0 {
@@ -74,7 +74,7 @@ package struct RTFSWriter: Sendable {
     // Values push and drop their own keys behind these.
     let count = order.count
     for index in 0..<count {
-      let key = Int(order.keys[index])
+      let key = order[index]
       if slots.contains(key) { continue }
       appendKey(tokens[key], text, to: &out)
       out.append(0x20)
@@ -93,7 +93,7 @@ package struct RTFSWriter: Sendable {
     for field in fields {
       var slot = Self.absent
       for index in 0..<order.count {
-        let key = Int(order.keys[index])
+        let key = order[index]
         let entry = tokens[key]
         let isSame =
           entry.isPlain
@@ -124,7 +124,7 @@ package struct RTFSWriter: Sendable {
     while at < end {
       let key = tokens[at]
       if !key.isPlain, text.extracting(key.inside).holdsLoneSurrogate { return false }
-      order.push(at)
+      order.push(at, of: tokens.span, in: text)
       at = Int(tokens[at + 1].next)
     }
     return true
@@ -146,7 +146,7 @@ package struct RTFSWriter: Sendable {
       if top.at != top.first { out.append(0x20) }
       var value = top.at
       if top.isObject {
-        let key = Int(order.keys[top.at])
+        let key = order[top.at]
         frames[frames.count - 1].at = top.at + 1
         appendKey(tokens[key], text, to: &out)
         out.append(0x20)
@@ -195,7 +195,7 @@ package struct RTFSWriter: Sendable {
         appendAsJSON(token, &json, to: &out)
         return
       }
-      order.sort(from: first, of: tokens, in: text)
+      order.sort(from: first, of: tokens.span, in: text)
       out.append(0x7B)
       frames.append(Frame(first: first, at: first, end: order.count, isObject: true))
     }

@@ -55,6 +55,7 @@ package struct GraphFacts: Sendable {
   var first: Mention?
   /// An entity's parent chart; where a relation ends.
   var second: Mention?
+  var isRelation = false
   /// Whether the entity is itself the chart `first`.
   var definesChart = false
 
@@ -72,6 +73,7 @@ package struct GraphFacts: Sendable {
       }
       return
     }
+    isRelation = true
     first = Self.mention(fields.from, record, &scratch)
     second = Self.mention(fields.to, record, &scratch)
     if let first, let second, let type = Self.mention(fields.relationType, record, &scratch) {

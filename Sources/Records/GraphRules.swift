@@ -31,6 +31,8 @@ package struct GraphRules: Sendable {
   private var familyFromParent: [UInt64: OpenEnd] = [:]
   private var names = ByteBuffer()
   private var scratch = ByteBuffer()
+  /// Only there so that `glance` is not left out.
+  private var seen: UInt64 = 0
 
   /// A mention of something that must exist, kept until all records have been seen.
   private struct OpenEnd: Sendable {
@@ -51,6 +53,21 @@ package struct GraphRules: Sendable {
       var finding = finding
       finding.path = file < paths.count ? paths[file] : nil
       log.add(finding)
+    }
+  }
+
+  /// Brings what `observe` will ask for, of records to come, into the processor's caches: the sets
+  /// of a large store lie far beyond them.
+  package mutating func prepare(for facts: [GraphFacts]) {
+    for fact in facts {
+      guard let id = fact.id else { continue }
+      if fact.isRelation {
+        seen ^= relations.glance(id)
+        if let from = fact.first { seen ^= entities.glance(from.key) }
+        if let to = fact.second { seen ^= entities.glance(to.key) }
+      } else {
+        seen ^= entities.glance(id)
+      }
     }
   }
 

@@ -19,6 +19,13 @@ struct KeySet: Sendable {
     return !slots.isEmpty && slots[slot(of: key)] == key
   }
 
+  /// What lies where the key would be. Asked of many keys in a row, this waits for memory once,
+  /// and asking for each of them later does not.
+  @inline(__always)
+  func glance(_ key: UInt64) -> UInt64 {
+    slots.isEmpty ? 0 : slots[Int(truncatingIfNeeded: key) & (slots.count &- 1)]
+  }
+
   /// Returns whether the key is new.
   mutating func insert(_ key: UInt64) -> Bool {
     if key == 0 {

@@ -91,26 +91,29 @@ final class BatchJob: Sendable {
   private let checksRules: Bool
   private static let queue = DispatchQueue(label: "holdfast.records", attributes: .concurrent)
 
-  init(_ batch: RecordBatch, _ prepare: Survey.Prepare?, checksRules: Bool) {
+  init(_ batch: consuming RecordBatch, _ prepare: Survey.Prepare?, checksRules: Bool) {
     state = Mutex(State(batch: batch))
     self.prepare = prepare
     self.checksRules = checksRules
-    Self.queue.async { _ = self.runUnlessClaimed() }
   }
+
+  /// Lets another thread process the batch. Nobody else may hold it any more, or what is written
+  /// to it would have to be copied first.
+  func start() { Self.queue.async { _ = self.runUnlessClaimed() } }
 
   /// Processes the batch on the calling thread. Returns false, at once, where another thread does
   /// or has done so.
   func runUnlessClaimed() -> Bool {
-    let claimed = state.withLock { state -> RecordBatch? in
-      guard !state.isClaimed else { return nil }
+    var batch = RecordBatch()
+    let isMine = state.withLock { state in
+      if state.isClaimed { return false }
       state.isClaimed = true
-      let batch = state.batch
-      state.batch = RecordBatch()
-      return batch
+      swap(&batch, &state.batch)
+      return true
     }
-    guard var batch = claimed else { return false }
+    guard isMine else { return false }
     batch.process(prepare, checksRules: checksRules)
-    state.withLock { $0.batch = batch }
+    state.withLock { swap(&batch, &$0.batch) }
     done.signal()
     return true
   }
@@ -118,10 +121,8 @@ final class BatchJob: Sendable {
   /// Waits for the batch; called once, after it has been claimed.
   func wait() -> RecordBatch {
     done.wait()
-    return state.withLock { state in
-      let batch = state.batch
-      state.batch = RecordBatch()
-      return batch
-    }
+    var batch = RecordBatch()
+    state.withLock { swap(&batch, &$0.batch) }
+    return batch
   }
 }

@@ -22,7 +22,7 @@ package final class Survey: RecordSink {
   private var jobs: [BatchJob] = []
   private var spares: [RecordBatch] = []
   /// Batches on their way; each holds a quarter of a MiB of records at most, or one long record.
-  private static let jobLimit = 4
+  private static let jobLimit = 8
 
   /// Sees each record with its canonical hash, in store order.
   package var onRecord: ((inout Record, Hash256) throws -> Void)?
@@ -58,8 +58,11 @@ package final class Survey: RecordSink {
 
   private func submit() throws {
     if jobs.count == Self.jobLimit { try completeFirst() }
-    jobs.append(BatchJob(filling, prepare, checksRules: rules != nil))
-    filling = spares.popLast() ?? RecordBatch()
+    var batch = spares.popLast() ?? RecordBatch()
+    swap(&batch, &filling)
+    let job = BatchJob(batch, prepare, checksRules: rules != nil)
+    jobs.append(job)
+    job.start()
   }
 
   /// Takes the oldest batch back. While another thread is at it, this one works on a younger batch
@@ -89,6 +92,7 @@ package final class Survey: RecordSink {
     }
     guard var rules = rules.take() else { return }
     rules.add(batch.rules.findings)
+    rules.prepare(for: batch.facts)
     for index in 0..<batch.count { rules.observe(&batch.records[index], batch.facts[index]) }
     self.rules = rules
   }
