@@ -93,17 +93,21 @@ package struct Repository: Sendable {
       if OutputFile.isTemporary(name) {
         try Disk.remove(file)
       } else if isHealed, name.hasSuffix(".manifest.json"), let entry = Catalog.sidecar(at: file),
-        try FileFacts(at: path.appending(entry.seal.file)) == nil, try !hasArchive(name)
+        try FileFacts(at: path.appending(entry.seal.file), following: false) == nil,
+        try !hasArchive(name)
       {
         try Disk.remove(file)
       }
     }
   }
 
-  /// Whether an archive lies beside the manifest `name`, under whatever name it was given.
+  /// Whether an archive lies beside the manifest `name`, under whatever name it was given. A link
+  /// to one that cannot be reached just now counts.
   private func hasArchive(_ name: String) throws -> Bool {
     let stem = name.dropLast(".manifest.json".count)
-    return try Self.endings.contains { try FileFacts(at: path.appending("\(stem)\($0)")) != nil }
+    return try Self.endings.contains {
+      try FileFacts(at: path.appending("\(stem)\($0)"), following: false) != nil
+    }
   }
 
   /// A series name made of a store's name: letters, digits, `.`, `_` and `-`.
@@ -128,6 +132,18 @@ package struct Repository: Sendable {
   /// Whether `name` may be a series name as it stands.
   package static func isSeriesName(_ name: String) -> Bool {
     !name.isEmpty && cleaned(name) == name
+  }
+}
+
+/// A repository, made where there is none, that is locked until this goes.
+final class HeldRepository {
+  let path: FilePath
+  private let lock: StoreLock
+
+  init(_ repository: Repository, waitingUpTo seconds: Double) throws {
+    try Disk.makeDirectory(repository.path)
+    path = repository.path
+    lock = try repository.lock(waitingUpTo: seconds)
   }
 }
 

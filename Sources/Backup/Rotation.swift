@@ -24,7 +24,7 @@ package struct RotationPlan: Sendable {
 
   /// Looks at the manifests, and where something is to be removed, reads the backup that all
   /// removals of its series rest on. Throws `usage` for an empty policy and `notFound` for a
-  /// series that is not there.
+  /// series that is not there; where something is to go, also for a trash that can take nothing.
   /// - Parameter name: only this series.
   /// - Parameter now: unix seconds.
   /// - Parameter planned: a good backup that is still to be made, for plans that are only shown.
@@ -35,7 +35,8 @@ package struct RotationPlan: Sendable {
     try policy.check()
     self.repository = repository
     time = now
-    let entries = try Catalog(of: repository).entries
+    let isStillToCome = try planned != nil && FileFacts(at: repository.path) == nil
+    let entries = isStillToCome ? [] : try Catalog(of: repository).entries
     unknown = name == nil ? entries.filter { $0.manifest == nil } : []
     let groups = Dictionary(grouping: entries.filter { $0.manifest != nil }, by: \.series)
     if let name, groups[name] == nil, planned == nil {
@@ -49,6 +50,7 @@ package struct RotationPlan: Sendable {
       return try Self.decide(
         name, candidates, repository, policy, now, allowsShrink, planned, formats)
     }
+    if !removals.isEmpty { try Trash(of: repository).check() }
   }
 
   /// Decides, and decides anew for as long as a backup that stands in for a removed one, or the

@@ -37,7 +37,7 @@ package struct Trash: Sendable {
     }
   }
 
-  private func batches() throws -> [FilePath] {
+  func batches() throws -> [FilePath] {
     guard try FileFacts(at: path, following: false)?.kind == .directory else { return [] }
     return try TreeWalk.names(in: path).map { path.appending($0) }.filter {
       try FileFacts(at: $0, following: false)?.kind == .directory
@@ -57,7 +57,7 @@ package struct Trash: Sendable {
   }
 
   /// `20261120T031500Z`, with `-2` and so on behind it where a second one of that second was due.
-  private static func time(of batch: String) -> Int? {
+  static func time(of batch: String) -> Int? {
     MomentText.parse(String(batch.prefix { $0 != "-" }))
   }
 
@@ -118,37 +118,31 @@ package struct Trash: Sendable {
     return target
   }
 
-  /// Removes backups for good: the one place that unlinks any.
-  func destroy(_ items: [Item]) throws {
-    for item in items {
-      try Interruption.check()
-      try Disk.remove(item.path)
-      try Disk.remove(BackupFile.sidecarPath(of: item.path))
-      try dropIfEmpty(item.path.removingLastComponent())
-    }
-  }
-
-  private func dropIfEmpty(_ batch: FilePath) throws {
+  func dropIfEmpty(_ batch: FilePath) throws {
     guard try TreeWalk.names(in: batch).isEmpty else { return }
     try Disk.remove(batch)
     try Disk.syncDirectory(path)
   }
 
-  /// Finishes what a run that was killed between two renames has left: an archive in the trash
-  /// whose manifest is still, or already, in the repository. Call with the lock held.
+  /// Finishes what a run that was killed has left: an archive in the trash whose manifest is
+  /// still, or already, in the repository, and what a purge left half done. Call with the lock held.
   func heal() throws {
-    for item in try items() where item.entry.manifest == nil {
-      let beside = BackupFile.sidecarPath(of: item.path)
-      guard let name = beside.lastComponent, try FileFacts(at: beside, following: false) == nil
-      else { continue }
-      let stray = repository.path.appending(name)
-      guard let (_, seal) = Catalog.sidecar(at: stray), seal.file == item.name,
-        seal.size == item.entry.size,
-        try FileFacts(at: repository.path.appending(item.name), following: false) == nil
-      else { continue }
-      try Disk.rename(stray, to: beside, replacing: false, linking: false)
-      try Disk.syncDirectory(beside.removingLastComponent())
-      try Disk.syncDirectory(repository.path)
+    for batch in try batches() {
+      for name in try Repository(batch).archives() {
+        let archive = batch.appending(name)
+        let beside = BackupFile.sidecarPath(of: archive)
+        guard try FileFacts(at: beside, following: false) == nil, let place = beside.lastComponent
+        else { continue }
+        let stray = repository.path.appending(place)
+        guard let (_, seal) = Catalog.sidecar(at: stray), seal.file == name,
+          seal.size == (try FileFacts(at: archive)?.size ?? 0),
+          try FileFacts(at: repository.path.appending(name), following: false) == nil
+        else { continue }
+        try Disk.rename(stray, to: beside, replacing: false, linking: false)
+        try Disk.syncDirectory(batch)
+        try Disk.syncDirectory(repository.path)
+      }
     }
+    try clearRemains()
   }
 }

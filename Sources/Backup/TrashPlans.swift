@@ -52,9 +52,10 @@ package struct PurgePlan: Sendable {
   /// - Parameter name: only this series.
   /// - Parameter seconds: how long a backup must have been in the trash.
   /// - Parameter now: unix seconds.
+  /// - Parameter sound: series of which a good backup is being made, for plans that are only shown.
   package init(
     _ repository: Repository, series name: String? = nil, olderThan seconds: Int, now: Int,
-    formats: [StoreFormat]
+    sound: Set<String> = [], formats: [StoreFormat]
   ) throws {
     trash = Trash(of: repository)
     try trash.check()
@@ -64,9 +65,9 @@ package struct PurgePlan: Sendable {
         && item.removed.map { $0 <= now && now - $0 >= seconds } ?? false
     }
     // What is going for good is given up only for a backup that has been read back just now.
-    var good: Set<String> = []
+    var good = sound
     let affected = Set(due.filter { $0.entry.state == .verified }.map(\.entry.series))
-    for entry in try Catalog(of: repository).entries.reversed()
+    for entry in due.isEmpty ? [] : try Catalog(of: repository).entries.reversed()
     where entry.state == .verified && entry.time <= now && affected.contains(entry.series)
       && !good.contains(entry.series)
     {
@@ -84,7 +85,6 @@ package struct PurgePlan: Sendable {
 
   /// Needs the lock.
   package func run() throws {
-    try trash.destroy(items)
-    try trash.record(items, at: time)
+    try trash.destroy(items, at: time)
   }
 }

@@ -92,6 +92,37 @@ import Testing
     #expect(!TestFile.exists(scratch.file("repo/.trash")))
   }
 
+  /// A trash that can take nothing is told by the dry run as well.
+  @Test func aFileForATrash() throws {
+    let scratch = try Scratch.here()
+    try scratch.nights(0..<3)
+    let repository = scratch.file("repo")
+    try scratch.write("x", to: "repo/.trash")
+    let words = [Binary.path, "rotate", repository, "--keep-last", "1"]
+    let dry = try scratch.run(words + ["--dry-run"])
+    let real = try scratch.run(words)
+    #expect(dry.status == 1 && real.status == 1 && dry.errors == real.errors, "\(dry) \(real)")
+    // Where nothing is to go, neither of them minds.
+    let idle = [Binary.path, "rotate", repository, "--keep-last", "9"]
+    #expect(try scratch.run(idle + ["--dry-run"]).status == 0)
+    #expect(try scratch.run(idle).status == 0)
+  }
+
+  /// An archive that is a link to a disk that is not there just now keeps its manifest.
+  @Test func aDanglingArchiveKeepsItsManifest() throws {
+    let scratch = try Scratch.here()
+    let made = try scratch.nights(0..<3)
+    try scratch.tool("mkdir", scratch.file("disk"))
+    try scratch.tool("mv", made[0], scratch.file("disk/a.tar.zst"))
+    try scratch.tool("ln", "-s", scratch.file("disk/a.tar.zst"), made[0])
+    try scratch.holdfast(exit: 0, "verify", made[0])
+    try scratch.tool("mv", scratch.file("disk"), scratch.file("away"))
+    _ = try scratch.backUp(scratch.file("memory.jsonl"), time: Night.first + 3 * Night.day)
+    #expect(TestFile.exists(Scratch.sidecar(of: made[0])))
+    try scratch.tool("mv", scratch.file("away"), scratch.file("disk"))
+    try scratch.holdfast(exit: 0, "verify", scratch.file("repo"))
+  }
+
   /// Each series is thinned out on its own, also where one name begins like another.
   @Test func seriesNeverTouchEachOther() throws {
     let scratch = try Scratch.here()

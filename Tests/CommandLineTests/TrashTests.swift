@@ -149,6 +149,44 @@ import Testing
     }
   }
 
+  /// Killed at any step, a purge leaves whole backups, and the next run clears the rest; what has
+  /// gone is in the log once, and nothing else is.
+  @Test(arguments: ["signal=KILL", "error=EIO"])
+  func purgeKilledAnywhere(_ blow: String) throws {
+    let scratch = try Scratch.here()
+    let calls = "unlink,unlinkat,rename,renameat,renameat2,rmdir,fsync"
+    for at in 1...16 {
+      let repository = scratch.fresh("repo")
+      try scratch.nights(0..<5, to: repository)
+      try scratch.holdfast(
+        exit: 0, "rotate", repository, "--keep-last", "1", with: Night.setting(5))
+      let batch = repository + "/.trash/20261106T031500Z"
+      let before = try scratch.bytes(batch)
+      let outcome = try scratch.run(
+        [
+          "strace", "-f", "-o", "/dev/null", "-e", "trace=\(calls)", "-e",
+          "inject=\(calls):\(blow):when=\(at)", Binary.path, "purge", repository, "--older-than",
+          "1d",
+        ], Night.setting(8))
+      try scratch.holdfast(exit: 0, "list", repository, "--trash")
+      let next = try scratch.run(
+        [Binary.path, "backup", scratch.file("memory.jsonl"), "--to", repository], Night.setting(9))
+      #expect(next.status == 0, "\(at): \(next)")
+      let left = TestFile.exists(batch) ? try scratch.bytes(batch) : [:]
+      for (name, bytes) in left { #expect(before[name] == bytes, "\(at): \(outcome)") }
+      let archives = left.keys.filter { $0.hasSuffix(".tar.zst") }
+      #expect(left.count == 2 * archives.count, "\(at): \(left.keys.sorted()) \(outcome)")
+      #expect(!TestFile.exists(batch) || !left.isEmpty, "\(at): an empty batch")
+      // Another purge takes the rest; then the log has all four, each once.
+      try scratch.holdfast(
+        exit: 0, "purge", repository, "--older-than", "1d", with: Night.setting(10))
+      #expect(try TestFile.names(repository + "/.trash") == ["purged.txt"], "\(at)")
+      let log = try TestFile.text(repository + "/.trash/purged.txt").split(separator: "\n")
+      let gone = Set(log.compactMap { $0.split(separator: " ").last })
+      #expect(log.count == 4 && gone.count == 4, "\(at): \(log) \(outcome)")
+    }
+  }
+
   /// Who reads a backup keeps it from being taken away; who only adds one is not kept waiting.
   @Test func readersAndRotation() throws {
     let scratch = try Scratch.here()
