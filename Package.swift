@@ -40,7 +40,7 @@ let rooms: [Target] = [
     name: "Migration", dependencies: base + ["Snapshot", "Database", "Archive", "Stores"],
     swiftSettings: strict),
   .target(
-    name: "Backup", dependencies: base + ["Snapshot", "Archive", "Stores", "RTFS"],
+    name: "Backup", dependencies: base + ["Snapshot", "Archive", "Stores", "RTFS", "CLinux"],
     swiftSettings: strict),
   .target(
     name: "Salvage", dependencies: base + ["Snapshot", "Archive", "Stores", "RTFS"],

@@ -17,10 +17,25 @@ package struct BackupResult: Sendable {
   package var unchangedSince: FilePath?
   /// Why the backup is in the fallback directory, if it is.
   package var obstacle: (any Error)?
+  /// Whether it was only found out, not made, and is going to be read back when it is.
+  var isForeseenVerified = false
+
+  /// Whether the archive was read back and found good, or is going to be.
+  package var isVerified: Bool { seal?.isVerified ?? isForeseenVerified }
 
   /// Whether a good backup holds this state of the store now.
-  package var isGood: Bool {
-    unchangedSince != nil || (!manifest.isSuspect && seal?.isVerified == true)
+  package var isGood: Bool { unchangedSince != nil || (!manifest.isSuspect && isVerified) }
+}
+
+extension BackupResult {
+  /// Tells why it is not where it was meant to be.
+  fileprivate mutating func note(_ obstacle: (any Error)?) {
+    guard let obstacle else { return }
+    self.obstacle = obstacle
+    log.add(
+      Finding(
+        .warning, .writtenElsewhere, "was written here instead: \(obstacle)",
+        path: (archive ?? unchangedSince)?.string))
   }
 }
 
@@ -31,17 +46,12 @@ extension BackupPlan {
   /// Makes the backup. On success the archive is durable under its name, read back and found
   /// good (unless asked not to); on any failure it is absent. Where the repository has no room or
   /// may not be written to, the fallback directory takes it.
-  /// - Parameter before: called once the repository is locked, before the store is read.
+  /// - Parameter held: a repository that the caller has locked already.
   /// - Parameter after: called with the result while the repository is still locked.
   package func run(
     formats: [StoreFormat], progress: @escaping ProgressReport = { _ in },
-    before: () throws -> Void = {}, after: (BackupResult) throws -> Void = { _ in }
+    holding held: FilePath? = nil, after: (BackupResult) throws -> Void = { _ in }
   ) throws -> BackupResult {
-    var isReady = false
-    let prepare = {
-      if !isReady { try before() }
-      isReady = true
-    }
     var isSaved = false
     let finish: (BackupResult) throws -> Void = { result in
       isSaved = true
@@ -50,11 +60,11 @@ extension BackupPlan {
     let reason: any Error
     do {
       if let obstacle { throw obstacle }
-      return try runLocked(formats, progress, prepare, finish)
+      return try runLocked(formats, progress, held, finish)
     } catch let error as DiskError where !isSaved && isAboutRepository(error) { reason = error }
     guard let fallback = request.fallback else { throw reason }
     return try redirected(to: fallback).runLocked(
-      formats, progress, prepare, { _ in }, obstacle: reason)
+      formats, progress, held, { _ in }, obstacle: reason)
   }
 
   /// No room or no right to write, and not for reading the store.
@@ -66,31 +76,64 @@ extension BackupPlan {
   }
 
   private func runLocked(
-    _ formats: [StoreFormat], _ progress: @escaping ProgressReport, _ before: () throws -> Void,
+    _ formats: [StoreFormat], _ progress: @escaping ProgressReport, _ held: FilePath?,
     _ after: (BackupResult) throws -> Void, obstacle: (any Error)? = nil
   ) throws -> BackupResult {
     try waitForArchiveLock()
     if obstacle == nil { try room.check() }
-    try Disk.makeDirectory(repository.path)
-    let lock = try repository.lock(waitingUpTo: request.lockWait)
+    let lock =
+      held == repository.path
+      ? nil : try HeldRepository(repository, waitingUpTo: request.lockWait)
     defer { withExtendedLifetime(lock) {} }
     try repository.clearLeftovers()
-    try before()
-    var result = try write(formats, progress)
-    if let obstacle {
-      result.obstacle = obstacle
-      result.log.add(
-        Finding(
-          .warning, .writtenElsewhere, "was written here instead: \(obstacle)",
-          path: (result.archive ?? result.unchangedSince)?.string))
+    let found = try assess(formats, progress, spillingTo: repository.path)
+    var result = found.unchanged
+    if result == nil {
+      let target = try freePath()
+      let output = try ArchiveOutput(for: target)
+      try found.writer.write(found.manifest, to: output)
+      result = try publish(output, at: target, found.manifest, found.log, formats)
     }
+    guard var result else { throw BackupError(.failed, "there is no result of the backup") }
+    result.note(obstacle)
     try after(result)
+    return result
+  }
+
+  /// What `run` would come to now. The store is read as it would be, and nothing is written but
+  /// nameless files in the directory for temporary ones. The archive's size is not known.
+  package func foresee(formats: [StoreFormat]) throws -> BackupResult {
+    do {
+      if let obstacle { throw obstacle }
+      try room.check()
+      try Disk.checkWritable(repository.path)
+    } catch let error as DiskError where isAboutRepository(error) {
+      guard let fallback = request.fallback else { throw error }
+      try Disk.checkWritable(fallback)
+      return try redirected(to: fallback).foreseeHere(formats, obstacle: error)
+    }
+    return try foreseeHere(formats, obstacle: nil)
+  }
+
+  private func foreseeHere(_ formats: [StoreFormat], obstacle: (any Error)?) throws
+    -> BackupResult
+  {
+    let found = try assess(formats, { _ in }, spillingTo: SpillFile.standardDirectory)
+    var result =
+      try found.unchanged
+      ?? BackupResult(
+        archive: Disk.absolute(freePath()), manifest: found.manifest, seal: nil, log: found.log,
+        isForeseenVerified: request.verifies)
+    result.note(obstacle)
     return result
   }
 
   /// The last good backup of the series, here or in the repository that this stands in for.
   private func lastGood() throws -> Catalog.Entry? {
-    let here = try Catalog(of: repository, series: series).newestGood(notAfter: request.time)
+    let isThere = try FileFacts(at: repository.path) != nil
+    let here =
+      try isThere
+      ? Catalog(of: repository, series: series).newestGood(notAfter: request.time) : nil
     guard let here, let parent else { return here ?? parent }
     return here.time < parent.time && parent.state == .verified ? parent : here
   }
@@ -98,16 +141,21 @@ extension BackupPlan {
   /// Whether the series has a suspect backup that is newer: then the store has come back to what
   /// it was, and only a good backup of that clears the series.
   private func isFollowedBySuspect(_ parent: Catalog.Entry?) throws -> Bool {
-    guard let parent else { return false }
+    guard let parent, try FileFacts(at: repository.path) != nil else { return false }
     return try Catalog(of: repository, series: series).entries.contains {
       $0.state == .suspect && ($0.time, $0.number) > (parent.time, parent.number)
     }
   }
 
-  private func write(_ formats: [StoreFormat], _ progress: @escaping ProgressReport) throws
-    -> BackupResult
-  {
-    let writer = try capture(progress)
+  /// What the store is, read whole: either a good backup holds it unchanged, or what the next one
+  /// is to be made of. Throws `refused` where there is to be none.
+  private func assess(
+    _ formats: [StoreFormat], _ progress: @escaping ProgressReport,
+    spillingTo directory: FilePath
+  ) throws -> (
+    unchanged: BackupResult?, writer: SnapshotWriter, manifest: Manifest, log: FindingLog
+  ) {
+    let writer = try capture(progress, directory)
     let survey = writer.survey
     var log = survey.log
     let parent = try lastGood()
@@ -121,9 +169,10 @@ extension BackupPlan {
     {
       // What is not to be written again must still be there, byte for byte.
       if try RotationPlan.isIntact(parent.path, formats) {
-        return BackupResult(
+        let unchanged = BackupResult(
           archive: nil, manifest: last, seal: nil, log: survey.log,
           unchangedSince: Disk.absolute(parent.path))
+        return (unchanged, writer, last, survey.log)
       }
       log.add(
         Finding(
@@ -131,10 +180,7 @@ extension BackupPlan {
           "holds the same records, but is no longer what was written; it was backed up again",
           path: parent.path.string))
     }
-    let target = try freePath()
-    let output = try ArchiveOutput(for: target)
-    try writer.write(manifest, to: output)
-    return try publish(output, at: target, manifest, log, formats)
+    return (nil, writer, manifest, log)
   }
 
   private static func refusal(_ survey: Survey, _ store: FilePath) -> BackupError {
@@ -173,14 +219,16 @@ extension BackupPlan {
   }
 
   /// Reads the store, again up to three times in all where it changed meanwhile.
-  private func capture(_ progress: @escaping ProgressReport) throws -> SnapshotWriter {
+  private func capture(_ progress: @escaping ProgressReport, _ directory: FilePath) throws
+    -> SnapshotWriter
+  {
     var attempt = 1
     // The files that were seen to change from one attempt to the next, as findings name them.
     var live: Set<String> = []
     while true {
       do {
         try waitForArchiveLock()
-        let (writer, tree) = try captureOnce(progress)
+        let (writer, tree) = try captureOnce(progress, directory)
         let torn = writer.survey.tornFiles
         if torn.isEmpty { return writer }
         // A writer may have been in the middle of a line: it will have gone on a moment later.
@@ -211,7 +259,7 @@ extension BackupPlan {
 
   /// One reading of the store, and the listing it went by. An index that is replaced meanwhile does
   /// no harm: it was opened before the listing, and what it names had been written before it.
-  private func captureOnce(_ progress: @escaping ProgressReport) throws -> (
+  private func captureOnce(_ progress: @escaping ProgressReport, _ directory: FilePath) throws -> (
     SnapshotWriter, DiskTree
   ) {
     let settings = SnapshotWriter.Settings(
@@ -222,7 +270,7 @@ extension BackupPlan {
     let tree = try DiskTree(store, include: Self.include(request.contexts))
     let writer = try SnapshotWriter(
       try format.freeze?(tree) ?? tree, source: store, as: format, settings: settings,
-      openedBefore: early, spillingTo: repository.path, progress: progress)
+      openedBefore: early, spillingTo: directory, progress: progress)
     // Objects are only ever taken away after the index has ceased to name them.
     if writer.survey.log.counts[.missingFile] != nil, let path = try early.replaced() {
       throw DiskError(.changed, "was replaced while the archive was read", path: path)

@@ -1,8 +1,11 @@
+import CLinux
 import Disk
 import Glibc
+import LosslessJSON
 import SystemPackage
 
-/// A program started by this one, in a process group of its own.
+/// A program started by this one, in a process group of its own. What it starts and leaves behind
+/// becomes a child of this process, so that it can be ended although it has left the group.
 ///
 /// The one file of this room that handles unsafe pointers: those that `posix_spawn` is given.
 final class ChildProcess {
@@ -14,6 +17,8 @@ final class ChildProcess {
   }
 
   private let process: pid_t
+  /// Children of this process from before, which are none of its concern.
+  private let others: Set<pid_t>
 
   /// Starts a program, which is looked for in PATH, in `directory`. One that cannot be run ends
   /// with 126 or 127, as with any shell, and says why. Throws `failed` without a shell.
@@ -46,6 +51,8 @@ final class ChildProcess {
     var arguments = (shell + words).map { strdup($0) } + [nil]
     var variables = environment.map { strdup("\($0)=\($1)") } + [nil]
     defer { for text in arguments + variables { free(text) } }
+    _ = holdfast_adopt_orphans()
+    others = Set(Self.children())
     var started = pid_t()
     let failure = posix_spawnp(
       &started, shell[0], &actions, &attributes, &arguments, &variables)
@@ -57,14 +64,14 @@ final class ChildProcess {
     process = started
   }
 
-  /// Waits for its end, at most `limit` seconds. Then, and when this process is to stop, the whole
-  /// group is ended: asked first, and after two seconds made to.
+  /// Waits for its end, at most `limit` seconds. Then, and when this process is to stop, it is ended
+  /// with all that it has started: asked first, and after two seconds made to.
   func wait(limit: Double) throws -> End {
     let deadline = Clock.now + limit
     while true {
       if let end = poll() { return end }
       if Interruption.signalNumber != 0 {
-        stop()
+        Interruption.postponed { stop() }
         try Interruption.check()
       }
       if Clock.now >= deadline {
@@ -96,5 +103,40 @@ final class ChildProcess {
       var status: Int32 = 0
       waitpid(process, &status, 0)
     }
+    stopOrphans()
+  }
+
+  /// Ends what was left behind. Each that ends hands its own children over, so it takes several
+  /// rounds; those that start others faster than that are given up on after a while.
+  private func stopOrphans() {
+    let deadline = Clock.now + 5
+    while case let left = Self.children().filter({ !others.contains($0) }), !left.isEmpty,
+      Clock.now < deadline
+    {
+      for child in left { kill(child, SIGKILL) }
+      for child in left {
+        var status: Int32 = 0
+        waitpid(child, &status, WNOHANG)
+      }
+      Clock.sleep(seconds: 0.01)
+    }
+  }
+
+  /// The processes whose parent this one is, as /proc tells; none where it cannot be read.
+  private static func children() -> [pid_t] {
+    let names = (try? TreeWalk.names(in: "/proc").map(\.string)) ?? []
+    return names.compactMap { pid_t($0) }.filter { parent(of: $0) == getpid() }
+  }
+
+  private static func parent(of process: pid_t) -> pid_t? {
+    var bytes = ByteBuffer()
+    do {
+      let file = try InputFile(opening: FilePath("/proc/\(process)/stat"))
+      _ = try file.read(at: 0, into: &bytes, atMost: 4096)
+    } catch { return nil }
+    // The program's name stands in parentheses, whatever it holds; state and parent follow.
+    guard let end = bytes.array.lastIndex(of: 0x29) else { return nil }
+    let words = bytes.array[(end + 1)...].split(separator: 0x20)
+    return words.count > 1 ? pid_t(String(decoding: words[1], as: UTF8.self)) : nil
   }
 }

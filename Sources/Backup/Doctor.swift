@@ -76,19 +76,21 @@ package struct Doctor {
     var seen: Set<FilePath> = []
     for series in configuration.series {
       try Interruption.check()
-      let digest = try examineStore(series)
+      let store = try examineStore(series)
       let repository: Repository
       do { repository = try series.repository() } catch {
         add(.error, "repository", "\(error)", series: series.name)
         continue
       }
       if seen.insert(Disk.absolute(repository.path)).inserted { try examine(repository) }
-      try examineBackups(series, repository, digest)
+      try examineBackups(series, repository, store)
     }
   }
 
-  /// The digest of the store, where it can be read.
-  private mutating func examineStore(_ series: Configuration.Series) throws -> Hash256? {
+  /// Digest and number of records of the store, where a good backup could be made of it.
+  private mutating func examineStore(_ series: Configuration.Series) throws -> (
+    digest: Hash256, records: Int
+  )? {
     let request = series.request
     do {
       let store = try OpenedStore(
@@ -115,7 +117,7 @@ package struct Doctor {
       add(
         .ok, "store", "\(store.format.name), \(survey.total) records", series: series.name,
         path: request.store)
-      return survey.digest()
+      return (survey.digest(), survey.total)
     } catch let error as DiskError where error.code == .interrupted {
       throw error
     } catch {
@@ -234,27 +236,22 @@ package struct Doctor {
   }
 
   private mutating func examineBackups(
-    _ series: Configuration.Series, _ repository: Repository, _ digest: Hash256?
+    _ series: Configuration.Series, _ repository: Repository,
+    _ store: (digest: Hash256, records: Int)?
   ) throws {
     guard try FileFacts(at: repository.path)?.kind == .directory else { return }
     let catalog = try Catalog(of: repository, series: series.name)
     let past = catalog.entries.filter { $0.time <= now }
-    guard let good = past.last(where: { $0.state == .verified }) else {
+    guard let good = try newestSound(past) else {
       add(
         .error, "backup", "there is no good backup", series: series.name, path: repository.path,
         hint: "holdfast run \(series.name)")
       return
     }
-    if let newest = past.last, newest.state == .suspect {
-      add(
-        .warning, "backup",
-        "the newest is suspect: \(newest.reason ?? ""); nothing is removed meanwhile",
-        series: series.name, path: newest.path,
-        hint: "mend the store, or if the records were meant to go: "
-          + "holdfast run --allow-shrink \(series.name)")
-    }
+    if let newest = past.last, newest.state == .suspect { tell(newest, series, good, store) }
     let age = now - good.time
-    let isCurrent = series.request.skipUnchanged && digest != nil && digest == good.manifest?.digest
+    let isCurrent =
+      series.request.skipUnchanged && store != nil && store?.digest == good.manifest?.digest
     // A run takes its time, and a machine may have been off at night.
     let allowed = series.every + max(series.every / 8, 7200)
     let text = "the newest good one is \(Self.ageText(age)) old"
@@ -268,6 +265,39 @@ package struct Doctor {
         hint: "see why the nightly job did not run; holdfast run \(series.name) makes one now")
     }
     try examineRoom(series, repository)
+  }
+
+  /// The newest good backup that still is, byte for byte, what was written; each newer one that
+  /// is not is told.
+  private mutating func newestSound(_ entries: [Catalog.Entry]) throws -> Catalog.Entry? {
+    for entry in entries.reversed() where entry.state == .verified {
+      if try RotationPlan.isIntact(entry.path, formats) { return entry }
+      add(
+        .error, "backup", "is no longer what was written", series: entry.series, path: entry.path,
+        hint: "holdfast verify tells what still holds; check the disk")
+    }
+    return nil
+  }
+
+  /// The newest backup is suspect; whether that still matters depends on what the store is now.
+  private mutating func tell(
+    _ newest: Catalog.Entry, _ series: Configuration.Series, _ good: Catalog.Entry,
+    _ store: (digest: Hash256, records: Int)?
+  ) {
+    let before = good.manifest?.recordCount ?? 0
+    if let store, !ShrinkGuard.isShrunken(store.records, since: before) {
+      add(
+        .ok, "backup",
+        "the newest is suspect: \(newest.reason ?? ""); the store is whole again, and the next run "
+          + "clears the series", series: series.name, path: newest.path)
+      return
+    }
+    add(
+      .warning, "backup",
+      "the newest is suspect: \(newest.reason ?? ""); nothing is removed meanwhile",
+      series: series.name, path: newest.path,
+      hint: "mend the store, or if the records were meant to go: "
+        + "holdfast run --allow-shrink \(series.name)")
   }
 
   /// Whether the next backup will fit. What else stands in its way has been told already.

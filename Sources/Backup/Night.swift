@@ -22,6 +22,10 @@ package struct NightResult: Sendable {
   package var error: (any Error)?
   /// What went wrong beside a backup that was saved: a rotation that had to wait, a hook.
   package var troubles: [any Error] = []
+  /// Whether it was only found out what would become of it.
+  package fileprivate(set) var isForeseen = false
+  /// Whether it ended because somebody asked to stop.
+  package var isInterrupted: Bool { (error as? DiskError)?.code == .interrupted }
 
   package init(series: String, store: FilePath, time: Int) {
     self.series = series
@@ -53,6 +57,9 @@ package struct Night {
   package let time: Int
   /// Turns results into what hooks are given.
   package let judge: (NightResult) -> NightVerdict
+  /// Seconds that rotation waits at the least for those that read backups: at night nobody is kept
+  /// waiting by that, and most are done by then.
+  private static let patience = 30.0
 
   package init(
     _ series: Configuration.Series, formats: [StoreFormat], time: Int,
@@ -66,50 +73,92 @@ package struct Night {
     self.judge = judge
   }
 
-  /// The plans, with nothing done: for the backup, and for the rotation that would follow it.
-  package func plan() throws -> (backup: BackupPlan, rotation: RotationPlan?) {
-    let backup = try BackupPlan(series.request, formats: formats)
-    guard let policy = series.retention else { return (backup, nil) }
-    let planned = Retention.Candidate(
-      name: backup.archiveName, time: time, number: .max, state: .verified,
-      records: backup.parent?.manifest?.recordCount ?? 0)
-    guard try FileFacts(at: backup.repository.path) != nil else { return (backup, nil) }
-    let rotation = try RotationPlan(
-      backup.repository, series: series.name, policy: policy, now: time, planned: planned,
-      formats: formats)
-    return (backup, rotation)
-  }
-
-  /// Does it all. Only an interruption is thrown; whatever else goes wrong is in the result.
-  /// The backup and the rotation that rests on it happen under one lock; the hook `before` runs
-  /// once that is held, `after` and `failed` when it has been given up.
-  package func run() throws -> (result: NightResult, verdict: NightVerdict) {
-    let start = Clock.now
+  /// What `run` would come to now, with nothing done: hooks are not run, and what the repository
+  /// holds is only read.
+  package func foresee() throws -> (result: NightResult, verdict: NightVerdict) {
     var result = NightResult(series: series.name, store: series.request.store, time: time)
+    result.isForeseen = true
     do {
       let plan = try BackupPlan(series.request, formats: formats)
-      let backup = try plan.run(
-        formats: formats, before: { try hook("before", series.hooks.before, result) },
-        after: { backup in
-          result.backup = backup
-          try verify(backup)
-          try rotate(plan.repository, backup, &result)
-        })
+      let backup = try plan.foresee(formats: formats)
       result.backup = backup
+      if backup.isGood, backup.obstacle == nil { try foresee(plan.repository, backup, &result) }
     } catch let error as DiskError where error.code == .interrupted {
       throw error
     } catch { result.error = error }
+    return (result, judge(result))
+  }
+
+  private func foresee(
+    _ repository: Repository, _ backup: BackupResult, _ result: inout NightResult
+  ) throws {
+    let lock = try Repository.readingLock(for: repository.path, series.request.lockWait)
+    defer { withExtendedLifetime(lock) {} }
+    try collectingTroubles(&result) { result in
+      let planned = backup.archive.map { archive in
+        Retention.Candidate(
+          name: archive.lastComponent?.string ?? "", time: time,
+          number: Catalog.nameParts(archive.lastComponent?.string ?? "").number, state: .verified,
+          records: backup.manifest.recordCount)
+      }
+      if let plan = try rotationPlan(repository, planned) { result.take(plan) }
+      let plan = try purgePlan(repository, sound: planned == nil ? [] : [series.name])
+      result.purged = plan?.items.map(\.path) ?? []
+    }
+  }
+
+  /// Does it all. Whatever goes wrong is in the result, an interruption too. The backup and the
+  /// rotation that rests on it happen under one lock; the hook `before` runs once that is held and
+  /// before the store is looked at, which it may make; `after` and `failed` run when the lock has
+  /// been given up.
+  package func run() throws -> (result: NightResult, verdict: NightVerdict) {
+    let start = Clock.now
+    var result = NightResult(series: series.name, store: series.request.store, time: time)
+    do { try backUp(&result) } catch { result.error = error }
     result.duration = Clock.now - start
     var verdict = judge(result)
     let (event, command) =
       verdict.exitCode == 0 ? ("after", series.hooks.after) : ("failed", series.hooks.failed)
-    do { try hook(event, command, result) } catch let error as DiskError
-      where error.code == .interrupted
-    { throw error } catch {
+    do {
+      // Who asked to stop is obeyed once somebody has been told; asking twice ends that too.
+      try Interruption.postponed { try hook(event, command, result) }
+    } catch {
       result.troubles.append(error)
       verdict = judge(result)
     }
     return (result, verdict)
+  }
+
+  private func backUp(_ result: inout NightResult) throws {
+    let held = try series.hooks.before == nil ? nil : prepare(result)
+    defer { withExtendedLifetime(held) {} }
+    let plan = try BackupPlan(series.request, formats: formats)
+    result.backup = try plan.run(
+      formats: formats, holding: held?.path,
+      after: { backup in
+        result.backup = backup
+        try verify(backup)
+        try rotate(plan.repository, backup, &result)
+      })
+  }
+
+  /// Runs the hook `before` under the lock of the repository that the backup will go to. Which one
+  /// that is may be for the hook to decide: where no repository is named and there is no store
+  /// yet, it runs without.
+  private func prepare(_ result: NightResult) throws -> HeldRepository? {
+    var held: HeldRepository?
+    if try series.request.repository != nil || FileFacts(at: series.request.store) != nil {
+      do {
+        held = try HeldRepository(
+          try series.repository(), waitingUpTo: series.request.lockWait)
+      } catch let error as DiskError where [.notWritable, .noSpace].contains(error.code) {
+        guard let fallback = series.request.fallback else { throw error }
+        held = try HeldRepository(
+          Repository(fallback), waitingUpTo: series.request.lockWait)
+      }
+    }
+    try hook("before", series.hooks.before, result)
+    return held
   }
 
   private func hook(_ event: String, _ command: HookCommand?, _ result: NightResult) throws {
@@ -153,29 +202,53 @@ package struct Night {
     _ repository: Repository, _ backup: BackupResult, _ result: inout NightResult
   ) throws {
     guard backup.isGood else { return }
-    do {
-      let removal = try repository.removalLock(waitingUpTo: series.request.lockWait)
+    try collectingTroubles(&result) { result in
+      let removal = try repository.removalLock(
+        waitingUpTo: max(series.request.lockWait, Self.patience))
       defer { withExtendedLifetime(removal) {} }
-      if let policy = series.retention {
-        let plan = try RotationPlan(
-          repository, series: series.name, policy: policy, now: time,
-          allowsShrink: series.request.allowsShrink, formats: formats)
-        result.rotation = plan
-        result.troubles += plan.series.flatMap(\.rotten).map {
-          BackupError(
-            .verificationFailed, "is not what its manifest says and displaced nothing",
-            path: $0.string, hint: "holdfast verify tells what is left of it")
-        }
+      if let plan = try rotationPlan(repository) {
+        result.take(plan)
         result.removed = Dictionary(zip(plan.removals, try plan.run())) { $1 }
       }
-      if let age = series.purgeAfter {
-        let plan = try PurgePlan(
-          repository, series: series.name, olderThan: age, now: time, formats: formats)
+      if let plan = try purgePlan(repository) {
         try plan.run()
         result.purged = plan.items.map(\.path)
       }
-    } catch let error as DiskError where error.code == .interrupted {
+    }
+  }
+
+  private func rotationPlan(_ repository: Repository, _ planned: Retention.Candidate? = nil) throws
+    -> RotationPlan?
+  {
+    guard let policy = series.retention else { return nil }
+    return try RotationPlan(
+      repository, series: series.name, policy: policy, now: time,
+      allowsShrink: series.request.allowsShrink, planned: planned, formats: formats)
+  }
+
+  private func purgePlan(_ repository: Repository, sound: Set<String> = []) throws -> PurgePlan? {
+    guard let age = series.purgeAfter else { return nil }
+    return try PurgePlan(
+      repository, series: series.name, olderThan: age, now: time, sound: sound, formats: formats)
+  }
+
+  /// What goes wrong beside a backup that is saved does not make it a failure.
+  private func collectingTroubles(
+    _ result: inout NightResult, _ body: (inout NightResult) throws -> Void
+  ) throws {
+    do { try body(&result) } catch let error as DiskError where error.code == .interrupted {
       throw error
     } catch { result.troubles.append(error) }
+  }
+}
+
+extension NightResult {
+  fileprivate mutating func take(_ plan: RotationPlan) {
+    rotation = plan
+    troubles += plan.series.flatMap(\.rotten).map {
+      BackupError(
+        .verificationFailed, "is not what its manifest says and displaced nothing",
+        path: $0.string, hint: "holdfast verify tells what is left of it")
+    }
   }
 }

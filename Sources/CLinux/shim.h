@@ -1,6 +1,11 @@
-/* What Linux has and the Glibc module leaves out: renameat2(2), since glibc 2.28. */
+/* What Linux has and the Glibc module leaves out. */
 #ifndef HOLDFAST_CLINUX_SHIM_H
 #define HOLDFAST_CLINUX_SHIM_H
+/* renameat2(2), since glibc 2.28. */
 extern int renameat2(int olddirfd, const char *oldpath, int newdirfd, const char *newpath,
                      unsigned int flags);
+/* prctl(2) takes any number of arguments, which Swift cannot pass. */
+extern int prctl(int option, ...);
+/* PR_SET_CHILD_SUBREAPER: processes that lose their parent become children of this one. Linux 3.4. */
+static inline int holdfast_adopt_orphans(void) { return prctl(36, 1UL, 0UL, 0UL, 0UL); }
 #endif

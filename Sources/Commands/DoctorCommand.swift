@@ -10,9 +10,10 @@ struct DoctorCommand: Verb {
     abstract: "Check that the nightly job works, and say what to do where it does not.",
     discussion: """
       Every store of the configuration is read; every repository is looked through, and an unnamed \
-      file is written to it and removed; the newest good backup must not be older than its schedule \
-      allows (every, and an eighth of it, two hours at the least), unless nothing has changed since \
-      and skip_unchanged is set; the next backup must have room. It tells the day on which the disk \
+      file is written to it and removed; the newest good backup must still be, byte for byte, what \
+      was written, and not older than its schedule allows (every, and an eighth of it, two hours at \
+      the least), unless nothing has changed since and skip_unchanged is set; the next backup must \
+      have room. It tells the day on which the disk \
       is full at the present rate, and the releases of the libraries in use, with a warning for \
       releases of SQLite that are known to damage databases (which has no part in the exit code).
 

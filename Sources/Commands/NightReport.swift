@@ -61,7 +61,7 @@ enum NightReport {
     guard let backup = result.backup else { return "failed" }
     if backup.unchangedSince != nil { return "unchanged" }
     if backup.manifest.isSuspect { return "suspect" }
-    return backup.seal?.isVerified == true && result.error == nil ? "verified" : "unverified"
+    return backup.isVerified && result.error == nil ? "verified" : "unverified"
   }
 
   static func line(_ result: NightResult, _ verdict: NightVerdict) -> String {
@@ -71,12 +71,31 @@ enum NightReport {
       if let seal = backup.seal { parts.append(humanBytes(seal.size)) }
     }
     if let rotation = result.rotation, let series = rotation.series.first {
-      parts.append(
-        "kept \(series.retention.keep.count), removed \(series.retention.remove.count)")
+      let removed = result.isForeseen ? series.retention.remove.count : result.removed.count
+      let all = series.retention.keep.count + series.retention.remove.count
+      parts.append("kept \(all - removed), removed \(removed)")
     }
     if !result.purged.isEmpty { parts.append("purged \(result.purged.count)") }
     if verdict.exitCode != 0 { parts.append("exit code \(verdict.exitCode)") }
     return parts.joined(separator: ", ")
+  }
+
+  /// What went, and in a dry run why the others stay; names alone, one a line.
+  static func details(_ result: NightResult) -> [String] {
+    var lines: [String] = []
+    if result.isForeseen {
+      for series in result.rotation?.series ?? [] {
+        lines += series.retention.keep.map {
+          "  keep     \($0.candidate.name)  \($0.reasons.joined(separator: ", "))"
+        }
+        lines += series.retention.remove.map { "  remove   \($0.name)" }
+      }
+    } else {
+      lines += result.removed.keys.map { $0.lastComponent?.string ?? "" }.sorted().map {
+        "  removed  \($0)"
+      }
+    }
+    return lines.map(printable)
   }
 
   private static func json(_ result: NightResult, _ status: ExitStatus) -> [UInt8] {

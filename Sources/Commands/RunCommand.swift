@@ -36,7 +36,10 @@ struct RunCommand: Verb {
 
       Hooks get the result as JSON on their standard input, and HOLDFAST_EVENT, _SERIES, _STORE, \
       _REPOSITORY, _BACKUP, _DIGEST, _RECORDS, _EXIT_CODE and _MESSAGE in their environment. after \
-      is for exit code 0, failed for any other; when before fails there is no backup.
+      is for exit code 0, failed for any other, SIGTERM and SIGINT included. before runs with the \
+      repository locked and before the store is looked at, which it may write; when it fails there \
+      is no backup. A hook whose time_limit is over is ended with everything that it started. \
+      --dry-run reads the stores and runs no hooks.
 
       \(ExitStatus.help([
         .findings, .notFound, .locked, .verificationFailed, .refused, .retentionRefused,
@@ -79,21 +82,18 @@ struct RunCommand: Verb {
     let chosen = try configuration.chosen(series).map(adjust)
     if dryRun { return try show(chosen, console) }
     var results: [(result: NightResult, verdict: NightVerdict)] = []
-    var interruption: (any Error)?
     let log = NightLog(isJSON: logJson, console: console)
     for one in chosen {
       let night = Night(
         one, formats: HoldfastCommand.formats, time: try currentTime(), judge: NightReport.verdict)
       log.start(one.name)
-      do { results.append(try night.run()) } catch {
-        interruption = error
-        break
-      }
-      if let last = results.last { log.end(last.result, last.verdict) }
+      let (result, verdict) = try night.run()
+      results.append((result, verdict))
+      log.end(result, verdict)
+      if result.isInterrupted { break }
     }
-    let trouble = tell(results, configuration)
+    let trouble = Interruption.postponed { tell(results, configuration) }
     if let trouble { log.trouble(trouble) }
-    if let interruption { throw interruption }
     return finish(results, trouble, console)
   }
 
@@ -127,6 +127,7 @@ struct RunCommand: Verb {
     if trouble != nil { statuses.append(.findings) }
     let worst = NightReport.worst(statuses)
     console.json(Self.verb) { root in
+      root.member("dry_run", dryRun)
       root.member("exit_code", Int(worst.rawValue))
       root.key("series")
       root.array(of: results) { $0.raw($1.verdict.json.span) }
@@ -134,9 +135,7 @@ struct RunCommand: Verb {
     }
     for (result, verdict) in results {
       console.result(NightReport.line(result, verdict))
-      for path in result.removed.keys.map({ $0.lastComponent?.string ?? "" }).sorted() {
-        console.result("  removed  \(path)")
-      }
+      for line in NightReport.details(result) { console.result(line) }
     }
     let messages =
       results.compactMap { result in
@@ -147,45 +146,12 @@ struct RunCommand: Verb {
   }
 
   private func show(_ chosen: [Configuration.Series], _ console: Console) throws -> ExitStatus {
-    var statuses: [ExitStatus] = []
-    var objects: [[UInt8]] = []
-    var failures: [String] = []
-    for one in chosen {
-      let night = Night(
-        one, formats: HoldfastCommand.formats, time: try currentTime(), judge: NightReport.verdict)
-      var builder = JSONBuilder(pretty: true)
-      do {
-        let (backup, rotation) = try night.plan()
-        let archive = Disk.absolute(backup.repository.path.appending(backup.archiveName)).string
-        builder.object { object in
-          object.member("series", one.name)
-          object.member("store", Disk.absolute(backup.store).string)
-          object.member("backup", archive)
-          if let rotation {
-            object.key("rotation")
-            object.object { RotationReport.encode(rotation, [:], to: &$0) }
-          }
-        }
-        console.result("\(one.name): would back up \(backup.store) to \(archive)")
-        if let rotation { RotationReport.show(rotation, console) }
-      } catch {
-        let failure = Failure(error)
-        statuses.append(failure.status)
-        failures.append("\(one.name): \(failure.text)")
-        builder.object { object in
-          object.member("series", one.name)
-          failure.encodeError(to: &object)
-        }
-      }
-      objects.append(builder.bytes.array)
+    let results = try chosen.map { one in
+      try Night(
+        one, formats: HoldfastCommand.formats, time: try currentTime(), judge: NightReport.verdict
+      ).foresee()
     }
-    console.json(Self.verb) { root in
-      root.member("dry_run", true)
-      root.key("series")
-      root.array(of: objects) { $0.raw($1.span) }
-    }
-    if !failures.isEmpty { console.failure(failures.joined(separator: "; ")) }
-    return NightReport.worst(statuses)
+    return finish(results, nil, console)
   }
 }
 

@@ -222,6 +222,20 @@ package enum Disk {
     }
   }
 
+  /// Throws `notWritable` where nothing may be put into a directory, or where it could not be made.
+  /// Asks the file system for the rights alone and writes nothing.
+  package static func checkWritable(_ directory: FilePath) throws(DiskError) {
+    var place = directory.isEmpty ? FilePath(".") : directory
+    while try FileFacts(at: place) == nil {
+      let parent = place.removingLastComponent()
+      if parent == place { break }
+      place = parent.isEmpty ? FilePath(".") : parent
+    }
+    guard try FileFacts(at: place)?.kind == .directory else { throw notDirectory(place) }
+    let result = place.withPlatformString { faccessat(AT_FDCWD, $0, W_OK | X_OK, AT_EACCESS) }
+    guard result == 0 else { throw DiskError("cannot write to", place, Errno(rawValue: errno)) }
+  }
+
   /// Whether this process may read a file, or list a directory and look into it.
   package static func mayRead(_ path: FilePath, isDirectory: Bool) -> Bool {
     path.withPlatformString {

@@ -100,6 +100,40 @@ import Testing
     #expect(try complaints(scratch, 3).1.contains { $0.hasPrefix("textfile:") })
   }
 
+  /// A suspect backup matters as long as the store is what made it one.
+  @Test func aStoreThatWasMended() throws {
+    let scratch = try Scratch.here()
+    try make(scratch)
+    #expect(try run(scratch, 0, "run", "-q").status == 0)
+    for (count, status) in [(3, 3), (7, 3), (8, 0), (10, 0)] {
+      try scratch.graph(3, to: "a.jsonl")
+      #expect(try run(scratch, 1, "run", "-q").status == 3)
+      try scratch.graph(count, to: "a.jsonl")
+      #expect(try complaints(scratch, 1).0 == Int32(status), "\(count) records")
+    }
+  }
+
+  /// The newest good backup is read; one that has rotted is told, and does not count as new.
+  @Test func aRottenBackup() throws {
+    let scratch = try Scratch.here()
+    try make(scratch)
+    for night in 0..<3 { #expect(try run(scratch, night, "run", "-q").status == 0) }
+    func rot(_ night: Int) throws {
+      let path = scratch.file("repo/a-2026110\(night + 1)T031500Z.tar.zst")
+      var bytes = try TestFile.read(path)
+      bytes[bytes.count / 2] ^= 1
+      try TestFile.write(bytes, to: path)
+    }
+    try rot(2)
+    #expect(try complaints(scratch, 2) == (3, ["backup: is no longer what was written"]))
+    try rot(1)
+    let (status, found) = try complaints(scratch, 2)
+    #expect(status == 3 && found.count == 3)
+    #expect(found.last?.contains("is 2 days old") == true, "\(found)")
+    try rot(0)
+    #expect(try complaints(scratch, 2).1.last == "backup: there is no good backup")
+  }
+
   @Test func aLockThatIsHeldIsNoTrouble() throws {
     let scratch = try Scratch.here()
     try make(scratch)

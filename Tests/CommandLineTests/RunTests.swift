@@ -235,6 +235,138 @@ import Testing
     let plan = try JSONValue(parsing: told.output)
     #expect(plan["series"]?[0]?["rotation"]?["remove"]?.elements.count == 1, "\(told)")
     #expect(try scratch.bytes(scratch.file("repo")) == before)
+    #expect(try TestFile.names(scratch.file("repo")).count == before.count + 1)
+  }
+
+  /// What a dry run tells is what the run then does: state, name, records, what is removed and
+  /// purged, and the exit code.
+  @Test func dryRunsTellWhatARunDoes() throws {
+    let scratch = try Scratch.here()
+    let more = "skip_unchanged = true\npurge_after = \"2d\"\nfallback_to = \"other\"\n"
+    try write(scratch, ["a"], head: more + head)
+    let nights: [(count: Int, words: [String], status: Int32, state: String)] = [
+      (10, [], 0, "verified"), (10, [], 0, "unchanged"), (11, [], 0, "verified"),
+      (12, [], 0, "verified"), (5, [], 3, "suspect"), (5, ["--strict"], 13, "failed"),
+      (12, [], 0, "verified"), (5, ["--allow-shrink"], 0, "verified"), (6, [], 0, "verified"),
+      (0, [], 13, "failed"), (7, [], 0, "verified"), (8, [], 0, "verified"),
+    ]
+    for (night, (count, words, status, state)) in nights.enumerated() {
+      try scratch.graph(count, to: "a.jsonl")
+      try compare(scratch, night, words, status, state)
+    }
+    try scratch.write("{\"type\":", to: "a.jsonl")
+    try compare(scratch, 12, [], 13, "failed")
+    // The name is taken, and the place cannot be written to.
+    try scratch.graph(9, to: "a.jsonl")
+    try compare(scratch, 11, [], 0, "verified")
+    try scratch.tool("mv", scratch.file("repo"), scratch.file("away"))
+    try scratch.write("x", to: "repo")
+    try compare(scratch, 13, [], 3, "verified")
+  }
+
+  private func compare(
+    _ scratch: Scratch, _ night: Int, _ words: [String], _ status: Int32, _ state: String
+  ) throws {
+    var setting = Night.setting(night)
+    setting.directory = scratch.path
+    let run = [Binary.path, "run", "--json"] + words
+    let told = try scratch.run(run + ["--dry-run"], setting)
+    let done = try scratch.run(run, setting)
+    #expect(done.status == status && told.status == status, "night \(night): \(told) \(done)")
+    let plan = try #require(try JSONValue(parsing: told.output)["series"]?[0])
+    let real = try #require(try JSONValue(parsing: done.output)["series"]?[0])
+    #expect(real["state"]?.text == state, "night \(night): \(done)")
+    for key in ["state", "backup", "records", "digest", "exit_code", "unchanged_since"] {
+      #expect(plan[key] == real[key], "night \(night), \(key): \(told) \(done)")
+    }
+    #expect(plan["purged"] == real["purged"], "night \(night): \(told) \(done)")
+    let (planned, made) = (plan["rotation"], real["rotation"])
+    #expect(planned?["keep"] == made?["keep"], "night \(night): \(told) \(done)")
+    func names(_ rotation: JSONValue?) -> [String?]? {
+      rotation?["remove"]?.elements.map { $0["backup"]?.text }
+    }
+    #expect(names(planned) == names(made), "night \(night): \(told) \(done)")
+  }
+
+  /// The hook `before` may make the store, whether or not the repository is named.
+  @Test(arguments: [true, false]) func beforeMakesTheStore(_ isNamed: Bool) throws {
+    let scratch = try Scratch.here()
+    let repository = isNamed ? "repositories.main = \"repo\"\n" : ""
+    try scratch.graph(10, to: "dump.jsonl")
+    try scratch.write(
+      repository + "hooks.before = \"mkdir -p in && cp dump.jsonl in/a.jsonl\"\n"
+        + "[series.a]\nstore = \"in/a.jsonl\"\n", to: "holdfast.toml")
+    for night in 0..<2 { #expect(try run(scratch, night, "-q").status == 0) }
+    let place = scratch.file(isNamed ? "repo" : "in/.backup")
+    #expect(try scratch.archives(place).count == 2)
+  }
+
+  /// Who is asked to stop tells somebody first, and the textfile has it too.
+  @Test(arguments: [SIGTERM, SIGINT]) func askedToStop(_ number: Int32) throws {
+    let status = 128 + number
+    let scratch = try Scratch.here()
+    let waiting = head.split(separator: "\n").map { line in
+      line.hasPrefix("before") ? "before = \"touch ready; sleep 100\"" : String(line)
+    }.joined(separator: "\n")
+    try write(scratch, ["a", "b"], head: waiting.replacing("2s", with: "90s") + "\n")
+    for name in ["a", "b"] { try scratch.graph(10, to: "\(name).jsonl") }
+    var setting = Night.setting(0)
+    setting.directory = scratch.path
+    let child = try scratch.start([Binary.path, "run", "-q"], setting)
+    while !TestFile.exists(scratch.file("ready")) { usleep(5000) }
+    child.signal(number)
+    let outcome = try child.wait()
+    #expect(outcome.status == status && outcome.messages.count == 1, "\(outcome)")
+    #expect(try TestFile.text(scratch.file("hooks")) == "failed a \(status)\n")
+    let told = try JSONValue(parsing: TestFile.read(scratch.file("failed.a")))
+    #expect(told["error"]?["exit_code"]?.integer == Int(status))
+    #expect(try metric(scratch, "exit_code", "a") == String(status))
+    #expect(try metric(scratch, "exit_code", "b") == nil)
+    #expect(try scratch.archives(scratch.file("repo")) == [])
+  }
+
+  /// What a hook starts ends with it when its time is over, in whatever group it is.
+  @Test func nothingOutlivesTheTimeLimit() throws {
+    let scratch = try Scratch.here()
+    let hook =
+      "setsid sh -c 'trap : TERM; setsid sleep 100 & echo $! > inner; echo $$ > outer; "
+      + "while :; do sleep 100; done' & while ! test -s outer; do sleep 0.01; done; sleep 100"
+    try scratch.write(
+      "repositories.main = \"repo\"\nhooks.before = \"\(hook)\"\nhooks.time_limit = \"3s\"\n"
+        + "[series.a]\nstore = \"a.jsonl\"\n", to: "holdfast.toml")
+    try scratch.graph(10, to: "a.jsonl")
+    #expect(try run(scratch, 0, "-q").status == 1)
+    for name in ["inner", "outer"] {
+      let text = try TestFile.text(scratch.file(name)).split(separator: "\n").first ?? ""
+      let process = try #require(pid_t(text))
+      #expect(kill(process, 0) != 0, "\(name) still runs")
+    }
+  }
+
+  /// Who reads backups keeps rotation waiting for a while; that is no trouble.
+  @Test func aReaderIsWaitedFor() throws {
+    let scratch = try Scratch.here()
+    try write(scratch, ["a"])
+    try scratch.graph(10, to: "a.jsonl")
+    for night in 0..<2 { #expect(try run(scratch, night, "-q").status == 0) }
+    let hold = """
+      import fcntl, os, sys, time
+      file = os.open(sys.argv[1], os.O_RDONLY)
+      fcntl.flock(file, fcntl.LOCK_SH)
+      open(sys.argv[2], 'w').close()
+      while not os.path.exists(sys.argv[3]): time.sleep(0.01)
+      time.sleep(1)
+      """
+    let ready = scratch.file("ready")
+    let holder = try scratch.start([
+      "python3", "-c", hold, scratch.file("repo"), ready,
+      scratch.file("repo/a-20261103T031500Z.tar.zst"),
+    ])
+    defer { holder.signal(SIGKILL) }
+    while !TestFile.exists(ready) { usleep(5000) }
+    let outcome = try run(scratch, 2, "-q")
+    #expect(outcome.status == 0, "\(outcome)")
+    #expect(try scratch.archives(scratch.file("repo")).count == 2)
   }
 
   @Test func jsonKeys() throws {
