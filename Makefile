@@ -12,7 +12,7 @@ BINARY := .build/release/holdfast
 # What building and testing need beside the Swift toolchain (Debian and Ubuntu names).
 PACKAGES := libarchive-dev libzstd-dev libsqlite3-dev zstd strace jq sqlite3
 
-.PHONY: help deps build demo test lint bench install clean
+.PHONY: help deps build demo test lint bench fuzz install clean
 
 help: ## Say what each target does
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s  %s\n", $$1, $$2 }' Makefile
@@ -48,6 +48,12 @@ lint: ## Check the formatting; warnings are errors in every build already
 
 bench: deps build ## Measure against jq, restic and borg on the same data
 	HOLDFAST_BINARY="$(CURDIR)/$(BINARY)" Benchmarks/run
+
+FUZZ_SECONDS ?= 600
+FUZZ_TARGETS ?= json rtfs pages frames
+
+fuzz: deps ## Fuzz what reads damaged bytes, FUZZ_SECONDS (600) for each of FUZZ_TARGETS
+	HOLDFAST_BINARY="$(CURDIR)/$(BINARY)" Tests/Fuzz/run $(FUZZ_SECONDS) $(FUZZ_TARGETS)
 
 # No `build` in front: with sudo there may be no toolchain.
 $(BINARY):

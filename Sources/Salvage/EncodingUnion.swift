@@ -97,7 +97,12 @@ final class EncodingUnion: RecordTaker {
   /// A sink for the records of the store's own files, which keep their places.
   func sinkOfFiles(_ tree: DiskTree) -> any RecordSink { FileRecords(self, tree) }
 
-  func finish() throws { _ = try writer.finish() }
+  func finish() throws {
+    do { _ = try writer.finish() } catch let error as StoreError {
+      // Too little is left to make a store of.
+      sink.note(Finding(.error, .unreadable, error.message))
+    }
+  }
 }
 
 private final class FileRecords: RecordSink {

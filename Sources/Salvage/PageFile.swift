@@ -63,6 +63,7 @@ final class PageFile {
   func freePages() throws -> Set<Int> {
     guard hasHeader else { return [] }
     let first = try page(1)
+    guard first.count >= 100 else { return [] }
     var trunk = Bytes.number(first.span, 32, 4)
     var found: Set<Int> = []
     while trunk > 0, trunk <= pageCount, found.insert(trunk).inserted {

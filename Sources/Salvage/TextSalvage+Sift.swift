@@ -56,7 +56,7 @@ extension TextSalvage {
         if !isWhole, end - valueEnd < 64, end - start < Self.valueLimit {
           return try holdBack(text, &fragment, start)
         }
-        if let back = swallowedList(text, start: start, end: valueEnd) {
+        if let back = swallowed(text, start: start, end: valueEnd) {
           fragment.note(JSONError(.expectedCommaOrEnd, at: back), start: start, isPlaced: false)
           isClean = false
           at = back
@@ -259,10 +259,14 @@ extension TextSalvage {
     return index.count > 1 && (shapes.isTop(signature) || !shapes.isInner(signature))
   }
 
-  /// Whether the line ends behind a value, or another record starts.
+  /// Whether the line ends behind a value, or another record starts. What follows a comma may be
+  /// the next element of a list whose beginning is lost.
   private func endsCleanly(_ text: Span<UInt8>, _ range: Range<Int>) -> Bool {
-    let at = TextBytes.skipSpace(text.extracting(0..<range.upperBound), range.lowerBound)
-    return at == range.upperBound || text[at] == 0x7B || text[at] == 0x2C
+    let visible = text.extracting(0..<range.upperBound)
+    let at = TextBytes.skipSpace(visible, range.lowerBound)
+    if at == range.upperBound || text[at] == 0x7B { return true }
+    guard text[at] == 0x2C else { return false }
+    return style.isContainer || TextBytes.skipSpace(visible, at + 1) == range.upperBound
   }
 
   /// Whether what follows a value makes it a part of another one.
@@ -317,16 +321,27 @@ extension TextSalvage {
     return nil
   }
 
+  /// What parses, but is a record that was cut off and took records behind it, and the ends of
+  /// what is around them all, for its own: the start of the first of those records.
+  private func swallowed(_ text: Span<UInt8>, start: Int, end: Int) -> Int? {
+    // The first key of a pretty-printed record stands no deeper than that of any other.
+    if style.keyIndent != nil, let record = swallowedRecord(text, start: start, end: end) {
+      return record
+    }
+    guard let list = swallowedList(text, start: start, end: end) else { return nil }
+    return swallowedRecord(text, start: start, end: list) ?? list
+  }
+
   /// In a container, a record that was cut off inside an array takes all that follow for its
   /// elements: the start of the first of them. Bounded, for the text is read again from there.
   private func swallowedRecord(_ text: Span<UInt8>, start: Int, end: Int) -> Int? {
     guard style.layout == .stream, wasted <= 8 * (consumed + Self.step) else { return nil }
-    var past = 0
-    for token in index.objects() where token >= past {
+    // An object of the record that is whole may have got its end from the container.
+    for token in index.objects() {
       let entry = index.tokens[token]
       let at = start + Int(entry.start)
+      if at >= end { break }
       let isWhole = entry.end > entry.start
-      if isWhole { past = Int(entry.next) }
       let isRecord: Bool
       if style.keyIndent != nil {
         isRecord = nextStart(text, at..<end) == at

@@ -9,17 +9,22 @@ struct ContainerTests {
     case array, arrayOfLines, prettyArray, wrapper, prettyWrapper, pretty, commas
   }
 
-  private func pretty(_ value: [UInt8], _ indent: Int, _ scratch: Scratch) throws -> [UInt8] {
-    try scratch.write(value, to: "value")
-    let text = try scratch.python(
+  private func pretty(
+    _ values: [[UInt8]], _ indent: Int, _ scratch: Scratch
+  ) throws -> [[UInt8]] {
+    try scratch.write(Array(values.joined(separator: [0x0A])), to: "values")
+    let texts = try scratch.python(
       """
       import json
-      text = json.dumps(json.load(open('value', encoding='utf-8')), indent=2, ensure_ascii=True)
-      print(text)
+      for line in open('values', encoding='utf-8'):
+          print(json.dumps(json.loads(line), indent=2, ensure_ascii=True), end=chr(1))
       """)
     let pad = String(repeating: " ", count: indent)
-    return Array(
-      text.split(separator: "\n").map { pad + $0 }.joined(separator: "\n").drop { $0 == " " }.utf8)
+    return texts.split(separator: "\u{1}").map { text in
+      Array(
+        text.split(separator: "\n").map { pad + $0 }.joined(separator: "\n").drop { $0 == " " }
+          .utf8)
+    }
   }
 
   private static func compact(_ bytes: [UInt8]) throws -> [UInt8] {
@@ -72,54 +77,40 @@ struct ContainerTests {
   func soundAndCut(_ layout: Layout) throws {
     var random = Seeded()
     let story = "HOLDFAST_SEED=\(random.seed) \(layout)"
-    for round in 0..<4 * rounds {
+    for round in 0..<20 * rounds {
       let scratch = try Scratch()
       let records = records(&random, layout)
-      let (before, end) = frame(layout, records)
+      let (before, frameEnd) = frame(layout, records)
       let indent = layout == .prettyArray ? 2 : layout == .prettyWrapper ? 4 : 0
       let isPretty = [.prettyArray, .prettyWrapper, .pretty].contains(layout)
-      let shown = try records.map { isPretty ? try pretty($0, indent, scratch) : $0 }
+      let shown = isPretty ? try pretty(records, indent, scratch) : records
       // None of them cut off, or one or two.
       let cuts = Set((0..<round % 3).map { _ in random.below(records.count) })
       var bytes: [UInt8] = []
+      var undecidable: Set<[UInt8]> = []
       for index in records.indices {
         bytes += Array(before[index].utf8)
         let isCut = cuts.contains(index)
-        var end = 1 + random.below(shown[index].count - 2)
-        // Cut off within a list, over several lines, a record takes in what follows: the next
-        // records might be elements of that list.
-        while isPretty, Self.endsInList(shown[index].prefix(end)) { end -= 1 }
+        let end = 1 + random.below(shown[index].count - 2)
         bytes += isCut ? shown[index].prefix(end) : shown[index][...]
+        // The end of all is the very end that the cut record lacks: then it looks whole.
+        guard isCut, index == records.count - 1 else { continue }
+        for count in 1...frameEnd.utf8.count {
+          let closed = shown[index].prefix(end) + Array(frameEnd.utf8).prefix(count)
+          if let whole = try? Self.compact(Array(closed)) { undecidable.insert(whole) }
+        }
       }
-      bytes += Array(end.utf8)
+      bytes += Array(frameEnd.utf8)
       let result = try Salvaged(bytes, kind: "memory-graph")
       let compact = try shown.indices.filter { !cuts.contains($0) }.map { index in
         try Self.compact(shown[index])
       }
       let found = difference(try result.lines("recovered"), compact)
       #expect(found.onlyB.map(text) == [], "lost \(story) round \(round)")
-      #expect(found.onlyA.map(text) == [], "invented \(story) round \(round)")
-      if !found.onlyA.isEmpty || !found.onlyB.isEmpty { print("in", text(bytes)) }
+      let invented = found.onlyA.filter { !undecidable.contains($0) }
+      #expect(invented.map(text) == [], "invented \(story) round \(round)")
+      if !invented.isEmpty || !found.onlyB.isEmpty { print("in", text(bytes)) }
     }
-  }
-
-  /// Whether a bracket of a list is open at the end of a piece of JSON.
-  private static func endsInList(_ text: ArraySlice<UInt8>) -> Bool {
-    var lists = 0
-    var (isString, isEscaped) = (false, false)
-    for byte in text {
-      if isString {
-        if byte == 0x22, !isEscaped { isString = false }
-        isEscaped = byte == 0x5C && !isEscaped
-      } else if byte == 0x22 {
-        isString = true
-      } else if byte == 0x5B {
-        lists += 1
-      } else if byte == 0x5D {
-        lists -= 1
-      }
-    }
-    return lists > 0
   }
 
   @Test(arguments: ["utf-16", "utf-16-le", "utf-16-be"])
