@@ -156,6 +156,8 @@ package struct BackupError: Error, Sendable, CustomStringConvertible {
     case exists = "target-not-empty"
     case usage
     case retentionRefused = "retention-refused"
+    /// Stores have a record with different content.
+    case conflict
     case failed
   }
 

@@ -120,7 +120,7 @@ struct Failure {
     let status: ExitStatus
     switch error.code {
     case .notFound: status = .notFound
-    case .refused: status = .refused
+    case .refused, .conflict: status = .refused
     case .verificationFailed: status = .verificationFailed
     case .usage: status = .usage
     case .retentionRefused: status = .retentionRefused

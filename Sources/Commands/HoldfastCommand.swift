@@ -37,6 +37,7 @@ package struct HoldfastCommand: ParsableCommand {
       VerifyCommand.self,
       RestoreCommand.self,
       DiffCommand.self,
+      MergeCommand.self,
       RotateCommand.self,
       UndeleteCommand.self,
       PurgeCommand.self,

@@ -18,6 +18,10 @@ package struct Hash256: Sendable, Hashable, Comparable {
     }
   }
 
+  package init(a: UInt64, b: UInt64, c: UInt64, d: UInt64) {
+    (self.a, self.b, self.c, self.d) = (a, b, c, d)
+  }
+
   /// Hashes `bytes` in one go.
   package init(of bytes: Span<UInt8>) {
     var hasher = SHA256()

@@ -27,6 +27,8 @@ import Testing
         (["verify", store], 0), (["restore", archive, "--to", scratch.fresh("t")], 0),
         (["restore", archive, "--to", scratch.fresh("t"), "--dry-run"], 0),
         (["diff", store, archive], 0), (["diff", store, archive, "--stat"], 0),
+        (["merge", store, archive, "--to", scratch.fresh("m")], 0),
+        (["merge", store, archive, "--to", scratch.fresh("m"), "--dry-run"], 0),
       ]
     }
 
@@ -47,7 +49,7 @@ import Testing
         (["restore", "/none", "--to", scratch.fresh("t")], 10),
         (["restore", broken, "--to", scratch.fresh("t")], 12),
         (["restore", archive, "--to", scratch.path], 1), (["diff", store, "/none"], 10),
-        (["diff", other, damaged], 3),
+        (["diff", other, damaged], 3), (["merge", other, damaged, "--to", "/none"], 13),
       ]
     }
   }
@@ -137,6 +139,15 @@ import Testing
       ("restore", ["restore", house.archive, "--to", scratch.file("t")], 0),
       ("restore-plan", ["restore", house.archive, "--to", scratch.file("u"), "--dry-run"], 0),
       ("diff", ["diff", damaged, other], 3), ("diff-stat", ["diff", damaged, other, "--stat"], 3),
+      ("merge", ["merge", house.store, house.archive, "--to", scratch.file("m")], 0),
+      (
+        "merge-conflict",
+        [
+          "merge", try scratch.write("{\"i\":1}\n{\"i\":2}\n", to: "m1.jsonl"),
+          try scratch.write("{\"i\":1,\"v\":1}\n{\"i\":3}\n", to: "m2.jsonl"), "--to",
+          scratch.file("n"), "--id-field", "/i",
+        ], 13
+      ),
       ("error", ["backup", "/none"], 10),
     ]
     for (name, words, status) in cases {
@@ -221,6 +232,7 @@ import Testing
     "verify",
     "restore",
     "diff",
+    "merge",
     "rotate",
     "undelete",
     "purge",

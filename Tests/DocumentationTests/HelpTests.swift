@@ -11,6 +11,7 @@ struct HelpTests {
     "verify",
     "restore",
     "diff",
+    "merge",
     "rotate",
     "undelete",
     "purge",

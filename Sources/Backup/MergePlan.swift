@@ -1,0 +1,272 @@
+import Disk
+import LosslessJSON
+import Records
+import Snapshot
+import Stores
+import SystemPackage
+
+/// What `merge` is going to do; `--dry-run` shows it.
+///
+/// Records are one by their id and canonical hash. Memory is bounded: a bit a record, eight bytes
+/// for each version whose observations are united, and what `StoreOutput` holds.
+package struct MergePlan {
+  package let request: MergeRequest
+  package let sources: [MergeSource]
+  package let form: StoreForm
+  package let replacement: Replacement
+  /// Records that say what one before says.
+  package private(set) var duplicates = 0
+  /// The first of them, by id; how many there are, and how many stand in the way, is beside.
+  package private(set) var conflicts: [MergeConflict] = []
+  package private(set) var conflictCount = 0
+  package private(set) var unresolvedCount = 0
+  /// Records that will be written.
+  package var records: Int { kept.count }
+
+  let stores: [OpenedStore]
+  /// Records that are written, by their number in the order of reading.
+  private(set) var kept = OrdinalSet()
+  /// Versions of entities that are united: each with the one whose place and fields are kept.
+  private(set) var unions: [Union] = []
+
+  struct Union {
+    var ordinal: UInt32
+    var base: UInt32
+  }
+
+  /// Conflicts that are listed.
+  private static let listLimit = 1000
+
+  /// Reads all stores and writes nothing. Throws `refused` for a damaged store, and where no kind
+  /// of store can hold what there is.
+  package init(
+    _ request: MergeRequest, of opened: [OpenedStore], formats: [StoreFormat]
+  ) throws {
+    self.request = request
+    replacement = try Replacement(of: request.target, time: request.time)
+    try Self.check(replacement, request, opened)
+    stores = try opened.map { store in
+      guard let disk = store.tree as? DiskTree, let freeze = store.format.freeze else {
+        return store
+      }
+      return store.replacing(try freeze(disk))
+    }
+    var index: MergeIndex? = MergeIndex(comparesRests: request.unitesObservations)
+    var sources: [MergeSource] = []
+    var counts: Set<RecordKind> = []
+    for (number, store) in stores.enumerated() {
+      let (source, kinds) = try Self.read(store, request.options) { record, hash in
+        try index?.insert(&record, hash, store: number)
+      }
+      sources.append(source)
+      counts.formUnion(kinds)
+    }
+    let total = sources.reduce(0) { $0 + $1.records }
+    guard total > 0 else {
+      throw BackupError(.refused, "hold no records", path: sources.first?.path)
+    }
+    guard total < Int(UInt32.max) else {
+      throw BackupError(.refused, "hold more records than can be merged at once")
+    }
+    self.sources = sources
+    form = try Self.form(request, stores, counts, formats)
+    try index.take()?.drain { group in take(group) }
+    unions.sort { $0.ordinal < $1.ordinal }
+    try describe()
+  }
+
+  private static func check(
+    _ replacement: Replacement, _ request: MergeRequest, _ stores: [OpenedStore]
+  ) throws {
+    for store in stores where Disk.absolute(store.path) == replacement.target {
+      throw BackupError(
+        .usage, "is one of the stores to be merged", path: store.path.string,
+        hint: "merge into a new place, then put it where it belongs")
+    }
+    guard replacement.undo == nil || request.replaces else {
+      throw BackupError(
+        .exists, "is there already", path: replacement.target.string,
+        hint: "choose another name, or keep what is there as an undo copy with --replace")
+    }
+  }
+
+  /// Reads a store to its end, and says what it came to.
+  static func read(
+    _ store: OpenedStore, _ options: ReadOptions,
+    _ body: @escaping (inout Record, Hash256) throws -> Void
+  ) throws -> (MergeSource, Set<RecordKind>) {
+    var options = options
+    if let backup = store.backup {
+      options.idField = backup.manifest.idField.flatMap(JSONPointer.init) ?? options.idField
+    }
+    let survey = Survey(rules: false)
+    store.tree.notes.forEach(survey.note)
+    var sequence = Hasher256()
+    var bytes = ByteBuffer()
+    survey.onRecord = { record, hash in
+      try body(&record, hash)
+      bytes.removeAll()
+      bytes.append(hash)
+      sequence.update(bytes.span)
+    }
+    try store.format.read(store.tree, options, survey)
+    try survey.finish()
+    if let first = survey.log.findings.first(where: { $0.severity == .error }) {
+      throw BackupError(
+        .refused, first.message, path: first.path ?? store.path.string, line: first.line,
+        offset: first.offset, hint: "nothing was merged; salvage it first",
+        findings: survey.log.findings)
+    }
+    let source = MergeSource(
+      path: store.path.string, kind: store.format.name, records: survey.total,
+      digest: survey.digest(), sequence: sequence.finish())
+    return (source, Set(survey.counts.keys))
+  }
+
+  /// The form asked for; else that of the stores, contexts where one of them has them.
+  private static func form(
+    _ request: MergeRequest, _ stores: [OpenedStore], _ kinds: Set<RecordKind>,
+    _ formats: [StoreFormat]
+  ) throws -> StoreForm {
+    let source = sourceKind(stores)
+    let form: StoreForm
+    if let name = request.form {
+      do throws(StoreError) { form = try formats.form(name) } catch {
+        throw BackupError(.usage, error.message, hint: error.hint)
+      }
+    } else {
+      let all = formats.forms.filter { $0.layout == .oneFile }
+      let own = stores.lazy.compactMap { store in
+        all.first { $0.format.name == store.format.name }
+      }.first
+      let able = all.first { $0.format.refusal(of: kinds, from: source) == nil }
+      guard let found = own ?? able else {
+        throw BackupError(
+          .refused, "there is no kind of store that holds all of it",
+          hint: "merge stores of one kind, or name the kind with --as")
+      }
+      let hasContexts = stores.contains {
+        $0.format.name == StoreFormat.memoryGraph.name && !$0.tree.isSingleFile
+      }
+      let isGraph = found.format.name == StoreFormat.memoryGraph.name
+      form = isGraph && hasContexts ? try formats.form(StoreForm.contextsName) : found
+    }
+    if var error = form.format.refusal(of: kinds, from: source) {
+      error.path = stores.first?.path.string
+      throw error
+    }
+    return form
+  }
+
+  /// The kind that all stores are of; nil where they are of several.
+  static func sourceKind(_ stores: [OpenedStore]) -> String? {
+    let names = Set(stores.map(\.format.name))
+    return names.count == 1 ? names.first : nil
+  }
+
+  var sourceKind: String? { Self.sourceKind(stores) }
+
+  // MARK: Deciding
+
+  private mutating func take(_ group: MergeIndex.Group) {
+    duplicates += group.duplicates
+    for ordinal in group.repeated { kept.insert(ordinal) }
+    guard let label = group.label, group.versions.count > 1 else {
+      if let first = group.versions.first { kept.insert(first.ordinal) }
+      return
+    }
+    let outcome = decide(group.versions)
+    switch outcome {
+    case .kept(let index): kept.insert(group.versions[index].ordinal)
+    case .keptAll: for version in group.versions { kept.insert(version.ordinal) }
+    case .united(let index):
+      let base = group.versions[index].ordinal
+      kept.insert(base)
+      for version in group.versions {
+        unions.append(Union(ordinal: UInt32(version.ordinal), base: UInt32(base)))
+      }
+    case .unresolved: unresolvedCount += 1
+    }
+    conflictCount += 1
+    if case .unresolved = outcome, conflicts.count == Self.listLimit {
+      // Those that stand in the way come before the others.
+      if let last = conflicts.lastIndex(where: { !$0.isUnresolved }) { conflicts.remove(at: last) }
+    }
+    guard conflicts.count < Self.listLimit else { return }
+    conflicts.append(
+      MergeConflict(
+        record: String(decoding: label, as: UTF8.self), versions: group.versions.map(version),
+        outcome: outcome))
+  }
+
+  private func version(_ entry: MergeIndex.Entry) -> MergeConflict.Version {
+    let tree = stores[entry.store].tree
+    return MergeConflict.Version(
+      store: entry.store, path: tree.displayPath(entry.file), line: entry.line,
+      offset: entry.offset, updated: entry.updated, hash: entry.hash, ordinal: entry.ordinal)
+  }
+
+  private func decide(_ versions: [MergeIndex.Entry]) -> MergeConflict.Outcome {
+    let rests = Set(versions.map(\.rest))
+    let canUnite = request.unitesObservations && !rests.contains(nil)
+    switch request.policy {
+    case .fail:
+      if canUnite, rests.count == 1 { return .united(0) }
+      return .unresolved("the contents differ; --on-conflict says which is to be kept")
+    case .first: return canUnite ? .united(0) : .kept(0)
+    case .keepBoth:
+      if canUnite, rests.count == 1 { return .united(0) }
+      if let reason = refusalOfBoth(versions) { return .unresolved(reason) }
+      return .keptAll
+    case .newest:
+      if canUnite, rests.count == 1 { return .united(newest(versions) ?? 0) }
+      guard let newest = newest(versions) else {
+        return .unresolved("no version says that it is the newest")
+      }
+      return canUnite ? .united(newest) : .kept(newest)
+    }
+  }
+
+  /// The version that was changed last; nil where none says when, or several say the same.
+  private func newest(_ versions: [MergeIndex.Entry]) -> Int? {
+    guard let latest = versions.compactMap(\.updated).max() else { return nil }
+    let found = versions.indices.filter { versions[$0].updated == latest }
+    return found.count == 1 ? found[0] : nil
+  }
+
+  /// Why a store of the form cannot hold several records of one id.
+  private func refusalOfBoth(_ versions: [MergeIndex.Entry]) -> String? {
+    let kinds: [String: Set<RecordKind>] = [
+      StoreFormat.intentSnapshot.name: [.intent, .document],
+      StoreFormat.taskList.name: [.user, .project, .document], "run-history": [.run],
+    ]
+    guard let kind = versions.first?.kind, kinds[form.format.name]?.contains(kind) ?? false else {
+      return nil
+    }
+    return "a store of the kind \(form.format.name) holds one \(kind.rawValue) of an id"
+  }
+
+  /// Reads again what the conflicts listed first are about, to tell in what they differ.
+  private mutating func describe() throws {
+    let shown = conflicts.indices.prefix(100)
+    var wanted: [Int: JSONText?] = [:]
+    for index in shown {
+      for version in conflicts[index].versions.prefix(2) { wanted[version.ordinal] = .some(nil) }
+    }
+    if wanted.isEmpty { return }
+    var ordinal = 0
+    for store in stores {
+      _ = try Self.read(store, request.options) { record, _ in
+        if wanted[ordinal] != nil, record.text.bytes.count < 1 << 20 {
+          wanted[ordinal] = record.text
+        }
+        ordinal += 1
+      }
+    }
+    for index in shown {
+      let texts = conflicts[index].versions.prefix(2).map { wanted[$0.ordinal] ?? nil }
+      guard let old = texts[0], let new = texts[1] else { continue }
+      conflicts[index].fields = FieldComparison.changes(from: old, to: new)
+    }
+  }
+}

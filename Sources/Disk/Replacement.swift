@@ -1,0 +1,106 @@
+import Records
+import SystemPackage
+
+/// A place that something new is to take. It is staged beside the place, then put there in one
+/// step where the file system can do that: whoever looks finds the old or the new, killed anywhere
+/// or not. What was there is kept as an undo copy.
+package struct Replacement: Sendable {
+  /// Absolute.
+  package let target: FilePath
+  /// Where what is there now will go; nil where there is nothing.
+  package let undo: FilePath?
+
+  /// Looks at the target and writes nothing.
+  /// - Parameter time: unix seconds, for the name of the undo copy.
+  package init(of target: FilePath, time: Int) throws(DiskError) {
+    self.target = Disk.absolute(target)
+    let isThere = try FileFacts(at: self.target, following: false) != nil
+    undo = isThere ? try Self.undoPath(for: self.target, time: time) : nil
+  }
+
+  /// A free name beside the target for what is there now.
+  package static func undoPath(for target: FilePath, time: Int) throws(DiskError) -> FilePath {
+    let name = target.lastComponent?.string ?? "target"
+    let ending = ".undo-\(ISOTime(seconds: time).compactText)"
+    // Room is left for the number of one more, and for the ending itself.
+    let stem = Disk.shortened(name, to: Disk.nameLimit - ending.utf8.count - 5) + ending
+    var number = 1
+    while true {
+      let path = target.removingLastComponent().appending(number == 1 ? stem : "\(stem)-\(number)")
+      if try FileFacts(at: path, following: false) == nil { return path }
+      number += 1
+    }
+  }
+
+  /// Makes a directory beside the target, lets `stage` fill it, and puts the file or directory that
+  /// `stage` returns, in it or itself, in the target's place. On any failure the target is as it
+  /// was and nothing is left.
+  /// - Parameter isStill: asked before and after the step whether what is at the path it is given
+  ///   still is what was read; where it is not, all stays as it was, and `changed` is thrown.
+  package func perform<Result>(
+    _ stage: (FilePath) throws -> (root: FilePath, result: Result),
+    isStill: (FilePath) throws -> Bool = { _ in true }
+  ) throws -> Result {
+    try Disk.makeDirectory(target.removingLastComponent())
+    try clearLeftovers()
+    let staging = Disk.temporaryPath(for: target)
+    do {
+      try Disk.makeDirectory(staging)
+      let (root, result) = try stage(staging)
+      try Disk.syncDirectory(staging)
+      try put(root, isStill)
+      try Disk.remove(staging)
+      return result
+    } catch {
+      try? Disk.remove(staging)
+      throw error
+    }
+  }
+
+  /// Removes what runs that were killed have left: named after this target, and of a process that
+  /// is gone.
+  private func clearLeftovers() throws {
+    let parent = target.removingLastComponent()
+    let ending = Disk.temporaryEnding(for: target)
+    for name in try TreeWalk.names(in: parent).map(\.string)
+    where name.hasPrefix(OutputFile.temporaryPrefix) && name.hasSuffix(ending) {
+      let process = name.dropFirst(OutputFile.temporaryPrefix.count).prefix { $0 != "-" }
+      if let number = Int32(process), !Disk.processExists(number) {
+        try Disk.remove(parent.appending(name))
+      }
+    }
+  }
+
+  private func put(_ root: FilePath, _ isStill: (FilePath) throws -> Bool) throws {
+    guard try isStill(target) else { throw changed }
+    guard let undo else {
+      try Disk.rename(root, to: target, replacing: false)
+      return try Disk.syncDirectory(of: target)
+    }
+    // Never a temporary name: what lies there may be the only copy for a moment.
+    try Disk.rename(root, to: undo, replacing: false)
+    let isExchanged: Bool
+    do { isExchanged = try Disk.exchange(undo, target) } catch {
+      try? Disk.rename(undo, to: root, replacing: false)
+      throw error
+    }
+    if !isExchanged {
+      try Disk.rename(undo, to: root, replacing: false)
+      try Disk.rename(target, to: undo, replacing: false)
+      do { try Disk.rename(root, to: target, replacing: false) } catch {
+        try? Disk.rename(undo, to: target, replacing: false)
+        throw error
+      }
+    } else if try !isStill(undo) {
+      if try Disk.exchange(undo, target) { try Disk.rename(undo, to: root, replacing: false) }
+      throw changed
+    }
+    try Disk.syncDirectory(of: target)
+  }
+
+  private var changed: DiskError {
+    DiskError(
+      .changed, "was changed meanwhile, and is left as it is", path: target,
+      hint: "stop the program that writes to it, and run it again")
+  }
+}

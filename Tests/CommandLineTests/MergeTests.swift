@@ -1,0 +1,318 @@
+import Testing
+
+/// `merge`: several stores as one, and what becomes of records that they do not agree on.
+@Suite(.scratch) struct MergeTests {
+  private static func entity(_ name: String, _ seen: [String], _ more: String = "") -> String {
+    let list = seen.map { "\"\($0)\"" }.joined(separator: ",")
+    return "{\"type\":\"entity\",\"name\":\"\(name)\",\"entityType\":\"p\","
+      + "\"observations\":[\(list)]\(more)}"
+  }
+
+  private static func updated(_ time: String) -> String {
+    ",\"metadata\":{\"updatedAt\":\"\(time)\"}"
+  }
+
+  private static let oldAda = entity("Ada", ["x", "y"], updated("2026-01-02T00:00:00Z"))
+  private static let newAda = entity("Ada", ["z", "y"], updated("2026-01-02T00:30:00+00:00"))
+  private static let bob = entity("Bob", ["same"])
+  private static let eve = entity("Eve", [])
+  private static let knows =
+    "{\"type\":\"relation\",\"from\":\"Ada\",\"to\":\"Bob\",\"relationType\":\"knows\"}"
+  private static let beat = "{\"type\":\"narrative_beat\",\"x\":1.50}"
+
+  /// Two graphs that share Bob, spelt in two ways, and differ in Ada.
+  private func graphs(_ scratch: Scratch) throws -> (a: String, b: String) {
+    let bob =
+      "{ \"observations\": [\"sam\\u0065\"], \"type\":\"entity\","
+      + "\"name\":\"Bob\",\"entityType\":\"p\" }"
+    return (
+      try scratch.write(
+        [Self.newAda, Self.bob, Self.knows].joined(separator: "\n"), to: "a.jsonl"),
+      try scratch.write(
+        [bob, Self.oldAda, Self.eve, Self.beat].joined(separator: "\n"), to: "b.jsonl")
+    )
+  }
+
+  struct Case: CustomTestStringConvertible, Sendable {
+    var words: [String]
+    var lines: [String]
+    var testDescription: String { words.joined(separator: " ") }
+  }
+
+  static let cases = [
+    Case(words: ["--on-conflict", "newest"], lines: [newAda, bob, knows, eve, beat]),
+    Case(words: ["--on-conflict", "first"], lines: [newAda, bob, knows, eve, beat]),
+    Case(words: ["--on-conflict", "keep-both"], lines: [newAda, bob, knows, oldAda, eve, beat]),
+    Case(
+      words: ["--on-conflict", "newest", "--union-observations"],
+      lines: [
+        entity("Ada", ["z", "y", "x"], updated("2026-01-02T00:30:00+00:00")), bob, knows, eve, beat,
+      ]),
+    Case(
+      words: ["--on-conflict", "first", "--union-observations"],
+      lines: [
+        entity("Ada", ["z", "y", "x"], updated("2026-01-02T00:30:00+00:00")), bob, knows, eve, beat,
+      ]),
+  ]
+
+  @Test(arguments: cases) func policies(_ test: Case) throws {
+    let scratch = try Scratch.here()
+    let (a, b) = try graphs(scratch)
+    let target = scratch.file("merged.jsonl")
+    let outcome = try scratch.run(
+      [Binary.path, "merge", a, b, "--to", target, "--json"] + test.words)
+    #expect(outcome.status == 0, "\(outcome)")
+    #expect(try TestFile.text(target) == test.lines.joined(separator: "\n") + "\n")
+    let told = try JSONValue(parsing: outcome.output)
+    #expect(told["merged"]?.text == target)
+    #expect(told["records"]?.integer == test.lines.count)
+    #expect(told["digest"]?.text == (try scratch.digest(target)))
+    #expect(told["conflicts"]?[0]?["record"]?.text == "entity:Ada")
+    #expect(told["duplicates"]?.integer == 1)
+  }
+
+  /// The other way round, the newest is in the store that was named last.
+  @Test func newestIsNotTheFirst() throws {
+    let scratch = try Scratch.here()
+    let (a, b) = try graphs(scratch)
+    try scratch.holdfast(
+      exit: 0, "merge", b, a, "--to", scratch.file("m.jsonl"), "--on-conflict", "newest")
+    let text = try TestFile.text(scratch.file("m.jsonl"))
+    #expect(text.contains(Self.newAda) && !text.contains(Self.oldAda))
+    // Where none says when it was changed, or both say the same, there is no newest.
+    for time in [nil, "2026-01-02T00:00:00Z"] {
+      let more = time.map(Self.updated) ?? ""
+      let one = try scratch.write(Self.entity("Ada", ["1"], more), to: "one.jsonl")
+      let two = try scratch.write(Self.entity("Ada", ["2"], more), to: "two.jsonl")
+      let outcome = try scratch.holdfast(
+        exit: 13, "merge", one, two, "--to", scratch.file("n"), "--on-conflict", "newest")
+      #expect(outcome.message.contains("newest"), "\(outcome)")
+      #expect(!TestFile.exists(scratch.file("n")))
+    }
+  }
+
+  /// By default nothing is merged: both places are listed, and nothing is left.
+  @Test func conflictsAreListed() throws {
+    let scratch = try Scratch.here()
+    let (a, b) = try graphs(scratch)
+    let before = try scratch.listing(scratch.path, except: [".captured"])
+    for words in [[], ["--dry-run"], ["--on-conflict", "fail"], ["--union-observations"]] {
+      let outcome = try scratch.run(
+        [Binary.path, "merge", a, b, "--to", scratch.file("m.jsonl")] + words)
+      #expect(outcome.status == 13, "\(outcome)")
+      #expect(outcome.output.isEmpty)
+      for word in ["entity:Ada", "\(a):1", "\(b):2", "/observations/0"] {
+        #expect(outcome.message.contains(word), "\(outcome)")
+      }
+      let told = try scratch.run(
+        [Binary.path, "merge", a, b, "--to", scratch.file("m.jsonl"), "--json"] + words)
+      let plan = try JSONValue(parsing: told.output)["plan"]
+      #expect(plan?["conflicts"]?[0]?["versions"]?.elements.count == 2)
+      #expect(plan?["conflicts"]?[0]?["outcome"]?.text == "unresolved")
+    }
+    let quiet = try scratch.holdfast(
+      exit: 13, "merge", a, b, "--to", scratch.file("m.jsonl"), "--quiet")
+    #expect(quiet.messages.count == 1 && quiet.output.isEmpty)
+    // Only what was captured of the runs has come.
+    #expect(
+      try scratch.listing(scratch.path, except: [".captured"]).dropFirst() == before.dropFirst())
+  }
+
+  /// A store merged with itself is itself, whatever its kind; so is one merged with its backup.
+  @Test(arguments: SampleStore.allCases) func withItself(_ sample: SampleStore) throws {
+    let scratch = try Scratch.here()
+    let made = try sample.make(in: scratch)
+    let archive = try scratch.backUp(made.path)
+    let target = scratch.file("merged")
+    let told = try scratch.json("merge", made.path, archive, made.path, "--to", target)
+    #expect(told["duplicates"]?.integer == 2 * sample.recordCount)
+    #expect(told["records"]?.integer == sample.recordCount)
+    let digest = try scratch.digest(made.path)
+    #expect(try told["digest"]?.text == digest && scratch.digest(target) == digest)
+    #expect(try scratch.json("inspect", target)["kind"]?.text == sample.kind)
+  }
+
+  /// Stores of two kinds that hold the same records are one.
+  @Test func kindsAreMixed() throws {
+    let scratch = try Scratch.here()
+    let snapshot = try SampleStore.snapshot11.make(in: scratch, "s").path
+    let archive = try SampleStore.archivePair.make(in: scratch, "a").path
+    try scratch.holdfast(exit: 0, "migrate", archive, "--to", scratch.file("db"), "--quiet")
+    try scratch.holdfast(
+      exit: 0, "merge", snapshot, archive, scratch.file("db"), "--to", scratch.file("one"))
+    #expect(try scratch.digest(scratch.file("one")) == scratch.digest(snapshot))
+    #expect(try scratch.json("inspect", scratch.file("one"))["kind"]?.text == "intent-snapshot")
+    try scratch.holdfast(
+      exit: 0, "merge", snapshot, archive, "--to", scratch.file("two"), "--as", "content-archive")
+    #expect(try scratch.digest(scratch.file("two")) == scratch.digest(snapshot))
+    let graph = try SampleStore.graph.make(in: scratch, "g").path
+    let outcome = try scratch.holdfast(
+      exit: 13, "merge", snapshot, graph, "--to", scratch.file("three"))
+    #expect(outcome.message.contains("no place for entities"), "\(outcome)")
+    #expect(!TestFile.exists(scratch.file("three")))
+  }
+
+  /// A directory of contexts makes the result one: files keep their names, and the records of a
+  /// single file go to the contexts that they name.
+  @Test func contextsStayApart() throws {
+    let scratch = try Scratch.here()
+    let contexts = try SampleStore.contexts.make(in: scratch, "c").path
+    let more = try scratch.write(
+      [
+        Self.entity("Zoe", [], ",\"metadata\":{\"context\":\"work\"}"), Self.bob,
+        "{\"type\":\"relation\",\"from\":\"Zoe\",\"to\":\"Bob\",\"relationType\":\"r\"}",
+      ].joined(separator: "\n"), to: "more.jsonl")
+    let target = scratch.file("merged")
+    let told = try scratch.json("merge", more, contexts, "--to", target)
+    #expect(told["as"]?.text == "contexts" && told["records"]?.integer == 48)
+    #expect(
+      try TestFile.names(target) == [
+        "charts-work.jsonl", "charts.jsonl", "completed-charts.jsonl",
+      ])
+    #expect(try TestFile.text(target + "/charts-work.jsonl").contains("\"Zoe\",\"to\":\"Bob\""))
+    let flat = try scratch.json(
+      "merge", more, contexts, "--to", scratch.file("flat"), "--as", "memory-graph")
+    #expect(flat["digest"] == told["digest"])
+    #expect(try scratch.digest(scratch.file("flat")) == told["digest"]?.text)
+  }
+
+  /// Lines without an id are there as often as the store has them that has most.
+  @Test func linesWithoutIDs() throws {
+    let scratch = try Scratch.here()
+    let a = try scratch.write("{\"t\":1}\n{\"t\":2}\n{\"t\":1}\n", to: "a.jsonl")
+    let b = try scratch.write("{\"t\":1}\n{\"t\":3}\n{\"t\": 1}\n{\"t\":1}\n", to: "b.jsonl")
+    try scratch.holdfast(exit: 0, "merge", a, b, "--to", scratch.file("m"), "--quiet")
+    #expect(
+      try TestFile.text(scratch.file("m"))
+        == "{\"t\":1}\n{\"t\":2}\n{\"t\":1}\n{\"t\":3}\n{\"t\":1}\n")
+    // With an id, they are records that can be in conflict.
+    let outcome = try scratch.holdfast(
+      exit: 13, "merge", scratch.write("{\"i\":1,\"v\":1}\n{\"i\":2}\n", to: "c.jsonl"),
+      scratch.write("{\"i\":1,\"v\":2}\n{\"i\":3}\n", to: "d.jsonl"), "--to", scratch.file("n"),
+      "--id-field", "/i")
+    #expect(outcome.message.contains("document:1"), "\(outcome)")
+  }
+
+  @Test func refusals() throws {
+    let scratch = try Scratch.here()
+    let (a, b) = try graphs(scratch)
+    try scratch.holdfast(exit: 64, "merge", a, "--to", scratch.file("m"))
+    try scratch.holdfast(exit: 64, "merge", a, b, "--to", a, "--replace")
+    try scratch.holdfast(exit: 10, "merge", a, "/none", "--to", scratch.file("m"))
+    let torn = try scratch.write(Self.bob + "\n" + Self.eve.dropLast(3), to: "torn.jsonl")
+    let outcome = try scratch.holdfast(exit: 13, "merge", a, torn, "--to", scratch.file("m"))
+    #expect(outcome.message.contains("torn.jsonl:2") && outcome.message.contains("salvage"))
+    let taken = try scratch.write("mine", to: "taken")
+    let kept = try scratch.holdfast(exit: 1, "merge", a, a, "--to", taken)
+    #expect(kept.message.contains("--replace"))
+    #expect(try TestFile.text(taken) == "mine")
+    let told = try scratch.json("merge", a, a, "--to", taken, "--replace")
+    #expect(try TestFile.text(told["undo"]?.text ?? "") == "mine")
+    #expect(!TestFile.exists(scratch.file("m")))
+    // Two versions of an intent have no place under one key.
+    func snapshot(_ goal: String) -> String {
+      "{\"intents\":{\"i\":{\"intent_id\":\"i\",\"goal\":\"\(goal)\"}},\"edges\":[]}"
+    }
+    let one = try scratch.write(snapshot("one"), to: "one.json")
+    let two = try scratch.write(snapshot("two"), to: "two.json")
+    let both = try scratch.holdfast(
+      exit: 13, "merge", one, two, "--to", scratch.file("m"), "--on-conflict", "keep-both")
+    #expect(both.message.contains("holds one intent of an id"), "\(both)")
+    try scratch.holdfast(
+      exit: 0, "merge", one, two, "--to", scratch.file("m"), "--on-conflict", "keep-both", "--as",
+      "content-archive")
+    #expect(try scratch.json(exit: 3, "inspect", scratch.file("m"))["records"]?.integer == 2)
+  }
+
+  /// Random graphs, against a few lines of Python that say what a union is.
+  @Test(arguments: 0..<8) func random(_ round: Int) throws {
+    let scratch = try Scratch.here()
+    var random = SeededRandom()
+    let seed = random.seed
+    var stores: [String] = []
+    for number in 0..<3 {
+      let lines = (0..<40).map { _ -> String in
+        let id = Int.random(in: 0..<25, using: &random)
+        let seen = (0..<Int.random(in: 0..<3, using: &random)).map { _ in
+          "o\(Int.random(in: 0..<4, using: &random))"
+        }
+        let day = Int.random(in: 1..<4, using: &random)
+        return Self.entity("n\(id)", seen, Self.updated("2026-01-0\(day)"))
+      }
+      stores.append(
+        try scratch.write(lines.joined(separator: "\n"), to: "\(number).jsonl"))
+    }
+    let policy = ["first", "keep-both"][round % 2]
+    let union = round % 4 > 1 && policy == "first"
+    let outcome = try scratch.run(
+      [Binary.path, "merge"] + stores + ["--to", scratch.file("m"), "--on-conflict", policy]
+        + (union ? ["--union-observations"] : []))
+    #expect(outcome.status == 0, "seed \(seed): \(outcome)")
+    let told = try scratch.python(
+      """
+      import json, sys
+      policy, union, *paths = sys.argv[1:]
+      kept, order = {}, []
+      for path in paths:
+          for line in open(path):
+              item = json.loads(line)
+              versions = kept.setdefault(item['name'], [])
+              if item not in versions:
+                  versions.append(item)
+                  order.append(item)
+      def written(item):
+          versions = kept[item['name']]
+          if policy == 'keep-both': return True
+          return item is versions[0]
+      for item in order:
+          if not written(item): continue
+          if union == 'yes':
+              for other in kept[item['name']][1:]:
+                  item['observations'] += [o for o in dict.fromkeys(other['observations'])
+                      if o not in item['observations']]
+          print(json.dumps(item, separators=(',', ':')))
+      """, policy, union ? "yes" : "no", stores[0], stores[1], stores[2])
+    #expect(try TestFile.text(scratch.file("m")) == told.text, "seed \(seed)")
+  }
+
+  /// Killed at one system call after the other: the sources stay as they are, the target is what
+  /// it was or the merged store, whole.
+  @Test(arguments: ["write", "fsync", "rename,renameat2,link,unlink", "openat", "mkdir"])
+  func killedAnywhere(_ calls: String) throws {
+    let scratch = try Scratch.here()
+    let a = try SampleStore.contexts.make(in: scratch, "stores/a").path
+    let b = try scratch.write(
+      [Self.bob, Self.eve, Self.knows].joined(separator: "\n"), to: "stores/b.jsonl")
+    try scratch.holdfast(exit: 0, "merge", a, b, "--to", scratch.file("whole"), "--quiet")
+    let whole = try scratch.digest(scratch.file("whole"))
+    let sources = try scratch.listing(scratch.file("stores"))
+    var random = SeededRandom()
+    for hasTarget in [false, true] {
+      for _ in 0..<5 {
+        let at = Int.random(in: 1..<(calls == "openat" ? 60 : 12), using: &random)
+        let parent = scratch.fresh("parent")
+        try TestFile.makeDirectory(parent)
+        let target = parent + "/merged"
+        if hasTarget {
+          try TestFile.makeDirectory(target)
+          try TestFile.write(Array(Self.bob.utf8), to: target + "/charts.jsonl")
+        }
+        let old = hasTarget ? try scratch.digest(target) : nil
+        let outcome = try scratch.run([
+          "strace", "-f", "-o", "/dev/null", "-e", "trace=\(calls)", "-e",
+          "inject=\(calls):signal=KILL:when=\(at)", Binary.path, "merge", a, b, "--to", target,
+          "--replace",
+        ])
+        let comment = "\(calls) \(at), seed \(random.seed): \(outcome)"
+        let found = TestFile.exists(target) ? try scratch.digest(target) : nil
+        #expect(found == old || found == whole, "\(comment)")
+        if outcome.status == 0 { #expect(found == whole, "\(comment)") }
+        #expect(try scratch.listing(scratch.file("stores")) == sources, "\(comment)")
+        try scratch.holdfast(exit: 0, "merge", a, b, "--to", target, "--replace", "--quiet")
+        #expect(try scratch.digest(target) == whole, "\(comment)")
+        let left = try TestFile.names(parent).filter { $0.hasPrefix(".holdfast-") }
+        #expect(left.isEmpty, "\(comment): \(left)")
+      }
+    }
+  }
+}
