@@ -48,7 +48,7 @@ let rooms: [Target] = [
   .target(
     name: "Commands",
     dependencies: base + [
-      "Backup", "Migration", "Salvage", "Snapshot", "Database", "Archive", "Stores", "RTFS",
+      "Backup", "Migration", "Salvage", "Snapshot", "Database", "Archive", "Stores", "RTFS", "CLinux",
       .product(name: "ArgumentParser", package: "swift-argument-parser"),
     ],
     swiftSettings: strict),

@@ -73,6 +73,21 @@ package final class FrameWriter {
 
   package func write(_ bytes: [UInt8]) throws { try write(bytes.span) }
 
+  /// Takes in the whole content of a frame, `Frame.contentLimit` bytes at most, without copying it.
+  /// What was written before ends in a frame of its own. Returns an empty buffer for the next one.
+  package func write(frame content: ByteBuffer) throws -> ByteBuffer {
+    precondition(content.count <= Frame.contentLimit)
+    try cut()
+    if content.isEmpty { return content }
+    contentSize += content.count
+    guard pool != nil else {
+      try guarded { try pass(content.span) }
+      return ByteBuffer()
+    }
+    try guarded { try submit(content) }
+    return spares.popLast() ?? ByteBuffer()
+  }
+
   /// Ends the frame: the next byte starts a new one. Nothing happens where nothing was written
   /// since the last cut.
   package func cut() throws { try guarded { try close() } }
@@ -110,15 +125,19 @@ package final class FrameWriter {
   }
 
   private func close() throws {
-    guard let pool else {
+    if pool == nil {
       if plainCount > 0 { record(contentSize: plainCount, length: plainCount) }
       plainCount = 0
       return
     }
     if filling.isEmpty { return }
-    while let first = jobs.first, jobs.count >= limit || first.isDone { try deliver() }
-    jobs.append(pool.submit(filling))
+    try submit(filling)
     filling = spares.popLast() ?? ByteBuffer()
+  }
+
+  private func submit(_ content: ByteBuffer) throws {
+    while let first = jobs.first, jobs.count >= limit || first.isDone { try deliver() }
+    if let pool { jobs.append(pool.submit(content)) }
   }
 
   private func deliver() throws {

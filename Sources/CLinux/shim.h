@@ -8,4 +8,7 @@ extern int renameat2(int olddirfd, const char *oldpath, int newdirfd, const char
 extern int prctl(int option, ...);
 /* PR_SET_CHILD_SUBREAPER: processes that lose their parent become children of this one. Linux 3.4. */
 static inline int holdfast_adopt_orphans(void) { return prctl(36, 1UL, 0UL, 0UL, 0UL); }
+/* mallopt(3) and its parameter for the number of arenas, from malloc.h. */
+extern int mallopt(int param, int value);
+static const int holdfast_arena_limit = -8;
 #endif

@@ -1,6 +1,7 @@
 import Archive
 import ArgumentParser
 import Backup
+import CLinux
 import Database
 import Disk
 import Glibc
@@ -57,6 +58,9 @@ package struct HoldfastCommand: ParsableCommand {
   /// Runs the command line and ends the process with the verb's exit code.
   package static func start() -> Never {
     Interruption.install()
+    // Buffers wander from thread to thread; with an arena for each thread glibc would keep room for
+    // the most that each has ever held.
+    _ = mallopt(holdfast_arena_limit, 2)
     do {
       var command = try parseAsRoot()
       try command.run()

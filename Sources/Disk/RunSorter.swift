@@ -69,7 +69,7 @@ package struct RunSorter: ~Copyable {
   package private(set) var count = 0
 
   /// - Parameter directory: where to spill; its file system must have room for all entries.
-  package init(spillingTo directory: FilePath, runLimit: Int = 6 << 20) {
+  package init(spillingTo directory: FilePath, runLimit: Int = 4 << 20) {
     self.directory = directory
     self.runLimit = runLimit
   }

@@ -3,7 +3,7 @@
 /// Objects sorted by key (bytes of the unescaped UTF-8; repeated keys kept in source order);
 /// strings as raw UTF-8 except `\"`, `\\`, `\b \t \n \f \r`, other controls as `\u00xx` and lone
 /// surrogates as `\udxxx`; numbers as in `appendCanonicalNumber`; no whitespace. No recursion.
-struct CanonicalWriter: Sendable {
+package struct CanonicalWriter: Sendable {
   /// What is left of a container that has been begun. Of an object: a range of `pending`, its keys
   /// in the order to write; of an array: a range of tokens. `at` is the next of it.
   private struct Frame {
@@ -18,6 +18,8 @@ struct CanonicalWriter: Sendable {
   private var pending = KeyOrder()
   private var keyA = ByteBuffer()
   private var keyB = ByteBuffer()
+
+  package init() {}
 
   /// Appends the canonical form of `token`. Nothing but a number grows in it, each by less than
   /// `canonicalNumberGrowth`, so the room for all of it is reserved at once.

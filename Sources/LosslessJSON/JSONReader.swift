@@ -16,6 +16,8 @@ package struct JSONReader<Source: ByteSource & ~Copyable>: ~Copyable {
   private var linesBefore: Int
   private var counted = 0
   private let elementLimit: Int
+  /// Whether every value so far that was looked for at the end of its line was found there.
+  private var fillsLines = true
 
   /// - Parameter offset: the absolute offset of the first byte that `source` will give.
   /// - Parameter linesBefore: line feeds before that byte.
@@ -124,8 +126,15 @@ package struct JSONReader<Source: ByteSource & ~Copyable>: ~Copyable {
   /// Still throws where no end is found.
   package mutating func element(_ text: inout JSONText) throws -> Extent {
     guard try peek() != nil else { throw JSONError(.unexpectedEnd, at: offset) }
-    let length = try measure()
     let start = offset
+    if fillsLines, let end = endOnLine {
+      fillsLines = (try? text.parse(window.span.extracting(cursor..<end))) != nil
+      if fillsLines {
+        defer { cursor = end }
+        return Extent(offset: start, length: end - cursor)
+      }
+    }
+    let length = try measure()
     var extent = Extent(offset: start, length: length)
     do throws(JSONError) {
       try text.parse(window.span.extracting(cursor..<cursor + length))
@@ -220,6 +229,16 @@ package struct JSONReader<Source: ByteSource & ~Copyable>: ~Copyable {
       value = value << 4 | digit
     }
     return value
+  }
+
+  /// Where the value at the cursor ends if it fills the rest of its line, but for the comma behind
+  /// it. No value is the beginning of another, so what parses up to there is the whole of it.
+  private var endOnLine: Int? {
+    let text = window.span
+    guard var end = text.firstIndex(of: 0x0A, from: cursor) else { return nil }
+    if end > cursor, text[end - 1] == 0x2C { end -= 1 }
+    guard end > cursor, text[end - 1] > 0x20, end - cursor <= elementLimit else { return nil }
+    return end
   }
 
   /// The length of the value at the cursor, all of it in the window; brackets and quotes only.

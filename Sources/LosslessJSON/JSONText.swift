@@ -157,6 +157,13 @@ package struct JSONText: Sendable {
   package mutating func appendCanonical(_ token: Int = 0, to out: inout ByteBuffer) {
     writer.write(token, of: index, in: bytes, to: &out)
   }
+
+  /// The same with a writer that several texts share.
+  package func appendCanonical(
+    _ token: Int = 0, with writer: inout CanonicalWriter, to out: inout ByteBuffer
+  ) {
+    writer.write(token, of: index, in: bytes, to: &out)
+  }
 }
 
 /// Appends the bytes that the escapes of a string's inside stand for.

@@ -36,6 +36,18 @@ package final class HashLane: Sendable {
     return spare
   }
 
+  /// Takes in bytes that the caller goes on using. Where it writes to them before they have been
+  /// hashed, they are copied.
+  package func update(sharing bytes: ByteBuffer) {
+    room.wait()
+    queue.async {
+      var hasher = self.state.withLock { $0.hasher }
+      hasher.update(bytes.span)
+      self.state.withLock { $0.hasher = hasher }
+      self.room.signal()
+    }
+  }
+
   /// The hash of all bytes since the last `finish`; then starts anew.
   package func finish() -> Hash256 {
     queue.sync {

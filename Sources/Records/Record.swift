@@ -46,6 +46,7 @@ package struct Record: Sendable {
   /// For documents: the id taken from `--id-field`. Otherwise the line number serves.
   package var documentID: [UInt8]?
   private var scratch = ByteBuffer()
+  private var hasher = RecordHasher()
 
   package init() {}
 
@@ -73,13 +74,10 @@ package struct Record: Sendable {
   /// SHA-256 of kind, LF, scope, LF, canonical form: the record's identity across tools that
   /// shuffle keys or reformat numbers.
   package mutating func canonicalHash() -> Hash256 {
-    scratch.removeAll()
-    scratch.append(kind.word)
-    scratch.append(0x0A)
-    if !scope.isEmpty { scratch.append(scope) }
-    scratch.append(0x0A)
-    text.appendCanonical(to: &scratch)
-    return Hash256(of: scratch.span)
+    var hasher = RecordHasher()
+    swap(&hasher, &self.hasher)
+    defer { swap(&hasher, &self.hasher) }
+    return hasher.canonicalHash(of: &self)
   }
 
   /// Appends the id as DESIGN's table of kinds has it, UTF-8: the name, the key field,
@@ -145,6 +143,26 @@ package struct Record: Sendable {
     out.append(0x3A)
     appendID(to: &out)
     return String(decoding: out.array, as: UTF8.self)
+  }
+}
+
+/// What hashing needs beside the record. Several records that are hashed in turn may share one:
+/// it costs memory once, and stays in the processor's caches.
+package struct RecordHasher: Sendable {
+  private var writer = CanonicalWriter()
+  private var scratch = ByteBuffer()
+
+  package init() {}
+
+  /// See `Record.canonicalHash`. The record is lent for writing only so that it is not copied.
+  package mutating func canonicalHash(of record: inout Record) -> Hash256 {
+    scratch.removeAll()
+    scratch.append(record.kind.word)
+    scratch.append(0x0A)
+    if !record.scope.isEmpty { scratch.append(record.scope) }
+    scratch.append(0x0A)
+    record.text.appendCanonical(with: &writer, to: &scratch)
+    return Hash256(of: scratch.span)
   }
 }
 

@@ -227,13 +227,13 @@ package struct BackupFile: Sendable {
   /// Bytes of the store's own files.
   package var storeSize: Int { manifest.storeEntries.reduce(0) { $0 + $1.header.size } }
 
-  /// Bytes that a full verification reads: the archive for its hash, the store's files, and the
-  /// JSON and the RTFS, which the hash of `backup.json` goes over once more.
-  package var verificationSize: Int {
-    guard let entry = hybridEntry else { return archive.size + storeSize }
-    let size = manifest.entries[entry].header.size
-    return archive.size + storeSize + size
-      + (manifest.entries[entry].rtfsOffset.map { size - $0 } ?? 0)
+  /// Bytes that a full verification reads: the store's files, `backup.json` and, except of a backup
+  /// that has just been written, the archive for its hash, and the RTFS by itself.
+  package func verificationSize(isCaptured: Bool) -> Int {
+    let size = hybridEntry.map { manifest.entries[$0].header.size } ?? 0
+    if isCaptured { return storeSize + size }
+    let rtfs = hybridEntry.flatMap { manifest.entries[$0].rtfsOffset }.map { size - $0 } ?? 0
+    return archive.size + storeSize + size + rtfs
   }
 
   /// Index of `backup.json` among the entries.

@@ -36,15 +36,9 @@ extension BackupFile {
     try survey.finish()
   }
 
-  /// Reads an encoding's bytes back without looking for records in them: the verbatim files are
-  /// hashed; the others lie in `backup.json`, whose hash reading the JSON takes.
-  func readBytes(_ encoding: Encoding, into survey: Survey) throws {
-    if encoding == .verbatim {
-      try HashingTree(try BackupTree(self)).finish(survey)
-    } else {
-      let entry = try hybrid()
-      try content(entry, from: manifest.entries[entry].rtfsOffset ?? 0).drain()
-    }
+  /// Reads the verbatim files back and compares their hashes, without looking for records in them.
+  func readVerbatimBytes(into survey: Survey) throws {
+    try HashingTree(try BackupTree(self)).finish(survey)
     try survey.finish()
   }
 
@@ -118,7 +112,7 @@ private final class HybridTree: StoreTree {
   private let backup: BackupFile
   private let entry: Int
   private let end: Int
-  private var hasher = Hasher256()
+  private let tap = HashTap()
   let files: [StoreFile]
 
   init(_ backup: BackupFile, _ entry: Int, end: Int) {
@@ -145,7 +139,7 @@ private final class HybridTree: StoreTree {
       let before = buffer.count
       let count = try stream.read(into: &buffer, atMost: limit)
       if count > 0 {
-        self.hasher.update(buffer.span.extracting(before..<before + count))
+        self.tap.take(buffer.span.extracting(before..<before + count))
         return count
       }
       guard let text = tail else { return 0 }
@@ -167,10 +161,28 @@ private final class HybridTree: StoreTree {
     let stream = try backup.content(entry, from: end)
     var block = ByteBuffer()
     while try stream.read(into: &block, atMost: 256 << 10) > 0 {
-      hasher.update(block.span)
+      tap.take(block.span)
       block.removeAll()
     }
-    return hasher.finish()
+    return tap.finish()
+  }
+}
+
+/// Hashes, on a thread of its own, what is read elsewhere.
+private final class HashTap {
+  private let lane = HashLane()
+  private var pending = ByteBuffer()
+  private static let limit = 256 << 10
+
+  func take(_ bytes: Span<UInt8>) {
+    pending.append(bytes)
+    if pending.count >= Self.limit { pending = lane.update(pending) }
+  }
+
+  /// The hash of all that was taken.
+  func finish() -> Hash256 {
+    if !pending.isEmpty { pending = lane.update(pending) }
+    return lane.finish()
   }
 }
 

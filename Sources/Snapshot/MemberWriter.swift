@@ -20,7 +20,6 @@ final class MemberWriter {
   private let lane = HashLane()
   /// Bytes that neither the hash nor the frames have seen yet.
   private var pending = ByteBuffer()
-  private static let pendingLimit = 256 << 10
   /// Bytes written to the member that is open.
   private(set) var count = 0
   /// Where each frame lies in the spill; several writers may share one.
@@ -46,7 +45,7 @@ final class MemberWriter {
     self.spill = spill
     let places = Places()
     self.places = places
-    frames = FrameWriter(pool, contentLimit: Self.frameLimit) { frame in
+    frames = FrameWriter(pool) { frame in
       let start = spill.count
       try spill.append(frame)
       places.add(start, spill.count)
@@ -56,20 +55,16 @@ final class MemberWriter {
   func write(_ bytes: Span<UInt8>) throws {
     var start = 0
     while start < bytes.count {
-      let end = min(bytes.count, start + Self.pendingLimit - pending.count)
-      pending.reserve(pending.isEmpty ? Self.pendingLimit : 0)
+      let end = min(bytes.count, start + Self.frameLimit - pending.count)
+      // Doubling would overshoot the limit; a buffer that is not small gets all of its room at once.
+      if pending.count + end - start > 256 << 10 {
+        pending.reserve(Self.frameLimit - pending.count)
+      }
       pending.append(bytes.extracting(start..<end))
       start = end
-      if pending.count == Self.pendingLimit { try flush() }
+      if pending.count == Self.frameLimit { try cut() }
     }
     count += bytes.count
-  }
-
-  private func flush() throws {
-    if pending.isEmpty { return }
-    let bytes = pending
-    try frames.write(bytes.span)
-    pending = lane.update(bytes)
   }
 
   func write(_ text: StaticString) throws {
@@ -78,17 +73,17 @@ final class MemberWriter {
 
   /// Makes the next byte start a frame.
   func cut() throws {
-    try flush()
-    try frames.cut()
+    if pending.isEmpty { return }
+    lane.update(sharing: pending)
+    pending = try frames.write(frame: pending)
   }
 
   /// Ends the member: pads it as tar wants it and ends its last frame.
   func endMember() throws -> (size: Int, sha256: Hash256) {
-    try flush()
     let size = count
-    let padding = [UInt8](repeating: 0, count: Tar.padding(after: size))
-    try frames.write(padding.span)
-    try frames.cut()
+    if !pending.isEmpty { lane.update(sharing: pending) }
+    pending.append([UInt8](repeating: 0, count: Tar.padding(after: size)))
+    pending = try frames.write(frame: pending)
     count = 0
     return (size, lane.finish())
   }

@@ -40,7 +40,7 @@ package struct Verification: Sendable {
   ///   is read back and every hash checked, and the digest is taken anew from the JSON. Records
   ///   are not read from the verbatim files once more: with the hashes of the bytes captured they
   ///   have the records whose digest was taken from those very bytes. Nor are they from the RTFS,
-  ///   which lies in a member whose hash is checked.
+  ///   which lies in a member whose hash is checked, unless something is wrong.
   package static func run(
     _ path: FilePath, formats: [StoreFormat], quick: Bool, unpublished: Bool = false,
     progress: Progress? = nil
@@ -56,7 +56,7 @@ package struct Verification: Sendable {
       result.add(.damagedFrame, error.message, path: path.string, offset: error.offset)
       return result
     }
-    progress?.start(quick ? backup.archive.size : backup.verificationSize)
+    progress?.start(quick ? backup.archive.size : backup.verificationSize(isCaptured: unpublished))
     backup.onRead = progress?.add
     result.digest = backup.manifest.digest
     if !unpublished { try result.checkSidecar(backup) }
@@ -156,7 +156,10 @@ package struct Verification: Sendable {
   private mutating func checkEncodings(
     _ backup: BackupFile, _ formats: [StoreFormat], isCaptured: Bool
   ) throws {
-    let queue = Mutex(Array(backup.encodings.reversed()))
+    // The hash that reading the JSON takes covers the RTFS of a backup just written; whether that
+    // holds every record is asked only where something is wrong.
+    let encodings = backup.encodings.filter { !isCaptured || $0 != .rtfs }
+    let queue = Mutex(Array(encodings.reversed()))
     let results = Mutex<[Encoding: Result<EncodingCheck, any Error>]>([:])
     // Each holds 32 bytes a record; two of a very large store would be too much.
     let readers = backup.manifest.recordCount > 1_000_000 ? 1 : 2
@@ -168,7 +171,14 @@ package struct Verification: Sendable {
         results.withLock { $0[encoding] = result }
       }
     }
-    let checks = results.withLock { $0 }
+    var checks = results.withLock { $0 }
+    if isCaptured, backup.encodings.contains(.rtfs),
+      try checks.values.contains(where: { try !$0.get().findings.isEmpty })
+    {
+      checks[.rtfs] = Result {
+        try EncodingCheck(.rtfs, of: backup, formats, isCaptured: false)
+      }
+    }
     var disagreeing: [Encoding] = []
     for encoding in backup.encodings {
       guard let check = try checks[encoding]?.get() else { continue }
@@ -238,7 +248,7 @@ private struct EncodingCheck: Sendable {
   init(
     _ encoding: Encoding, of backup: BackupFile, _ formats: [StoreFormat], isCaptured: Bool
   ) throws {
-    let bytesOnly = isCaptured && encoding != .json
+    let bytesOnly = isCaptured && encoding == .verbatim
     let survey = Survey(rules: false)
     var reasons: [Finding] = []
     func damage(_ message: String, _ offset: Int?) {
@@ -249,7 +259,7 @@ private struct EncodingCheck: Sendable {
     }
     do {
       if bytesOnly {
-        try backup.readBytes(encoding, into: survey)
+        try backup.readVerbatimBytes(into: survey)
       } else {
         try backup.read(encoding, formats: formats, into: survey)
       }

@@ -23,6 +23,7 @@ package struct RecordBatch: Sendable {
   /// How many there are of each kind, by its rank.
   private(set) var counts = [Int](repeating: 0, count: RecordKind.allCases.count)
   private var bytes = 0
+  private var hasher = RecordHasher()
 
   package init() {}
 
@@ -68,7 +69,7 @@ package struct RecordBatch: Sendable {
   /// The work that needs no other record: runs on any thread.
   mutating func process(_ prepare: Survey.Prepare?, checksRules: Bool) {
     for index in 0..<count {
-      hashes.append(records[index].canonicalHash())
+      hashes.append(hasher.canonicalHash(of: &records[index]))
       counts[records[index].kind.rank] += 1
     }
     if checksRules {
