@@ -95,22 +95,8 @@ package struct MergePlan {
     _ store: OpenedStore, _ options: ReadOptions,
     _ body: @escaping (inout Record, Hash256) throws -> Void
   ) throws -> (MergeSource, Set<RecordKind>) {
-    var options = options
-    if let backup = store.backup {
-      options.idField = backup.manifest.idField.flatMap(JSONPointer.init) ?? options.idField
-    }
-    let survey = Survey(rules: false)
-    store.tree.notes.forEach(survey.note)
-    var sequence = Hasher256()
-    var bytes = ByteBuffer()
-    survey.onRecord = { record, hash in
-      try body(&record, hash)
-      bytes.removeAll()
-      bytes.append(hash)
-      sequence.update(bytes.span)
-    }
-    try store.format.read(store.tree, options, survey)
-    try survey.finish()
+    let reading = try StoreReading(of: store, options, body)
+    let survey = reading.survey
     if let first = survey.log.findings.first(where: { $0.severity == .error }) {
       throw BackupError(
         .refused, first.message, path: first.path ?? store.path.string, line: first.line,
@@ -119,7 +105,7 @@ package struct MergePlan {
     }
     let source = MergeSource(
       path: store.path.string, kind: store.format.name, records: survey.total,
-      digest: survey.digest(), sequence: sequence.finish())
+      digest: survey.digest(), sequence: reading.sequence)
     return (source, Set(survey.counts.keys))
   }
 

@@ -39,6 +39,8 @@ package struct HoldfastCommand: ParsableCommand {
       RestoreCommand.self,
       DiffCommand.self,
       MergeCommand.self,
+      MoveCommand.self,
+      ReplayCommand.self,
       RotateCommand.self,
       UndeleteCommand.self,
       PurgeCommand.self,

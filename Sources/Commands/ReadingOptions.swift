@@ -30,6 +30,11 @@ struct ReadingOptions: ParsableArguments {
 
   /// Opens a store or a backup: a path, or `REPO@latest` or `REPO@TIME` where no file is called so.
   func open(_ name: String, kind: String?) throws -> OpenedStore {
+    try Self.open(name, kind: kind, contexts: context)
+  }
+
+  /// The same, for verbs that do not take these options.
+  static func open(_ name: String, kind: String?, contexts: [String] = []) throws -> OpenedStore {
     var path = FilePath(name)
     if try FileFacts(at: path) == nil, let at = name.lastIndex(of: "@"),
       try FileFacts(at: FilePath(String(name[..<at])))?.kind == .directory
@@ -38,6 +43,6 @@ struct ReadingOptions: ParsableArguments {
     }
     return try OpenedStore(
       opening: path, formats: HoldfastCommand.formats, kind: kind,
-      include: BackupPlan.include(context))
+      include: BackupPlan.include(contexts))
   }
 }

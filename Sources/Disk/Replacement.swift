@@ -9,6 +9,9 @@ package struct Replacement: Sendable {
   package let target: FilePath
   /// Where what is there now will go; nil where there is nothing.
   package let undo: FilePath?
+  /// What of a directory stays in its place, by name: it is linked into the new one, and taken
+  /// out of the undo copy.
+  package var kept: [FilePath.Component] = []
 
   /// Looks at the target and writes nothing.
   /// - Parameter time: unix seconds, for the name of the undo copy.
@@ -47,6 +50,9 @@ package struct Replacement: Sendable {
     do {
       try Disk.makeDirectory(staging)
       let (root, result) = try stage(staging)
+      for name in kept {
+        try Disk.link(treeAt: target.appending(name), to: root.appending(name))
+      }
       try Disk.syncDirectory(staging)
       try put(root, isStill)
       try Disk.remove(staging)
@@ -96,6 +102,9 @@ package struct Replacement: Sendable {
       throw changed
     }
     try Disk.syncDirectory(of: target)
+    for name in kept {
+      try Disk.removeLinked(undo.appending(name), alsoAt: target.appending(name))
+    }
   }
 
   private var changed: DiskError {

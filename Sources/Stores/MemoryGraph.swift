@@ -65,6 +65,11 @@ package struct MemoryGraph {
     case wrapper
   }
 
+  /// Whether a file has its records a line each, as the owning applications write them.
+  package static func hasLines(_ tree: any StoreTree, _ file: Int) throws -> Bool {
+    try shape(of: FileHead(tree, file)) == .lines
+  }
+
   static func shape(of head: FileHead) -> Shape {
     var firstLine: JSONText?
     head.forEachLine { line in

@@ -160,6 +160,8 @@ extension MemoryGraph {
   /// for an empty name or `default`. Nil for a name that no file can have.
   package static func fileName(ofContext context: [UInt8]) -> FilePath? {
     if context.isEmpty || context == Array("default".utf8) { return FilePath("charts.jsonl") }
+    // The archive across contexts has a name of its own (FORMATS: memory-graph).
+    if context == Array("completed-charts".utf8) { return FilePath("completed-charts.jsonl") }
     guard context.count <= 240, !context.contains(0x2F) else { return nil }
     return FilePath(bytes: Array("charts-".utf8) + context + Array(".jsonl".utf8))
   }

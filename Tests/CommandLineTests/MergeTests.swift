@@ -1,3 +1,4 @@
+import Glibc
 import Testing
 
 /// `merge`: several stores as one, and what becomes of records that they do not agree on.
@@ -287,6 +288,7 @@ import Testing
     let whole = try scratch.digest(scratch.file("whole"))
     let sources = try scratch.listing(scratch.file("stores"))
     var random = SeededRandom()
+    var killed = 0
     for hasTarget in [false, true] {
       for _ in 0..<5 {
         let at = Int.random(in: 1..<(calls == "openat" ? 60 : 12), using: &random)
@@ -306,6 +308,7 @@ import Testing
         let comment = "\(calls) \(at), seed \(random.seed): \(outcome)"
         let found = TestFile.exists(target) ? try scratch.digest(target) : nil
         #expect(found == old || found == whole, "\(comment)")
+        if outcome.status == 128 + SIGKILL { killed += 1 }
         if outcome.status == 0 { #expect(found == whole, "\(comment)") }
         #expect(try scratch.listing(scratch.file("stores")) == sources, "\(comment)")
         try scratch.holdfast(exit: 0, "merge", a, b, "--to", target, "--replace", "--quiet")
@@ -314,5 +317,6 @@ import Testing
         #expect(left.isEmpty, "\(comment): \(left)")
       }
     }
+    #expect(killed > 0, "no call of \(calls) was ever hit")
   }
 }

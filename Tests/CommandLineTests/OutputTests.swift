@@ -29,6 +29,8 @@ import Testing
         (["diff", store, archive], 0), (["diff", store, archive, "--stat"], 0),
         (["merge", store, archive, "--to", scratch.fresh("m")], 0),
         (["merge", store, archive, "--to", scratch.fresh("m"), "--dry-run"], 0),
+        (["move", store, "--select", "entity", "--into", "new", "--dry-run"], 0),
+        (["replay", store + "/charts.jsonl", "--to", scratch.fresh("r")], 0),
       ]
     }
 
@@ -50,6 +52,10 @@ import Testing
         (["restore", broken, "--to", scratch.fresh("t")], 12),
         (["restore", archive, "--to", scratch.path], 1), (["diff", store, "/none"], 10),
         (["diff", other, damaged], 3), (["merge", other, damaged, "--to", "/none"], 13),
+        (["move", "/none", "--select", "entity", "--into", "new"], 10),
+        (["move", store, "--select", "entity:zzz", "--into", "new"], 10),
+        (["replay", damaged, "--to", scratch.fresh("r")], 3),
+        (["replay", "/none", "--to", scratch.fresh("r")], 10),
       ]
     }
   }
@@ -148,6 +154,11 @@ import Testing
           scratch.file("n"), "--id-field", "/i",
         ], 13
       ),
+      ("replay", ["replay", damaged, "--to", scratch.file("r")], 3),
+      (
+        "move-plan", ["move", house.store, "--select", "entity", "--into", "new", "--dry-run"], 0
+      ),
+      ("move", ["move", house.store, "--select", "entity", "--into", "new"], 0),
       ("error", ["backup", "/none"], 10),
     ]
     for (name, words, status) in cases {
@@ -233,6 +244,8 @@ import Testing
     "restore",
     "diff",
     "merge",
+    "move",
+    "replay",
     "rotate",
     "undelete",
     "purge",

@@ -12,6 +12,8 @@ struct HelpTests {
     "restore",
     "diff",
     "merge",
+    "move",
+    "replay",
     "rotate",
     "undelete",
     "purge",

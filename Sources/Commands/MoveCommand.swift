@@ -1,0 +1,114 @@
+import ArgumentParser
+import Backup
+import Disk
+import LosslessJSON
+import Records
+import SystemPackage
+
+struct MoveCommand: Verb {
+  static let verb = "move"
+  static let configuration = CommandConfiguration(
+    commandName: "move",
+    abstract: "Move records of a memory graph from one context to another.",
+    discussion: """
+      All or nothing: the store is written anew beside itself, read back, and put in place in one \
+      step; what was there is kept as an undo copy. Relations follow the entity that they start \
+      from. In a directory of contexts records change files and all other bytes stay as they are; \
+      in a graph of one file they change their metadata.context, as they do elsewhere where they \
+      have one. A context that is not there yet is made.
+
+      \(ExitStatus.help([.notFound, .locked, .verificationFailed, .refused, .notWritable]))
+      """)
+
+  @Argument(help: "A memory graph: a directory of contexts, or one file.", completion: .file())
+  var store: String
+
+  @Option(
+    name: .long,
+    help: ArgumentHelp(
+      "The records: entity, entity:node_1*, document:*; may be repeated.",
+      valueName: "kind[:glob]"))
+  var select: [String]
+
+  @Option(
+    name: .long,
+    help: ArgumentHelp(
+      "The context that they go to; default for the default one.",
+      valueName: "context"))
+  var into: String
+
+  @Option(
+    name: .long,
+    help: ArgumentHelp(
+      "Only records that are in this context now; may be repeated.", valueName: "context"))
+  var context: [String] = []
+
+  @Flag(name: .long, help: "Show what would be done, and write nothing.")
+  var dryRun = false
+
+  @OptionGroup var shared: SharedOptions
+
+  func perform(_ console: Console) throws -> ExitStatus {
+    var request = MoveRequest(
+      store: FilePath(store), selection: try Selection(select), context: into,
+      time: try currentTime())
+    request.sources = context
+    request.kind = shared.kind
+    request.lockWait = shared.waitLock.seconds
+    let plan = try MovePlan(request, formats: HoldfastCommand.formats)
+    if dryRun {
+      console.json(Self.verb) { root in
+        root.member("dry_run", true)
+        root.key("plan")
+        root.object { encode(plan, to: &$0) }
+      }
+      console.result("would move \(grouped(plan.total)) records to the context \(into)")
+      show(plan, console)
+      return .done
+    }
+    let result = try plan.run()
+    console.json(Self.verb) { root in
+      root.member("store", plan.store.string)
+      root.member("digest", result.digest.hex)
+      encode(plan, to: &root)
+    }
+    guard plan.total > 0 else {
+      console.result("nothing to do: all of it is in the context \(into)")
+      return .done
+    }
+    console.result(plan.store.string)
+    show(plan, console)
+    console.result("  digest    \(result.digest.hex)")
+    return .done
+  }
+
+  private func show(_ plan: MovePlan, _ console: Console) {
+    console.result("  into      \(into) (\(plan.targetFile))")
+    console.result("  moved     \(grouped(plan.total)) (\(describe(plan.counts)))")
+    if plan.followers > 0 { console.result("  followed  \(grouped(plan.followers)) relations") }
+    for label in plan.moved.prefix(Self.shown) { console.result(printable("    \(label)")) }
+    if plan.total > Self.shown {
+      console.result("    … and \(grouped(plan.total - Self.shown)) more")
+    }
+    if plan.total > 0, let undo = plan.replacement.undo { console.result("  undo      \(undo)") }
+  }
+
+  private static let shown = 50
+
+  private func encode(_ plan: MovePlan, to root: inout JSONBuilder) {
+    root.member("context", into)
+    root.member("file", plan.targetFile.string)
+    root.member("records", plan.total)
+    root.member("followers", plan.followers)
+    root.key("counts")
+    root.object { counts in
+      for kind in RecordKind.allCases {
+        counts.member(kind.rawValue, ifPresent: plan.counts[kind])
+      }
+    }
+    root.key("moved")
+    root.array(of: plan.moved) { $0.value($1) }
+    root.member("digest_before", plan.digest.hex)
+    root.member("undo", ifPresent: plan.total > 0 ? plan.replacement.undo?.string : nil)
+  }
+}
