@@ -43,7 +43,8 @@ let rooms: [Target] = [
     name: "Backup", dependencies: base + ["Snapshot", "Archive", "Stores", "RTFS", "CLinux"],
     swiftSettings: strict),
   .target(
-    name: "Salvage", dependencies: base + ["Snapshot", "Archive", "Stores", "RTFS"],
+    name: "Salvage",
+    dependencies: base + ["Snapshot", "Database", "Archive", "Stores", "RTFS"],
     swiftSettings: strict),
   .target(
     name: "Commands",

@@ -5,7 +5,7 @@ import Stores
 import SystemPackage
 
 /// Opens databases on disk for reading: nothing is written, made or removed beside them.
-enum DatabaseSource {
+package enum DatabaseSource {
   /// The first bytes of every SQLite database (sqlite.org/fileformat2.html, 1.3).
   static let magic = ByteBuffer("SQLite format 3\0")
 
@@ -51,7 +51,7 @@ enum DatabaseSource {
 
   /// Runs `body` on the database at `path`, again where it changed in a way that no lock kept off.
   /// - Parameter isLenient: reads what there is of a database that has been cut off.
-  static func read<Result>(
+  package static func read<Result>(
     _ path: FilePath, isLenient: Bool = false, _ body: (borrowing Connection) throws -> Result
   ) throws -> Result {
     let path = Disk.absolute(path)

@@ -113,6 +113,6 @@ final class BackupSalvage {
         sink.credit(counts.values.reduce(0, +))
       }
     }
-    for (kind, count) in counts { for _ in 0..<count { sink.count(kind) } }
+    for (kind, count) in counts { sink.count(kind, count) }
   }
 }

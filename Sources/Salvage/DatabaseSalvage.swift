@@ -1,62 +1,103 @@
+import Database
 import Disk
 import LosslessJSON
 import Records
 import SystemPackage
 
-/// Recovers the rows of a SQLite database from its pages, without SQLite: every leaf of a table
-/// that can be read gives its rows, whatever leads to it is still there or not.
+/// Recovers a SQLite database as one that its owner can open.
 ///
-/// The rows are written as SQL that makes the database anew: `sqlite3 new.db < recovered/x.sql`.
+/// What SQLite itself finds sound is copied by SQLite. Else the pages are read without it: every
+/// page of a table that can be read gives its rows, whatever leads to it is still there or not.
 final class DatabaseSalvage {
-  private struct Table {
-    var name: String
-    var sql: String?
-    var columns: [String]
-    /// The column that stands for the row id: its values are stored as NULL.
-    var idColumn: Int?
-    /// Whether it is told from its rows, without a schema.
-    var isInferred = false
-    var seen: [Int: Int] = [:]
-  }
-
-  private let file: PageFile
-  private let reader: PageRows
-  private let sink: PieceSink
-  private let output: PendingFile
-  private let deleted: PendingFile?
-  /// Rows that may have been altered.
-  private let suspects: PendingFile
-  private let size: Int
-  private var tables: [Table] = []
+  let file: PageFile
+  let cells: PageCells
+  let sink: PieceSink
+  let target: FilePath
+  let path: FilePath
+  let size: Int
+  /// Rows that may have been altered, or that SQLite refuses.
+  let suspects: RowScript
+  /// Rows that were deleted, where they are asked for.
+  let deleted: RowScript?
+  var output: DatabaseOutput?
+  var tables: [SalvagedTable] = []
   /// Other things that the schema has, made behind the rows.
-  private var others: [String] = []
-  /// Which table a leaf belongs to, where an interior page still says so.
-  private var owner: [Int: Int] = [:]
+  var others: [String] = []
+  /// The table that a page belongs to, by its number; `indexOwner` for those of no table.
+  var owner: [Int: Int] = [:]
+  static let indexOwner = -1
+  var free: Set<Int> = []
+  /// Whether all that leads to pages could be read: then others hold nothing that counts.
+  var isMapped = true
+  /// What became of the rows of a page.
+  var tallies: [Int: PageTally] = [:]
+
+  struct PageTally {
+    var rows = 0
+    var suspect = 0
+    var bad = 0
+  }
 
   init(
-    _ path: FilePath, size: Int, to output: PendingFile, suspects: PendingFile,
-    deleted: PendingFile?, _ sink: PieceSink
+    _ path: FilePath, size: Int, to target: FilePath, suspects: RowScript, deleted: RowScript?,
+    _ sink: PieceSink
   ) throws {
-    self.suspects = suspects
-    file = try PageFile(path)
-    reader = PageRows(file: file)
+    self.path = path
     self.size = size
-    self.sink = sink
-    self.output = output
+    self.target = target
+    self.suspects = suspects
     self.deleted = deleted
+    self.sink = sink
+    let verdict = try Self.verdict(path)
+    file = try PageFile(path, usesLog: verdict != .soundAlone)
+    cells = PageCells(file)
+    isSound = verdict != .damaged
+    if verdict == .soundAlone {
+      sink.note(
+        Finding(
+          .warning, .leftover,
+          "the log beside it, NAME-wal, belongs to another state of it: left out"))
+    }
   }
 
+  private let isSound: Bool
+
   func run() throws {
-    try readSchema()
-    let free = try file.freePages()
-    try output.append(Array("PRAGMA foreign_keys=OFF;\nBEGIN;\n".utf8).span)
-    for table in tables { if let sql = table.sql { try line(sql + ";", to: output) } }
-    for number in 1...max(1, file.pageCount) { try take(number, isFree: free.contains(number)) }
-    for other in others { try line(other + ";", to: output) }
-    try line("COMMIT;", to: output)
-    try output.close()
+    let (pages, isWhole) = try file.freePages()
+    free = pages
+    isMapped = isWhole
+    if isSound, try copySound() {
+      if deleted != nil {
+        output = try DatabaseOutput(copyAt: target)
+        try readSchema()
+        try takeDeleted()
+        output = nil
+      }
+      try account()
+    } else {
+      try scan()
+    }
     try deleted?.close()
     try suspects.close()
+  }
+
+  private func scan() throws {
+    output = try DatabaseOutput(target, like: file)
+    try readSchema()
+    try takeOwned()
+    try takeOthers()
+    if deleted != nil { try takeDeleted() }
+    for other in others {
+      if let reason = output?.create(other) {
+        sink.note(Finding(.error, .unreadable, "\(reason): \(other.prefix(80))"))
+      }
+    }
+    try output?.finish()
+    try account()
+    noteState()
+  }
+
+  private func noteState() {
     if file.missingPages > 0 {
       sink.note(Finding(.error, .tornTail, "\(file.missingPages) pages are missing at its end"))
     }
@@ -68,226 +109,91 @@ final class DatabaseSalvage {
           "its header is lost: pages of \(file.pageSize) bytes by what they hold"))
     }
     for table in tables where table.isInferred {
-      sink.note(
-        Finding(.warning, .unknownType, "the table \(table.name) is told from its rows"))
+      sink.note(Finding(.warning, .unknownType, "the table \(table.name) is told from its rows"))
     }
   }
 
-  private func line(_ text: String, to file: PendingFile) throws {
-    try file.append(Array((text + "\n").utf8).span)
-  }
+  // MARK: Rows
 
-  // MARK: Schema
-
-  private func readSchema() throws {
-    for leaf in try leaves(below: 1) {
-      let page = try file.page(leaf)
-      guard reader.kind(page.span, leaf) == 0x0D else { continue }
-      for row in try reader.rows(page.span, leaf).rows where row.values.count == 5 {
-        guard case .text(let type) = row.values[0], case .text(let name) = row.values[1],
-          case .integer(let root) = row.values[3], case .text(let sql) = row.values[4]
-        else { continue }
-        let text = String(decoding: sql, as: UTF8.self)
-        guard String(decoding: type, as: UTF8.self) == "table" else {
-          others.append(text)
-          continue
-        }
-        let title = String(decoding: name, as: UTF8.self)
-        if title.hasPrefix("sqlite_") { continue }
-        let (columns, id) = Self.columns(of: text)
-        tables.append(Table(name: title, sql: text, columns: columns, idColumn: id))
-        for page in try leaves(below: root) { owner[page] = tables.count - 1 }
-      }
-      owner[leaf] = -1
+  /// The rows of the pages that a tree leads to.
+  private func takeOwned() throws {
+    for number in owner.keys.sorted() {
+      guard let table = owner[number], table >= 0 else { continue }
+      try take(number, table)
     }
   }
 
-  /// The leaves of the tree whose root is `root`, as far as its interior pages can be read.
-  private func leaves(below root: Int) throws -> [Int] {
-    var stack = [root]
-    var seen: Set<Int> = []
-    var found: [Int] = []
-    while let number = stack.popLast() {
-      guard number > 0, number <= file.pageCount, seen.insert(number).inserted else { continue }
-      let page = try file.page(number)
-      switch reader.kind(page.span, number) {
-      case 0x0D: found.append(number)
-      case 0x05: stack += reader.children(page.span, number).reversed()
-      default: break
-      }
-    }
-    return found
-  }
-
-  /// The names of the columns of a CREATE TABLE statement.
-  static func columns(of sql: String) -> ([String], Int?) {
-    guard let open = sql.firstIndex(of: "("), let close = sql.lastIndex(of: ")"), open < close
-    else { return ([], nil) }
-    var parts: [String] = [""]
-    var depth = 0
-    var quote: Character?
-    for character in sql[sql.index(after: open)..<close] {
-      if let current = quote {
-        if character == current { quote = nil }
-      } else if character == "'" || character == "\"" || character == "`" {
-        quote = character
-      } else if character == "(" {
-        depth += 1
-      } else if character == ")" {
-        depth -= 1
-      } else if character == ",", depth == 0 {
-        parts.append("")
-        continue
-      }
-      parts[parts.count - 1].append(character)
-    }
-    let constraints: Set<String> = ["PRIMARY", "UNIQUE", "CHECK", "FOREIGN", "CONSTRAINT"]
-    var names: [String] = []
-    var id: Int?
-    for part in parts {
-      let words = part.split(whereSeparator: \.isWhitespace).map(String.init)
-      guard let first = words.first, !constraints.contains(first.uppercased()) else { continue }
-      let upper = words.dropFirst().joined(separator: " ").uppercased()
-      if upper.hasPrefix("INTEGER PRIMARY KEY") { id = names.count }
-      names.append(first.filter { !"\"`[]".contains($0) })
-    }
-    return (names, id)
-  }
-
-  // MARK: Pages
-
-  private func take(_ number: Int, isFree: Bool) throws {
-    let offset = (number - 1) * file.pageSize
-    guard offset < size else { return }
+  /// Writes the rows of a page.
+  func take(_ number: Int, _ table: Int) throws {
     let page = try file.page(number)
-    let span = page.span
-    let length = min(file.pageSize, size - offset)
-    let stored = span.extracting(0..<min(length, span.count))
-    guard let kind = reader.kind(span, number) else {
-      if number == 1 || TextBytes.isAll(stored, 0) == false && overflowing(span, isFree: isFree) {
-        try sink.redundant(stored)
-      } else {
-        let shape: DamageShape = TextBytes.isAll(stored, 0) ? .nulRun : .damagedPage
-        try sink.quarantine(stored, shape: shape, line: nil)
+    guard let kind = cells.kind(page.span, number) else { return }
+    let found = try cells.rows(page.span, number, kind)
+    var tally = PageTally(rows: 0, suspect: found.suspect.count, bad: found.badCount)
+    for row in found.rows {
+      switch try output?.insert(row, into: tables[table], table) {
+      case .written:
+        tally.rows += 1
+        sink.count(tables[table].name == "runs" ? .run : .document)
+      case .refused(let reason):
+        tally.suspect += 1
+        try suspects.add(row, tables[table], "page \(number): \(reason)")
+      case .known, nil: break
       }
-      return
     }
-    guard kind == 0x0D, owner[number] != -1 else {
+    for row in found.suspect {
+      try suspects.add(row, tables[table], "page \(number): beside bytes that cannot be read")
+    }
+    tallies[number] = tally
+  }
+
+  // MARK: The account
+
+  /// Says of every page what became of it.
+  private func account() throws {
+    var number = 1
+    while (number - 1) * file.pageSize < size {
+      let page = try file.page(number)
+      // A page that the log has anew is kept as it lies in the file.
+      let stored = try file.stored(number)
+      try account(number, page.span, stored.span)
+      number += 1
+    }
+  }
+
+  private func account(_ number: Int, _ page: Span<UInt8>, _ stored: Span<UInt8>) throws {
+    if isSound { return try accountSound(number, stored) }
+    let kind = cells.kind(page, number)
+    guard let kind else {
+      let isUsed =
+        cells.overflow.contains(number) || free.contains(number) || file.isSpecial(number)
+      if isUsed, page.count == file.pageSize { return try sink.redundant(stored) }
+      let shape: DamageShape = TextBytes.isAll(stored, 0) ? .nulRun : .damagedPage
+      return try sink.quarantine(stored, shape: shape, line: nil)
+    }
+    let tally = tallies[number] ?? PageTally()
+    guard tally.bad > 0 || tally.suspect > 0 else {
       try sink.redundant(stored)
-      return
+      return sink.credit(tally.rows)
     }
-    let (rows, suspect, bad) = try reader.rows(span, number)
-    if isFree {
-      if let deleted { for row in rows { try write(row, to: deleted, owner[number]) } }
-      try sink.redundant(stored)
-      return
+    let bad = try cells.rows(page, number, kind).bad
+    var at = 0
+    for range in bad where range.lowerBound >= at && range.upperBound <= stored.count {
+      try sink.redundant(stored.extracting(at..<range.lowerBound))
+      try sink.quarantine(
+        stored.extracting(range), shape: .damagedPage, reason: "a row of page \(number)", line: nil)
+      at = range.upperBound
     }
+    try sink.redundant(stored.extracting(at..<stored.count))
+    sink.credit(tally.rows)
+    let apart = tally.suspect == 0 ? "" : "; \(tally.suspect) rows of it are in irregular/"
+    sink.note(
+      Finding(
+        .error, .unreadable, "\(tally.bad) rows of page \(number) cannot be read\(apart)",
+        offset: (number - 1) * file.pageSize, length: file.pageSize))
+  }
+
+  private func accountSound(_ number: Int, _ stored: Span<UInt8>) throws {
     try sink.redundant(stored)
-    var count = 0
-    for row in rows where try write(row, to: output, owner[number]) { count += 1 }
-    sink.credit(count)
-    for row in suspect { try write(row, to: suspects, owner[number]) }
-    if bad > 0 {
-      let apart = suspect.isEmpty ? "" : "; \(suspect.count) beside them are in irregular/"
-      sink.note(
-        Finding(
-          .error, .unreadable, "\(bad) rows of page \(number) cannot be read\(apart)",
-          offset: offset,
-          length: file.pageSize))
-    }
-  }
-
-  /// Whether a page may be one that holds the rest of a long row: it starts with the number of
-  /// another page, or with none.
-  private func overflowing(_ page: Span<UInt8>, isFree: Bool) -> Bool {
-    guard page.count == file.pageSize else { return false }
-    return isFree || Bytes.number(page, 0, 4) <= file.pageCount
-  }
-
-  /// Writes a row once. Returns whether it was new.
-  @discardableResult
-  private func write(_ row: PageRow, to target: PendingFile, _ known: Int?) throws -> Bool {
-    let index = try known ?? table(for: row)
-    var values = row.values
-    if let id = tables[index].idColumn, id < values.count, values[id] == .null {
-      values[id] = .integer(row.id)
-    }
-    if target === output {
-      guard tables[index].seen.updateValue(1, forKey: row.id) == nil else { return false }
-      sink.count(tables[index].name == "runs" ? .run : .document)
-    }
-    let columns = tables[index].columns.prefix(values.count)
-    let names = columns.map { "\"\($0)\"" }.joined(separator: ",")
-    let texts = values.prefix(columns.count).map(Self.literal).joined(separator: ",")
-    try line("INSERT INTO \"\(tables[index].name)\"(\(names)) VALUES(\(texts));", to: target)
-    return true
-  }
-
-  /// The columns of a run history (FORMATS: run-history), any prefix of the last four.
-  private static let runColumns = [
-    "run_id", "plan_id", "objective", "plan_result", "execution_result", "created_at",
-    "approval_status", "approval_reason", "approved_at", "approved_by",
-  ]
-
-  /// The table of a row whose page no tree leads to: by its number of values, else a new one.
-  private func table(for row: PageRow) throws -> Int {
-    let fitting = tables.indices.filter { tables[$0].columns.count == row.values.count }
-    if let only = fitting.first { return only }
-    let wider = tables.indices.filter {
-      !tables[$0].isInferred && tables[$0].columns.count > row.values.count
-    }
-    if wider.count == 1 { return wider[0] }
-    let isRun = (6...10).contains(row.values.count) && Self.isRun(row.values)
-    let name = isRun ? "runs" : "lost_\(row.values.count)"
-    let columns =
-      isRun
-      ? Array(Self.runColumns.prefix(row.values.count))
-      : (0..<row.values.count).map { "c\($0)" }
-    let key = isRun ? " PRIMARY KEY" : ""
-    let sql =
-      "CREATE TABLE \"\(name)\"("
-      + columns.enumerated().map { number, column in
-        "\"\(column)\"\(isRun && number == 0 ? " TEXT\(key)" : "")"
-      }.joined(separator: ",") + ")"
-    tables.append(
-      Table(name: name, sql: sql, columns: columns, idColumn: nil, isInferred: true))
-    try line(sql + ";", to: output)
-    return tables.count - 1
-  }
-
-  private static func isRun(_ values: [PageValue]) -> Bool {
-    for index in 0..<4 {
-      guard case .text = values[index] else { return false }
-    }
-    switch values[5] {
-    case .real, .integer: return true
-    default: return false
-    }
-  }
-
-  /// A value as SQL spells it, exactly.
-  private static func literal(_ value: PageValue) -> String {
-    switch value {
-    case .null: return "NULL"
-    case .integer(let number): return String(number)
-    case .real(let number):
-      if number.isInfinite { return number < 0 ? "-9e999" : "9e999" }
-      return number.isNaN ? "NULL" : "\(number)"
-    case .text(let bytes):
-      guard !bytes.contains(0), let text = String(validating: bytes, as: UTF8.self) else {
-        return "CAST(\(hex(bytes)) AS TEXT)"
-      }
-      var out = "'"
-      for scalar in text.unicodeScalars {
-        if scalar == "'" { out += "'" }
-        out.unicodeScalars.append(scalar)
-      }
-      return out + "'"
-    case .blob(let bytes): return hex(bytes)
-    }
-  }
-
-  private static func hex(_ bytes: [UInt8]) -> String {
-    "X'" + bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined() + "'"
+    if number == 1 { sink.credit(tallies.values.reduce(0) { $0 + $1.rows }) }
   }
 }

@@ -15,14 +15,19 @@ final class PageFile {
   let missingPages: Int
   let isUTF16: Bool
   let isBigEndian: Bool
-  private let path: FilePath
+  /// What the header says that is no page: `user_version` and `application_id`.
+  let userVersion: Int
+  let applicationID: Int
+  /// Whether pages say where each page belongs (`auto_vacuum`).
+  private let hasPointerMap: Bool
+  private let file: InputFile
   /// Where the write-ahead log has newer versions of pages: offsets in it.
   private let newer: [Int: Int]
   private let log: FilePath
 
-  init(_ path: FilePath) throws {
-    self.path = path
-    let file = try InputFile(opening: path)
+  /// - Parameter usesLog: whether the write-ahead log beside it belongs to it.
+  init(_ path: FilePath, usesLog: Bool = true) throws {
+    file = try InputFile(opening: path)
     let size = try file.facts().size
     var head = ByteBuffer()
     _ = try file.read(at: 0, into: &head, atMost: 100)
@@ -33,13 +38,17 @@ final class PageFile {
     let isMagic = TextBytes.starts(bytes, "SQLite format 3\0")
     let isSize = named >= 512 && named <= 65536 && named & (named - 1) == 0
     hasHeader = isMagic && isSize
-    pageSize = hasHeader ? named : try Self.inferSize(path, size, hint: isSize ? named : nil)
-    reserved = hasHeader ? Int(bytes[20]) : 0
+    pageSize = hasHeader ? named : try Self.inferSize(file, size, hint: isSize ? named : nil)
+    // SQLite wants 480 bytes of each page at the least.
+    reserved = hasHeader ? min(Int(bytes[20]), pageSize - 480) : 0
+    userVersion = hasHeader ? Int(Int32(truncatingIfNeeded: Bytes.number(bytes, 60, 4))) : 0
+    applicationID = hasHeader ? Int(Int32(truncatingIfNeeded: Bytes.number(bytes, 68, 4))) : 0
+    hasPointerMap = hasHeader && Bytes.number(bytes, 52, 4) > 0
     let encoding = hasHeader ? Bytes.number(bytes, 56, 4) : 1
     isUTF16 = encoding == 2 || encoding == 3
     isBigEndian = encoding == 3
     log = FilePath(path.string + "-wal")
-    newer = try Self.readLog(log, pageSize)
+    newer = usesLog ? try WriteAheadLog.pages(log, pageSize: pageSize) : [:]
     let stated = hasHeader ? Bytes.number(bytes, 28, 4) : 0
     missingPages = newer.isEmpty ? max(0, stated - size / pageSize) : 0
     pageCount = max((size + pageSize - 1) / pageSize, newer.keys.max() ?? 0)
@@ -47,38 +56,77 @@ final class PageFile {
 
   var usable: Int { pageSize - reserved }
 
+  /// Whether pages of the log stand for some of the file's.
+  var usesLog: Bool { !newer.isEmpty }
+
+  /// Whether the page never holds cells: a pointer map, or the one at the byte that locks use.
+  func isSpecial(_ number: Int) -> Bool {
+    let lockPage = 0x4000_0000 / pageSize + 1
+    if number == lockPage { return true }
+    return hasPointerMap && number >= 2 && (number - 2) % (usable / 5 + 1) == 0
+  }
+
   /// The page of this number, counted from 1; short at the end of a cut file.
   func page(_ number: Int) throws -> ByteBuffer {
     var bytes = ByteBuffer()
     if let offset = newer[number] {
       _ = try InputFile(opening: log).read(at: offset, into: &bytes, atMost: pageSize)
     } else {
-      _ = try InputFile(opening: path).read(
-        at: (number - 1) * pageSize, into: &bytes, atMost: pageSize)
+      _ = try file.read(at: (number - 1) * pageSize, into: &bytes, atMost: pageSize)
     }
     return bytes
   }
 
-  /// The free pages by the list that the header names; nil where that is lost.
-  func freePages() throws -> Set<Int> {
-    guard hasHeader else { return [] }
-    let first = try page(1)
-    guard first.count >= 100 else { return [] }
-    var trunk = Bytes.number(first.span, 32, 4)
+  /// The page as it lies in the file, whatever the log says.
+  func stored(_ number: Int) throws -> ByteBuffer {
+    var bytes = ByteBuffer()
+    _ = try file.read(at: (number - 1) * pageSize, into: &bytes, atMost: pageSize)
+    return bytes
+  }
+
+  /// The free pages: by the list that the header names; where that is lost, by pages that look
+  /// like a part of it. `isWhole` tells whether all of the list was read.
+  func freePages() throws -> (pages: Set<Int>, isWhole: Bool) {
     var found: Set<Int> = []
-    while trunk > 0, trunk <= pageCount, found.insert(trunk).inserted {
-      let bytes = try page(trunk)
-      guard bytes.count >= 8 else { break }
-      let count = min(Bytes.number(bytes.span, 4, 4), (bytes.count - 8) / 4)
-      for index in 0..<count { found.insert(Bytes.number(bytes.span, 8 + 4 * index, 4)) }
-      trunk = Bytes.number(bytes.span, 0, 4)
+    guard hasHeader else {
+      for number in stride(from: 2, through: pageCount, by: 1) {
+        let bytes = try page(number)
+        guard let leaves = trunk(bytes.span), !leaves.isEmpty else { continue }
+        found.insert(number)
+        found.formUnion(leaves)
+      }
+      return (found, false)
     }
-    return found
+    let first = try page(1)
+    guard first.count >= 100 else { return ([], false) }
+    var next = Bytes.number(first.span, 32, 4)
+    while next > 0 {
+      guard next <= pageCount, found.insert(next).inserted else { return (found, false) }
+      let bytes = try page(next)
+      guard let leaves = trunk(bytes.span) else { return (found, false) }
+      found.formUnion(leaves)
+      next = Bytes.number(bytes.span, 0, 4)
+    }
+    return (found, true)
+  }
+
+  /// The free pages that a trunk of the list names; nil where the page is none.
+  private func trunk(_ page: Span<UInt8>) -> [Int]? {
+    guard page.count == pageSize, Bytes.number(page, 0, 4) <= pageCount else { return nil }
+    let count = Bytes.number(page, 4, 4)
+    guard count <= usable / 4 - 2 else { return nil }
+    var leaves: Set<Int> = []
+    for index in 0..<count {
+      let leaf = Bytes.number(page, 8 + 4 * index, 4)
+      guard leaf >= 2, leaf <= pageCount, leaves.insert(leaf).inserted else { return nil }
+    }
+    return Array(leaves)
   }
 
   /// The size with which most pages look like leaves of tables.
-  private static func inferSize(_ path: FilePath, _ size: Int, hint: Int?) throws -> Int {
-    let file = try InputFile(opening: path)
+  private static func inferSize(
+    _ file: borrowing InputFile, _ size: Int, hint: Int?
+  ) throws -> Int {
     var best = (size: hint ?? 4096, score: 0)
     for candidate in [4096, 1024, 512, 2048, 8192, 16384, 32768, 65536] {
       var score = 0
@@ -101,64 +149,6 @@ final class PageFile {
     var last = 0
     for cell in 0..<cells { last = max(last, Bytes.number(page, pointers + 2 * cell, 2)) }
     return last >= size / 2 && last < size
-  }
-
-  /// Frames of the log up to its last commit, as far as salts and checksums hold.
-  private static func readLog(_ path: FilePath, _ pageSize: Int) throws -> [Int: Int] {
-    guard try FileFacts(at: path)?.isRegular == true else { return [:] }
-    let file = try InputFile(opening: path)
-    var head = ByteBuffer()
-    guard try file.read(at: 0, into: &head, atMost: 32) == 32 else { return [:] }
-    let magic = Bytes.number(head.span, 0, 4)
-    guard magic & ~1 == 0x377F_0682, Bytes.number(head.span, 8, 4) == pageSize else { return [:] }
-    var sum = Checksum(isBigEndian: magic & 1 == 1)
-    sum.add(head.span.extracting(0..<24))
-    guard sum.a == Bytes.number(head.span, 24, 4), sum.b == Bytes.number(head.span, 28, 4) else {
-      return [:]
-    }
-    var pending: [Int: Int] = [:]
-    var committed: [Int: Int] = [:]
-    var at = 32
-    while true {
-      var frame = ByteBuffer()
-      guard try file.read(at: at, into: &frame, atMost: 24 + pageSize) == 24 + pageSize else {
-        break
-      }
-      let bytes = frame.span
-      guard Bytes.number(bytes, 8, 8) == Bytes.number(head.span, 16, 8) else { break }
-      sum.add(bytes.extracting(0..<8))
-      sum.add(bytes.extracting(24..<24 + pageSize))
-      guard sum.a == Bytes.number(bytes, 16, 4), sum.b == Bytes.number(bytes, 20, 4) else { break }
-      pending[Bytes.number(bytes, 0, 4)] = at + 24
-      if Bytes.number(bytes, 4, 4) > 0 {
-        committed.merge(pending) { $1 }
-        pending = [:]
-      }
-      at += 24 + pageSize
-    }
-    return committed
-  }
-
-  private struct Checksum {
-    var a = 0
-    var b = 0
-    let isBigEndian: Bool
-
-    init(isBigEndian: Bool) { self.isBigEndian = isBigEndian }
-
-    mutating func add(_ bytes: Span<UInt8>) {
-      var at = 0
-      while at + 8 <= bytes.count {
-        a = (a + word(bytes, at) + b) & 0xFFFF_FFFF
-        b = (b + word(bytes, at + 4) + a) & 0xFFFF_FFFF
-        at += 8
-      }
-    }
-
-    private func word(_ bytes: Span<UInt8>, _ at: Int) -> Int {
-      let number = Bytes.number(bytes, at, 4)
-      return isBigEndian ? number : Int(UInt32(truncatingIfNeeded: number).byteSwapped)
-    }
   }
 }
 

@@ -82,7 +82,7 @@ final class PieceSink {
   }
 
   /// A record that came back although its bytes here are lost or belong elsewhere.
-  func count(_ kind: RecordKind) { counts[kind, default: 0] += 1 }
+  func count(_ kind: RecordKind, _ records: Int = 1) { counts[kind, default: 0] += records }
 
   /// Says of the range that is open how many records came of it; of none where it was not recovered.
   func credit(_ records: Int) { if open?.fate == .recovered { open?.records += records } }

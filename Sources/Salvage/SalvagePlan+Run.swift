@@ -74,15 +74,13 @@ extension SalvagePlan {
       report.filled += backup.filled
     case .sqlite:
       let script = FilePath("\(input.name).sql")
-      let deleted =
-        request.takesDeleted
-        ? PendingFile(FilePath("deleted").pushing(script), in: directory) : nil
+      func rows(_ folder: String) -> RowScript {
+        RowScript(PendingFile(FilePath(folder).pushing(script), in: directory))
+      }
       try DatabaseSalvage(
         input.path, size: input.size,
-        to: PendingFile(FilePath("recovered").pushing(script), in: directory),
-        suspects: PendingFile(FilePath("irregular").pushing(script), in: directory),
-        deleted: deleted,
-        sink
+        to: directory.path(FilePath("recovered").pushing(input.name)),
+        suspects: rows("irregular"), deleted: request.takesDeleted ? rows("deleted") : nil, sink
       ).run()
     case .contentArchive: try archive?.take(input, stream, sink)
     case .intentSnapshot, .taskList:

@@ -1,0 +1,212 @@
+import Database
+import Disk
+import LosslessJSON
+import SystemPackage
+
+/// The recovered database while it is written: made by SQLite, so that its owner can open it.
+final class DatabaseOutput {
+  /// What became of a row.
+  enum Outcome: Equatable {
+    case written
+    /// The very row is there already.
+    case known
+    /// Why SQLite refuses it.
+    case refused(String)
+  }
+
+  private final class Insertion {
+    let statement: Statement
+    init(_ statement: consuming Statement) { self.statement = statement }
+  }
+
+  private struct Shape: Hashable {
+    var table: Int
+    var count: Int
+  }
+
+  private let path: FilePath
+  private let connection: Connection
+  /// Whether the tables are there already.
+  private let isCopy: Bool
+  private var insertions: [Shape: Insertion] = [:]
+  private var searches: [Shape: Insertion] = [:]
+
+  /// - Parameter path: where nothing is yet.
+  init(_ path: FilePath, like file: PageFile) throws {
+    self.path = path
+    isCopy = false
+    try StagedFile(path).close()
+    connection = try Connection(path, .scratch)
+    try connection.execute("PRAGMA page_size=\(file.pageSize)")
+    let encoding = !file.isUTF16 ? "UTF-8" : file.isBigEndian ? "UTF-16be" : "UTF-16le"
+    try connection.execute("PRAGMA encoding='\(encoding)'")
+    try connection.execute("PRAGMA cache_size=-32768")
+    try connection.execute("BEGIN")
+    try connection.execute("PRAGMA user_version=\(file.userVersion)")
+    try connection.execute("PRAGMA application_id=\(file.applicationID)")
+  }
+
+  /// Looks into a database that was copied as it is; nothing is made in it.
+  init(copyAt path: FilePath) throws {
+    self.path = path
+    isCopy = true
+    connection = try Connection(path, .scratch)
+    try connection.execute("BEGIN")
+  }
+
+  /// Runs a statement of a schema that is not to be trusted: one CREATE, or nothing. Returns why
+  /// SQLite refuses it.
+  func create(_ sql: String) -> String? {
+    if isCopy { return nil }
+    do throws(DatabaseError) {
+      guard sql.utf8.prefix(7).elementsEqual("CREATE ".utf8) else {
+        return "is no statement of a schema"
+      }
+      let statement = try Statement(sql, on: connection)
+      try statement.run()
+      return nil
+    } catch { return error.message }
+  }
+
+  /// A virtual table is put in the schema as it was: its rows are in tables of their own.
+  func declare(virtualTable name: String, _ sql: String) throws {
+    if isCopy { return }
+    try connection.execute("PRAGMA writable_schema=ON")
+    let row = try Statement(
+      "INSERT INTO sqlite_master(type,name,tbl_name,rootpage,sql) VALUES('table',?1,?1,0,?2)",
+      on: connection)
+    row.bind(1, text: name)
+    row.bind(2, text: sql)
+    try row.run()
+    try connection.execute("PRAGMA writable_schema=OFF")
+  }
+
+  /// What SQLite makes of a table that was created.
+  func table(_ name: String) throws -> SalvagedTable {
+    var columns: [SalvagedTable.Column] = []
+    var keys: [Int] = []
+    var types: [String] = []
+    let info = try Statement(
+      "SELECT name, type, \"notnull\", pk, hidden FROM pragma_table_xinfo(?)", on: connection)
+    info.bind(1, text: name)
+    var positions: [Int: Int] = [:]
+    var number = 0
+    while try info.step() {
+      defer { number += 1 }
+      let hidden = info.integer(4)
+      // Computed when read: no page holds it.
+      if hidden == 2 { continue }
+      if info.integer(3) > 0 { keys.append(columns.count) }
+      positions[number] = columns.count
+      types.append(info.text(1).uppercased())
+      columns.append(
+        SalvagedTable.Column(
+          name: info.text(0), affinity: SalvagedTable.affinity(info.text(1)),
+          isNotNull: info.integer(2) != 0, isWritable: hidden == 0))
+    }
+    let kind = try Statement(
+      "SELECT wr FROM pragma_table_list WHERE schema='main' AND name=?", on: connection)
+    kind.bind(1, text: name)
+    var table = SalvagedTable(name: name, columns: columns)
+    table.hasRowID = try !(kind.step() && kind.integer(0) != 0)
+    guard table.hasRowID else {
+      table.columns = try storedOrder(name, positions).map { columns[$0] }
+      return table
+    }
+    if keys.count == 1, types[keys[0]] == "INTEGER" { table.idColumn = keys[0] }
+    let names = columns.map { $0.name.lowercased() }
+    table.idName = ["rowid", "_rowid_", "oid"].first { !names.contains($0) }
+    return table
+  }
+
+  /// The columns of a table WITHOUT ROWID as its pages hold them: those of the key come first.
+  private func storedOrder(_ name: String, _ positions: [Int: Int]) throws -> [Int] {
+    let order = try Statement(
+      "SELECT x.cid FROM pragma_index_list(?) AS l, pragma_index_xinfo(l.name) AS x "
+        + "WHERE l.origin='pk' ORDER BY x.seqno", on: connection)
+    order.bind(1, text: name)
+    var found: [Int] = []
+    while try order.step() { if let at = positions[order.integer(0)] { found.append(at) } }
+    return found
+  }
+
+  /// Writes a row once.
+  /// - Parameter number: of the table, for the statements that are kept.
+  func insert(_ row: PageRow, into table: SalvagedTable, _ number: Int) throws -> Outcome {
+    let shape = Shape(table: number, count: row.values.count)
+    do throws(DatabaseError) {
+      if insertions[shape] == nil {
+        insertions[shape] = Insertion(
+          try Statement(Self.insertion(table, shape.count), on: connection))
+      }
+      guard let insertion = insertions[shape] else { return .refused("no statement") }
+      Self.bind(row, table, insertion.statement)
+      try insertion.statement.run()
+      return .written
+    } catch {
+      guard error.code == .sql else { throw error }
+      return try holds(row, table, number) ? .known : .refused(error.message)
+    }
+  }
+
+  /// Whether the very row is there.
+  func holds(_ row: PageRow, _ table: SalvagedTable, _ number: Int) throws -> Bool {
+    let shape = Shape(table: number, count: row.values.count)
+    if Self.targets(table, shape.count).isEmpty { return false }
+    if searches[shape] == nil {
+      searches[shape] = Insertion(try Statement(Self.search(table, shape.count), on: connection))
+    }
+    guard let search = searches[shape] else { return false }
+    Self.bind(row, table, search.statement)
+    defer { search.statement.reset() }
+    return try search.statement.step()
+  }
+
+  /// The columns that a row of `count` values is written to.
+  private static func targets(_ table: SalvagedTable, _ count: Int) -> [String] {
+    var names = table.columns.prefix(count).filter(\.isWritable).map { SQLText.name($0.name) }
+    if table.hasRowID, table.idColumn == nil, let id = table.idName { names.append(id) }
+    return names
+  }
+
+  private static func insertion(_ table: SalvagedTable, _ count: Int) -> String {
+    let names = targets(table, count)
+    let marks = Array(repeating: "?", count: names.count).joined(separator: ",")
+    return "INSERT INTO \(SQLText.name(table.name))(\(names.joined(separator: ","))) "
+      + "VALUES(\(marks))"
+  }
+
+  private static func search(_ table: SalvagedTable, _ count: Int) -> String {
+    let tests = targets(table, count).map { "\($0) IS ?" }.joined(separator: " AND ")
+    return "SELECT 1 FROM \(SQLText.name(table.name)) WHERE \(tests)"
+  }
+
+  private static func bind(
+    _ row: PageRow, _ table: SalvagedTable, _ statement: borrowing Statement
+  ) {
+    var index = 1
+    for (number, column) in table.columns.prefix(row.values.count).enumerated()
+    where column.isWritable {
+      var value = row.values[number]
+      if number == table.idColumn, value == .null, let id = row.id { value = .integer(id) }
+      switch value {
+      case .null: statement.bind(null: index)
+      case .integer(let number): statement.bind(index, number)
+      case .real(let number): statement.bind(index, number)
+      case .text(let bytes): statement.bind(index, text: bytes.span)
+      case .blob(let bytes): statement.bind(index, blob: bytes.span)
+      }
+      index += 1
+    }
+    if table.hasRowID, table.idColumn == nil, table.idName != nil {
+      if let id = row.id { statement.bind(index, id) } else { statement.bind(null: index) }
+    }
+  }
+
+  func finish() throws {
+    insertions = [:]
+    searches = [:]
+    try connection.execute("COMMIT")
+    try Disk.syncFile(path)
+  }
+}

@@ -1,0 +1,221 @@
+import Database
+import LosslessJSON
+import Records
+
+/// The tables of a database and the pages that belong to them.
+extension DatabaseSalvage {
+  private struct Entry {
+    var type: String
+    var name: String
+    var root: Int
+    var sql: String
+  }
+
+  func readSchema() throws {
+    let tree = try PageTree(cells, root: 1, taken: [])
+    var entries: [Entry] = []
+    for number in tree.pages + tree.interior { owner[number] = Self.indexOwner }
+    for number in tree.pages { entries += try self.entries(on: number) }
+    if tree.isBroken || entries.isEmpty {
+      isMapped = false
+      // The statements tell themselves from other rows, wherever they stand.
+      for number in stride(from: 2, through: file.pageCount, by: 1) where owner[number] == nil {
+        guard !free.contains(number) else { continue }
+        let found = try self.entries(on: number)
+        if found.isEmpty { continue }
+        owner[number] = Self.indexOwner
+        entries += found
+      }
+    }
+    for entry in entries where entry.type == "table" { try addTable(entry) }
+    for entry in entries where entry.type != "table" {
+      if !entry.sql.isEmpty { others.append(entry.sql) }
+      guard entry.type == "index" else { continue }
+      let tree = try PageTree(cells, root: entry.root, taken: Set(owner.keys).union(free))
+      for number in tree.pages + tree.interior { owner[number] = Self.indexOwner }
+      if tree.isBroken { isMapped = false }
+    }
+  }
+
+  private func entries(on number: Int) throws -> [Entry] {
+    let page = try file.page(number)
+    guard let kind = cells.kind(page.span, number), kind == .leafTable else { return [] }
+    let found = try cells.rows(page.span, number, kind)
+    if found.badCount > 0, number == 1 { isMapped = false }
+    return found.rows.compactMap { row in
+      guard row.values.count == 5, case .text(let type) = row.values[0],
+        case .text(let name) = row.values[1], case .integer(let root) = row.values[3]
+      else { return nil }
+      var sql = ""
+      if case .text(let bytes) = row.values[4] { sql = String(decoding: bytes, as: UTF8.self) }
+      let kind = String(decoding: type, as: UTF8.self)
+      let isIndexOfKey = sql.isEmpty && kind == "index"
+      guard ["table", "index", "view", "trigger"].contains(kind),
+        isIndexOfKey || sql.utf8.prefix(7).elementsEqual("CREATE ".utf8)
+      else { return nil }
+      return Entry(type: kind, name: String(decoding: name, as: UTF8.self), root: root, sql: sql)
+    }
+  }
+
+  private func addTable(_ entry: Entry) throws {
+    guard let output, !tables.contains(where: { $0.name == entry.name }) else { return }
+    if entry.root == 0 { return try output.declare(virtualTable: entry.name, entry.sql) }
+    let isOwn = entry.name.utf8.prefix(7).elementsEqual("sqlite_".utf8)
+    let tree = try PageTree(cells, root: entry.root, taken: Set(owner.keys).union(free))
+    if isOwn, entry.name != "sqlite_sequence" {
+      // Statistics, which `ANALYZE` makes anew.
+      for number in tree.pages + tree.interior { owner[number] = Self.indexOwner }
+      return
+    }
+    if !isOwn, let reason = output.create(entry.sql) {
+      sink.note(Finding(.error, .unreadable, "\(reason): \(entry.sql.prefix(80))"))
+      isMapped = false
+      return
+    }
+    var table = try output.table(entry.name)
+    if table.columns.isEmpty { return }
+    table.isBroken = tree.isBroken
+    table.gaps = tree.gaps
+    if tree.isBroken { isMapped = false }
+    tables.append(table)
+    for number in tree.interior { owner[number] = Self.indexOwner }
+    for number in tree.pages {
+      let page = try file.page(number)
+      // Of an index tree where a table has row ids, nothing is the table's.
+      let isRows = cells.kind(page.span, number)?.isTable == table.hasRowID
+      owner[number] = isRows ? tables.count - 1 : Self.indexOwner
+    }
+  }
+
+  // MARK: Pages that nothing leads to
+
+  /// A stretch of a table that lost what led to it.
+  private struct Unit {
+    var pages: [Int]
+    var rows: [PageRow]
+    var ids: ClosedRange<Int>?
+  }
+
+  /// Finds a table for the pages that no tree leads to. Where everything that leads to pages was
+  /// read, they are not looked at: what is on them does not count any more.
+  func takeOthers() throws {
+    if isMapped { return }
+    for unit in try units() {
+      guard let table = try table(for: unit) else { continue }
+      if let ids = unit.ids { tables[table].take(ids) }
+      for number in unit.pages {
+        owner[number] = table
+        try take(number, table)
+      }
+    }
+  }
+
+  private func units() throws -> [Unit] {
+    var interior: [Int] = []
+    var below: Set<Int> = []
+    var leaves: [Int] = []
+    for number in stride(from: 2, through: file.pageCount, by: 1) {
+      guard owner[number] == nil, !free.contains(number) else { continue }
+      let page = try file.page(number)
+      guard let kind = cells.kind(page.span, number) else { continue }
+      guard kind == .interiorTable else {
+        leaves.append(number)
+        continue
+      }
+      guard let children = cells.children(page.span, number, kind) else { continue }
+      interior.append(number)
+      for child in children { below.insert(child.page) }
+    }
+    var taken = Set(owner.keys).union(free)
+    var found: [Unit] = []
+    for root in interior where !below.contains(root) {
+      let tree = try PageTree(cells, root: root, taken: taken)
+      for number in tree.interior { owner[number] = Self.indexOwner }
+      taken.formUnion(tree.pages + tree.interior)
+      if let unit = try unit(tree.pages) { found.append(unit) }
+    }
+    for number in leaves where !taken.contains(number) {
+      if let unit = try unit([number]) { found.append(unit) }
+    }
+    return found.sorted { $0.pages.count > $1.pages.count }
+  }
+
+  /// Nil for pages without a row that can be read.
+  private func unit(_ pages: [Int]) throws -> Unit? {
+    var unit = Unit(pages: pages, rows: [], ids: nil)
+    var low: Int?
+    var high: Int?
+    for (position, number) in pages.enumerated() {
+      // The first pages show what the rows are, the last one which was the last.
+      guard unit.rows.count < 20 || position == pages.count - 1 else { continue }
+      let page = try file.page(number)
+      guard let kind = cells.kind(page.span, number) else { continue }
+      let found = try cells.rows(page.span, number, kind)
+      // What only looks like a page has hardly a cell that holds together.
+      if pages.count == 1, found.badCount > found.rows.count + found.suspect.count { return nil }
+      if unit.rows.count < 20 { unit.rows += found.rows.prefix(20) }
+      for row in found.rows {
+        guard let id = row.id else { continue }
+        low = min(low ?? id, id)
+        high = max(high ?? id, id)
+      }
+    }
+    if let low, let high { unit.ids = low...high }
+    return unit.rows.isEmpty ? nil : unit
+  }
+
+  private func table(for unit: Unit) throws -> Int? {
+    let isTable = unit.ids != nil
+    let fitting = tables.indices.filter {
+      tables[$0].hasRowID == isTable && tables[$0].fits(unit.rows)
+    }
+    let count = unit.rows.first?.values.count ?? 0
+    func best(_ places: [Int]) -> Int? {
+      places.first { tables[$0].columns.count == count } ?? places.first
+    }
+    guard let ids = unit.ids else {
+      // An index looks the same: only what a table lacks is taken for its rows.
+      return best(
+        fitting.filter { tables[$0].isBroken && tables[$0].columns.count == count })
+    }
+    if let table = best(
+      fitting.filter {
+        !tables[$0].isInferred && tables[$0].mayLack(ids) && tables[$0].hasRoom(ids)
+      })
+    {
+      return table
+    }
+    // Every statement was read, and no table lacks these rows: they were deleted.
+    let isSchemaWhole = file.hasHeader && !tables.isEmpty && !tables.contains(where: \.isInferred)
+    if isSchemaWhole, !tables.contains(where: { $0.isBroken && $0.mayLack(ids) }) {
+      return nil
+    }
+    if let table = best(fitting.filter { tables[$0].isInferred && tables[$0].hasRoom(ids) }) {
+      return table
+    }
+    return try infer(unit)
+  }
+
+  /// A table of its own for rows of which no statement tells.
+  private func infer(_ unit: Unit) throws -> Int? {
+    let count = unit.rows.map(\.values.count).max() ?? 0
+    var name = "lost_\(count)"
+    var number = 2
+    while tables.contains(where: { $0.name == name }) {
+      name = "lost_\(count)_\(number)"
+      number += 1
+    }
+    let columns = (0..<count).map { "c\($0)" }.joined(separator: ", ")
+    var sql = "CREATE TABLE \(name) (\(columns))"
+    if let known = SalvagedTable.statement(for: unit.rows),
+      !tables.contains(where: { $0.name == known.name })
+    {
+      (name, sql) = known
+    }
+    guard let output, output.create(sql) == nil else { return nil }
+    var table = try output.table(name)
+    table.isInferred = true
+    tables.append(table)
+    return tables.count - 1
+  }
+}

@@ -1,0 +1,74 @@
+import LosslessJSON
+
+/// The pages of one tree of a database, as far as its interior pages can be read.
+struct PageTree {
+  /// Pages with rows: leaves of a table, all pages of an index. In order of their keys.
+  private(set) var pages: [Int] = []
+  /// Interior pages of a table.
+  private(set) var interior: [Int] = []
+  /// Row ids whose pages nothing leads to any more.
+  private(set) var gaps: [ClosedRange<Int>] = []
+  /// Whether pages of it that lead to others cannot be read.
+  private(set) var isBroken = false
+
+  /// - Parameter taken: pages that are not looked at: other trees', and free ones.
+  init(_ cells: PageCells, root: Int, taken: Set<Int>) throws {
+    var stack: [(page: Int, range: ClosedRange<Int>)] = [(root, Int.min...Int.max)]
+    var seen = taken
+    while let (number, range) = stack.popLast() {
+      guard let (page, kind) = try Self.read(cells, number, &seen) else {
+        // The root itself: what comes behind it is looked at before it is put here.
+        lose(range)
+        continue
+      }
+      guard !kind.isLeaf else {
+        pages.append(number)
+        continue
+      }
+      if kind.isTable { interior.append(number) } else { pages.append(number) }
+      guard let children = cells.children(page.span, number, kind) else {
+        lose(range)
+        continue
+      }
+      var low = range.lowerBound
+      var lost: [ClosedRange<Int>] = []
+      var areLeaves = false
+      var next: [(page: Int, range: ClosedRange<Int>)] = []
+      for child in children {
+        let high = min(max(low, child.last ?? range.upperBound), range.upperBound)
+        let below = low...high
+        if high < Int.max { low = max(low, min(high + 1, range.upperBound)) }
+        if let inner = try Self.look(cells, child.page), !seen.contains(child.page) {
+          if inner.isLeaf { areLeaves = true }
+          next.append((child.page, below))
+        } else {
+          lost.append(below)
+        }
+      }
+      // All leaves lie at one depth: beside leaves a page that is lost led nowhere.
+      if !areLeaves { for range in lost { lose(range) } }
+      stack += next.reversed()
+    }
+  }
+
+  private mutating func lose(_ range: ClosedRange<Int>) {
+    isBroken = true
+    gaps.append(range)
+  }
+
+  private static func look(_ cells: PageCells, _ number: Int) throws -> PageKind? {
+    guard number > 0, number <= cells.file.pageCount else { return nil }
+    let page = try cells.file.page(number)
+    return cells.kind(page.span, number)
+  }
+
+  private static func read(
+    _ cells: PageCells, _ number: Int, _ seen: inout Set<Int>
+  ) throws -> (ByteBuffer, PageKind)? {
+    guard number > 0, number <= cells.file.pageCount, seen.insert(number).inserted else {
+      return nil
+    }
+    let page = try cells.file.page(number)
+    return cells.kind(page.span, number).map { (page, $0) }
+  }
+}

@@ -1,0 +1,140 @@
+import LosslessJSON
+
+/// A table whose rows are recovered, as far as its statement or its rows tell what it is.
+struct SalvagedTable {
+  /// A column that the pages hold a value of.
+  struct Column {
+    var name: String
+    var affinity: Affinity
+    var isNotNull = false
+    /// Whether a value may be written to it: not to one that SQLite computes.
+    var isWritable = true
+  }
+
+  /// What SQLite makes of values (sqlite.org/datatype3.html, 3.1).
+  enum Affinity { case text, numeric, integer, real, blob }
+
+  var name: String
+  /// In the order in which the pages hold them.
+  var columns: [Column]
+  /// The column that stands for the row id: its values are stored as NULL.
+  var idColumn: Int?
+  /// The name that the row id can be written under; nil where there is none.
+  var idName: String?
+  var hasRowID = true
+  /// Whether it is told from its rows, without a schema.
+  var isInferred = false
+  /// Row ids whose pages nothing leads to.
+  var gaps: [ClosedRange<Int>] = []
+  /// Whether pages of it that lead to others are lost.
+  var isBroken = false
+  /// Row ids of stretches that were put here without a tree leading to them, in order.
+  private(set) var stretches: [ClosedRange<Int>] = []
+
+  /// Whether rows may be of this table, by the number and the storage classes of their values.
+  func fits(_ rows: [PageRow]) -> Bool {
+    for row in rows.prefix(20) {
+      guard !row.values.isEmpty, row.values.count <= columns.count else { return false }
+      guard hasRowID == (row.id != nil) else { return false }
+      for (index, value) in row.values.enumerated() where !fits(value, index) { return false }
+    }
+    return true
+  }
+
+  private func fits(_ value: PageValue, _ index: Int) -> Bool {
+    if index == idColumn { return value == .null }
+    switch (value, columns[index].affinity) {
+    case (.null, _): return !columns[index].isNotNull
+    case (.integer, .text), (.real, .text): return false
+    default: return true
+    }
+  }
+
+  /// Whether rows of these ids may be missing here.
+  func mayLack(_ ids: ClosedRange<Int>) -> Bool {
+    gaps.contains { $0.contains(ids.lowerBound) && $0.contains(ids.upperBound) }
+  }
+
+  /// Whether the ids lie beside those of the stretches before. A table's never overlap.
+  func hasRoom(_ ids: ClosedRange<Int>) -> Bool {
+    let at = position(ids)
+    let isFreeBefore = at == 0 || stretches[at - 1].upperBound < ids.lowerBound
+    return isFreeBefore && (at == stretches.count || stretches[at].lowerBound > ids.upperBound)
+  }
+
+  mutating func take(_ ids: ClosedRange<Int>) { stretches.insert(ids, at: position(ids)) }
+
+  private func position(_ ids: ClosedRange<Int>) -> Int {
+    var low = 0
+    var high = stretches.count
+    while low < high {
+      let middle = (low + high) / 2
+      if stretches[middle].lowerBound < ids.lowerBound { low = middle + 1 } else { high = middle }
+    }
+    return low
+  }
+
+  static func affinity(_ type: String) -> Affinity {
+    let upper = type.uppercased()
+    func has(_ word: String) -> Bool {
+      let letters = Array(upper.utf8)
+      let wanted = Array(word.utf8)
+      guard letters.count >= wanted.count else { return false }
+      return (0...letters.count - wanted.count).contains {
+        Array(letters[$0..<$0 + wanted.count]) == wanted
+      }
+    }
+    if has("INT") { return .integer }
+    if has("CHAR") || has("CLOB") || has("TEXT") { return .text }
+    if upper.isEmpty || has("BLOB") { return .blob }
+    return has("REAL") || has("FLOA") || has("DOUB") ? .real : .numeric
+  }
+
+  // MARK: Without a schema
+
+  /// The columns of a run history (FORMATS: run-history), any prefix of the last four.
+  private static let runColumns = [
+    "run_id TEXT PRIMARY KEY", "plan_id TEXT NOT NULL", "objective TEXT NOT NULL",
+    "plan_result TEXT NOT NULL", "execution_result TEXT", "created_at REAL NOT NULL",
+    "approval_status TEXT DEFAULT 'pending'", "approval_reason TEXT", "approved_at REAL",
+    "approved_by TEXT",
+  ]
+
+  /// The statement of a table that is known by its rows alone: a run history, an archive of
+  /// objects, or `lost_N`, numbered by its values.
+  static func statement(for rows: [PageRow]) -> (name: String, sql: String)? {
+    guard let count = rows.first?.values.count, count > 0 else { return nil }
+    if (6...10).contains(count), rows.allSatisfy(isRun) {
+      let columns = runColumns.prefix(count).joined(separator: ",\n  ")
+      return ("runs", "CREATE TABLE runs (\n  \(columns)\n)")
+    }
+    if count == 4, rows.allSatisfy(isObject) {
+      return (
+        "objects",
+        "CREATE TABLE objects (hash TEXT PRIMARY KEY, payload TEXT NOT NULL, "
+          + "stored_at INTEGER NOT NULL, size INTEGER NOT NULL)"
+      )
+    }
+    return nil
+  }
+
+  private static func isRun(_ row: PageRow) -> Bool {
+    guard row.values.count > 5 else { return false }
+    for index in 0..<4 {
+      guard case .text = row.values[index] else { return false }
+    }
+    switch row.values[5] {
+    case .real, .integer: return true
+    default: return false
+    }
+  }
+
+  /// FORMATS: content-archive, the form in SQLite.
+  private static func isObject(_ row: PageRow) -> Bool {
+    guard row.values.count == 4, case .text(let hash) = row.values[0], hash.count == 64,
+      hash.allSatisfy({ hexValue($0) != nil }), case .text = row.values[1],
+      case .integer = row.values[2], case .integer = row.values[3]
+    else { return false }
+    return true
+  }
+}
