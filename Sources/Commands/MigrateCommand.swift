@@ -76,8 +76,7 @@ struct MigrateCommand: Verb {
     request.skipsDamaged = skipDamaged
     let plan = try MigrationPlan(request, formats: HoldfastCommand.formats)
     if dryRun {
-      show(plan, console)
-      return .done
+      return try show(plan, console)
     }
     let progress = ProgressLine("migrating", total: plan.byteCount, console)
     let result = try plan.run { progress.add($0) }
@@ -95,6 +94,7 @@ struct MigrateCommand: Verb {
     var undo: FilePath?
     if upgrade, !dryRun { undo = try status.upgrade(time: try currentTime()) }
     let missing = upgrade && !dryRun ? [] : status.missing
+    let logical = try status.logicalDigest()
     console.json(Self.verb) { root in
       root.member("database", status.path.string)
       root.member("version", StoreDatabase.version - missing.count)
@@ -107,17 +107,20 @@ struct MigrateCommand: Verb {
           $0.member("taken", !missing.contains(step))
         }
       }
+      root.member("logical_digest", logical.hex)
       root.member("undo", ifPresent: undo?.string)
     }
     console.result(status.path.string)
     for step in SchemaStep.all {
       console.result("  \(missing.contains(step) ? "missing" : "taken  ")  \(step.name)")
     }
+    console.result("  logical  \(logical.hex)")
     if let undo { console.result("  undo     \(undo)") }
     return .done
   }
 
-  private func show(_ plan: MigrationPlan, _ console: Console) {
+  private func show(_ plan: MigrationPlan, _ console: Console) throws -> ExitStatus {
+    let (counts, log) = try plan.survey()
     console.json(Self.verb) { root in
       root.member("dry_run", true)
       root.key("plan")
@@ -130,24 +133,40 @@ struct MigrateCommand: Verb {
             $0.member("kind", source.format.name)
           }
         }
+        $0.key("counts")
+        $0.object { list in
+          for kind in RecordKind.allCases { list.member(kind.rawValue, ifPresent: counts[kind]) }
+        }
         $0.member("files", plan.fileCount)
         $0.member("bytes", plan.byteCount)
         $0.member("estimated_bytes", plan.estimatedSize)
         $0.member("unchanged", plan.isUnchanged)
         $0.member("undo", ifPresent: plan.undo?.string)
       }
+      root.key("findings")
+      root.array(of: log.findings) { $1.encode(to: &$0) }
     }
     if plan.isUnchanged {
       console.result("would change nothing: \(plan.target) holds these stores already")
-      return
+      return .done
     }
     console.result("would migrate to \(plan.target)")
     for source in plan.sources {
       console.result("  store   \(source.path) (\(source.format.name))")
     }
+    console.result("  records \(grouped(counts.values.reduce(0, +))) (\(describe(counts)))")
     console.result("  files   \(grouped(plan.fileCount)), \(humanBytes(plan.byteCount))")
     console.result("  size    about \(humanBytes(plan.estimatedSize))")
     if let undo = plan.undo { console.result("  undo    \(undo)") }
+    FindingsReport.print(log, to: console)
+    if log.errors > 0 {
+      console.failure(
+        skipDamaged
+          ? "would leave out what is damaged: \(FindingsReport.headline(log))"
+          : "would be refused (exit 13) without --skip-damaged: \(FindingsReport.headline(log))")
+      return .findings
+    }
+    return .done
   }
 
   private func report(_ result: MigrationResult, _ console: Console) {
@@ -162,6 +181,7 @@ struct MigrateCommand: Verb {
       }
       $0.member("records", result.records)
       $0.member("digest", result.digest.hex)
+      $0.member("logical_digest", ifPresent: result.logicalDigest?.hex)
       $0.member("integrity", "ok")
       $0.member("sha256", ifPresent: result.sha256?.hex)
       $0.member("bytes", result.size)
@@ -177,6 +197,7 @@ struct MigrateCommand: Verb {
     console.result(result.database.string)
     console.result("  records   \(grouped(result.records)) (\(describe(result.counts)))")
     console.result("  digest    \(result.digest.hex)")
+    console.result("  logical   \(result.logicalDigest?.hex ?? "")")
     console.result("  sha256    \(result.sha256?.hex ?? "")")
     console.result("  size      \(humanBytes(result.size))")
     if let undo = result.undo { console.result("  undo      \(undo)") }

@@ -17,13 +17,18 @@ package struct RecordRows {
   }
 
   /// Appends the rows of one record, whose canonical hash is `hash`, to `out`.
-  package mutating func append(_ record: inout Record, _ hash: Hash256, to out: inout ByteBuffer) {
+  /// - Parameter layout: how it is laid out; found out where it is nil.
+  package mutating func append(
+    _ record: inout Record, _ hash: Hash256, layout given: RecordLayout? = nil,
+    to out: inout ByteBuffer
+  ) {
     let text = record.text.tokens[0].range
     compact.removeAll()
     record.text.appendCompact(to: &compact)
     let bytes = compact
-    let layout = RecordLayout(
-      of: record.text.source(of: 0), compact: bytes.span, scratch: &scratch)
+    let layout =
+      given
+      ?? RecordLayout(of: record.text.source(of: 0), compact: bytes.span, scratch: &scratch)
     let content = Hash256(of: compact.span)
     RowBuffer.begin(.records, &out)
     RowBuffer.record(&out)
@@ -44,7 +49,7 @@ package struct RecordRows {
     } else {
       RowBuffer.null(&out)
     }
-    RowBuffer.integer(record.place.offset + text.lowerBound, &out)
+    RowBuffer.integer(record.place.offset + (given == nil ? text.lowerBound : 0), &out)
     RowBuffer.integer(layout.number, &out)
     RowBuffer.hash(content, &out)
     RowBuffer.hash(hash, &out)

@@ -20,6 +20,23 @@ package enum DataTable: UInt8, CaseIterable, Sendable {
     }
   }
 
+  /// The table for what records of a kind say; documents have none.
+  static func of(_ kind: RecordKind) -> DataTable? {
+    switch kind {
+    case .intent: .intents
+    case .edge: .edges
+    case .entity: .entities
+    case .relation: .relations
+    case .plan: .plans
+    case .action: .actions
+    case .run: .runs
+    case .task: .tasks
+    case .user: .users
+    case .project: .projects
+    case .document: nil
+    }
+  }
+
   /// What stands for one object, or one run, already keeps its place.
   var sql: String {
     let keepsFirst = self == .objects || self == .runs

@@ -30,7 +30,7 @@ CREATE TABLE stores (
   id_field    TEXT,                   -- JSON pointer to the id of documents
   records     INTEGER NOT NULL,
   findings    INTEGER NOT NULL,       -- errors: records that could not be read
-  digest      TEXT NOT NULL           -- the store digest
+  digest      TEXT NOT NULL           -- the store digest; '' once a record has been saved since
 ) STRICT;
 
 -- Their files and directories.
@@ -40,7 +40,7 @@ CREATE TABLE files (
   name         TEXT NOT NULL,         -- path from the root of the store
   is_directory INTEGER NOT NULL,
   size         INTEGER NOT NULL,      -- bytes
-  sha256       TEXT,                  -- of the content; NULL for a directory
+  sha256       TEXT,                  -- of the content; NULL for a directory, or as for digest
   context      TEXT,                  -- of a memory graph
   separator    BLOB,                  -- what stands between two records, unless `gaps` says else
   UNIQUE (store, name)

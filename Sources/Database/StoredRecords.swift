@@ -60,7 +60,7 @@ struct StoredRecords {
     do {
       let reading = try DatabaseReading(tree, inPlace: true)
       _ = try StoreDatabase.steps(reading.connection)
-      let check = IntegrityCheck(reading.connection.path, reading.mode)
+      let check = BackgroundReading(reading.connection.path, reading.mode, StoreDatabase.problems)
       let read = Result { try readRecords(reading.connection) }
       // Waited for in any case: it reads what the reading keeps there.
       let problems = Result { try check.wait() }
@@ -76,13 +76,19 @@ struct StoredRecords {
     if let store { statement.bind(1, store) }
     var record = Record()
     var count = 0
+    // The kind of the last record, and its name: seldom another than the one before.
+    var known = RecordKind.document
+    var name = Array(known.rawValue.utf8)
     while try statement.step() {
       try Interruption.check()
       count += 1
-      let kind = statement.text(0)
-      guard let known = RecordKind(rawValue: kind) else {
-        note(.unreadable, "record \(count) is of an unknown kind, \(kind)")
-        continue
+      if !statement.withBytes(0, { $0.isEqual(to: name.span) }) {
+        let kind = statement.text(0)
+        guard let found = RecordKind(rawValue: kind) else {
+          note(.unreadable, "record \(count) is of an unknown kind, \(kind)")
+          continue
+        }
+        (known, name) = (found, Array(kind.utf8))
       }
       record.kind = known
       record.scope = statement.kind(2) == .null ? [] : statement.bytes(2)
@@ -102,7 +108,7 @@ struct StoredRecords {
   private func parse(
     _ statement: borrowing Statement, _ record: inout Record, _ count: Int
   ) throws -> Bool {
-    let stored = statement.bytes(5)
+    let stored = statement.withBytes(5) { Hash256(bytes: $0) }
     var actual: Hash256?
     var reason: JSONError?
     statement.withBytes(6) { bytes in
@@ -114,20 +120,11 @@ struct StoredRecords {
       return false
     }
     record.place.length = record.text.bytes.count
-    if let actual, actual.bytes != stored {
+    if let actual, actual != stored {
       note(
         .hashMismatch, "its content has the hash \(actual.hex), not the one beside it",
         record: record.label)
     }
     return true
-  }
-}
-
-extension Hash256 {
-  /// The 32 bytes.
-  var bytes: [UInt8] {
-    [a, b, c, d].flatMap { word in
-      stride(from: 56, through: 0, by: -8).map { UInt8(truncatingIfNeeded: word >> UInt64($0)) }
-    }
   }
 }

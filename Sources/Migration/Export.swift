@@ -79,7 +79,10 @@ package struct ExportPlan {
         hint: "say with --store which one, or with --as what to make of them all: "
           + stores.map { "\($0.number) (\($0.name))" }.joined(separator: ", "))
     }
-    let form = request.form ?? own?.kind ?? source.format.name
+    let isDirectory = own.map { !$0.isSingleFile && $0.kind == StoreFormat.memoryGraph.name }
+    let usual =
+      own?.hasItsFiles == false && isDirectory == true ? StoreForm.contextsName : own?.kind
+    let form = request.form ?? usual ?? source.format.name
     self.form = form
     if form == Self.tablesForm {
       guard isDatabase else {
@@ -88,7 +91,7 @@ package struct ExportPlan {
           hint: "put it into one first, with holdfast migrate")
       }
       way = .tables
-    } else if let own, own.kind == form, form != StoreFormat.runHistory.name,
+    } else if let own, own.kind == form, own.hasItsFiles, form != StoreFormat.runHistory.name,
       form != StoreFormat.sqlite.name
     {
       way = .files(own)

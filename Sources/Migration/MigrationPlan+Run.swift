@@ -14,6 +14,8 @@ package struct MigrationResult: Sendable {
   package var digest: Hash256
   /// SHA-256 of the database file: the same for the same stores.
   package var sha256: Hash256?
+  /// `StoreDatabase.logicalDigest`: the same whatever library wrote the file.
+  package var logicalDigest: Hash256?
   package var size: Int
   package var undo: FilePath?
   package var isUnchanged = false
@@ -32,7 +34,7 @@ extension MigrationPlan {
     try Leftovers.clear(beside: target)
     var output = try OutputFile(for: target)
     var result = try fill(output.temporaryPath, progress)
-    try prove(output.temporaryPath, result)
+    result.logicalDigest = try prove(output.temporaryPath, result)
     let facts = try output.reopen().facts()
     result.size = facts.size
     result.sha256 = try Self.hash(output.reopen())
@@ -55,11 +57,13 @@ extension MigrationPlan {
   }
 
   private func unchanged() throws -> MigrationResult {
+    let logical = BackgroundReading(target, .source, StoreDatabase.logicalDigest)
     let survey = try Survey.read(DiskTree(target), as: .sqlite, rules: false)
     var result = MigrationResult(
       database: target, counts: survey.counts, digest: survey.digest(), size: 0)
     result.size = try FileFacts(at: target)?.size ?? 0
     result.sha256 = try Self.hash(InputFile(opening: target))
+    result.logicalDigest = try logical.wait()
     result.isUnchanged = true
     result.log = survey.log
     return result
@@ -80,9 +84,7 @@ extension MigrationPlan {
       let store = try StoreImport(
         source.tree, as: source.format, number: index + 1, firstFile: nextFile,
         firstRecord: nextRecord, rows: rows, connection: connection, progress: progress)
-      var options = request.options
-      let idField = source.backup?.manifest.idField ?? request.idField
-      options.idField = idField.flatMap(JSONPointer.init)
+      let (options, idField) = options(source)
       let survey = try store.run(options, rules: true)
       try refuse(survey, source)
       try insert(source, survey, index + 1, idField, connection)
@@ -137,9 +139,14 @@ extension MigrationPlan {
     try row.run()
   }
 
-  /// Reads the database back: SQLite's checks, every hash, the digest and the counts.
-  private func prove(_ path: FilePath, _ result: MigrationResult) throws {
-    let survey = try Survey.read(DiskTree(path), as: .sqlite, rules: false)
+  /// Reads the database back: SQLite's checks, every hash, the digest and the counts. Returns the
+  /// logical digest of what is there.
+  private func prove(_ path: FilePath, _ result: MigrationResult) throws -> Hash256 {
+    let logical = BackgroundReading(path, .immutable, StoreDatabase.logicalDigest)
+    let read = Result { try Survey.read(DiskTree(path), as: .sqlite, rules: false) }
+    // Waited for in any case: it reads a file that goes away if this fails.
+    let answer = Result { try logical.wait() }
+    let survey = try read.get()
     let first = survey.log.findings.first { $0.severity == .error }
     guard first == nil, survey.digest() == result.digest, survey.counts == result.counts else {
       throw MigrationError(
@@ -149,6 +156,7 @@ extension MigrationPlan {
         hint: "nothing was kept; check the disk and run it again",
         findings: survey.log.findings)
     }
+    return try answer.get()
   }
 }
 

@@ -47,6 +47,27 @@ package struct MigrationPlan {
   /// Bytes that the database will have, about.
   package var estimatedSize: Int { 180_224 + byteCount * 9 / 4 }
 
+  /// Reads the stores, as `--dry-run` does, to say what is in them.
+  package func survey() throws -> (counts: [RecordKind: Int], log: FindingLog) {
+    var counts: [RecordKind: Int] = [:]
+    var log = FindingLog()
+    for source in sources {
+      let survey = try Survey.read(
+        source.tree, as: source.format, options: options(source).read, rules: true)
+      counts.merge(survey.counts, uniquingKeysWith: +)
+      log.add(survey.log)
+    }
+    return (counts, log)
+  }
+
+  /// How a store is read: where its documents have their ids.
+  func options(_ source: OpenedStore) -> (read: ReadOptions, idField: String?) {
+    var options = request.options
+    let idField = source.backup?.manifest.idField ?? request.idField
+    options.idField = idField.flatMap(JSONPointer.init)
+    return (options, idField)
+  }
+
   /// Looks at everything and writes nothing.
   package init(_ request: MigrationRequest, formats: [StoreFormat]) throws {
     self.request = request

@@ -12,7 +12,11 @@ package struct StoredStore: Sendable {
   package let kind: String
   package let isSingleFile: Bool
   package let idField: String?
+  /// Empty once a record has been saved since.
   package let digest: String
+
+  /// Whether its files can be written as they were.
+  var hasItsFiles: Bool { !digest.isEmpty }
 
   /// All of them. Throws as `StoreDatabase.steps` does.
   package static func all(in connection: borrowing Connection) throws -> [StoredStore] {

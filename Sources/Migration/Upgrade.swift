@@ -25,6 +25,13 @@ package struct DatabaseStatus: Sendable {
     taken = try DatabaseReading(DiskTree(path), inPlace: true).use { try StoreDatabase.steps($0) }
   }
 
+  /// What the database says, as `StoreDatabase.logicalDigest`.
+  package func logicalDigest() throws -> Hash256 {
+    try DatabaseReading(DiskTree(path), inPlace: true).use {
+      try StoreDatabase.logicalDigest($0)
+    }
+  }
+
   /// Takes the missing steps on a copy, proves that its records are the same, and puts it in the
   /// place of the database, which stays beside it under the name that is returned. Nil where
   /// there is nothing to do.

@@ -29,6 +29,17 @@ package struct Hash256: Sendable, Hashable, Comparable {
     self.init(hasher.finalize())
   }
 
+  /// Takes the 32 bytes themselves; nil for another number of them.
+  package init?(bytes: Span<UInt8>) {
+    guard bytes.count == 32 else { return nil }
+    (a, b, c, d) = bytes.withUnsafeBytes { bytes in
+      func word(_ offset: Int) -> UInt64 {
+        bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self).bigEndian
+      }
+      return (word(0), word(8), word(16), word(24))
+    }
+  }
+
   /// Reads 64 hexadecimal digits, upper or lower case; nil for anything else.
   package init?(hex: Span<UInt8>) {
     guard hex.count == 64 else { return nil }

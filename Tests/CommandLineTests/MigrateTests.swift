@@ -57,6 +57,69 @@ import Testing
     try scratch.holdfast(exit: 0, "diff", database, scratch.file("b.db"))
   }
 
+  /// The logical digest as its description has it, made by another program; and the same after
+  /// the pages have been laid out anew.
+  @Test(arguments: [SampleStore.contexts, .snapshot11, .tasksByUser])
+  func logicalDigest(_ sample: SampleStore) throws {
+    let scratch = try Scratch.here()
+    let store = try sample.make(in: scratch)
+    let database = scratch.file("store.db")
+    let result = try scratch.json("migrate", store.path, "--to", database)
+    let digest = try #require(result["logical_digest"]?.text)
+    let status = try scratch.json("migrate", "--status", "--to", database)
+    #expect(status["logical_digest"]?.text == digest)
+    let again = try scratch.json("migrate", store.path, "--to", database)
+    #expect(again["logical_digest"]?.text == digest)
+    let theirs = try scratch.python(
+      """
+      import hashlib, sqlite3, struct, sys
+      db = sqlite3.connect(sys.argv[1], isolation_level=None)
+      h = hashlib.sha256()
+      def value(v):
+          if v is None: h.update(b"N")
+          elif isinstance(v, int): h.update(b"I" + struct.pack(">q", v))
+          elif isinstance(v, float): h.update(b"R" + struct.pack(">d", v))
+          elif isinstance(v, bytes): h.update(b"B" + struct.pack(">q", len(v)) + v)
+          else: v = v.encode(); h.update(b"T" + struct.pack(">q", len(v)) + v)
+      def rows(cursor):
+          value(len(cursor.description))
+          for row in cursor:
+              for v in row: value(v)
+      ours = "FROM sqlite_schema WHERE name NOT GLOB 'sqlite_*' AND name NOT GLOB 'search_*'"
+      rows(db.execute("SELECT type, name, sql %s ORDER BY type, name" % ours))
+      for (name,) in db.execute("SELECT name %s AND type = 'table' AND sql NOT LIKE "
+          "'CREATE VIRTUAL%%' ORDER BY name" % ours).fetchall():
+          keys = [k for _, k in sorted((r[5], r[1]) for r in
+              db.execute("SELECT * FROM pragma_table_info('%s')" % name) if r[5])]
+          value(name)
+          rows(db.execute('SELECT * FROM "%s" ORDER BY %s' % (name, ",".join(keys))))
+      print(h.hexdigest())
+      db.execute("PRAGMA page_size=8192"); db.execute("VACUUM")
+      """, database)
+    #expect(theirs.lines == [digest])
+    let moved = try scratch.json("migrate", "--status", "--to", database)
+    #expect(moved["logical_digest"]?.text == digest)
+    #expect(try scratch.digest(database) == result["digest"]?.text)
+    try scratch.python(
+      "import sqlite3, sys\ndb = sqlite3.connect(sys.argv[1])\n"
+        + "db.execute('UPDATE stores SET name = name || 1')\ndb.commit()", database)
+    let changed = try scratch.json("migrate", "--status", "--to", database)
+    #expect(changed["logical_digest"]?.text != digest)
+  }
+
+  /// The plan says what is in the store, and writes nothing.
+  @Test func plan() throws {
+    let scratch = try Scratch.here()
+    let store = try SampleStore.contexts.make(in: scratch)
+    let database = scratch.file("store.db")
+    let plan = try scratch.json("migrate", store.path, "--to", database, "--dry-run")
+    #expect(access(database, F_OK) != 0)
+    let result = try scratch.json("migrate", store.path, "--to", database)
+    #expect(plan["plan"]?["counts"] == result["counts"])
+    let torn = try scratch.write("{\"type\":\"entity\"", to: "torn.jsonl")
+    try scratch.holdfast(exit: 3, "migrate", torn, "--to", scratch.file("x.db"), "--dry-run")
+  }
+
   /// Another program opens it, and each documented question has an answer.
   @Test func documentedQuestions() throws {
     let scratch = try Scratch.here()
