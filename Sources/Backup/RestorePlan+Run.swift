@@ -226,9 +226,7 @@ extension RestorePlan {
     try TreeWalk.walk(directory) { entry in
       if entry.facts.kind == .directory { return true }
       let other = try FileFacts(at: kept.pushing(entry.name), following: false)
-      if entry.facts.isRegular, other?.inode == entry.facts.inode,
-        other?.device == entry.facts.device
-      {
+      if let other, other.inode == entry.facts.inode, other.device == entry.facts.device {
         try Disk.remove(directory.pushing(entry.name))
       } else {
         isEmpty = false

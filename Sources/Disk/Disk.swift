@@ -141,7 +141,7 @@ package enum Disk {
   private static let exchangeFlag: UInt32 = 2
 
   /// Gives every file below `source` a second name below `target`, a new directory, which gets
-  /// the modes of the first. What is neither a file nor a directory is left out.
+  /// the modes of the first. Symbolic links are given one themselves, never what they point to.
   package static func link(treeAt source: FilePath, to target: FilePath) throws {
     try makeDirectory(target)
     var directories = [FilePath("")]
@@ -150,7 +150,7 @@ package enum Disk {
       if entry.facts.kind == .directory {
         try makeDirectory(place)
         directories.append(entry.name)
-      } else if entry.facts.isRegular {
+      } else {
         let result = source.pushing(entry.name).withPlatformString { from in
           place.withPlatformString { Glibc.link(from, $0) }
         }

@@ -73,6 +73,33 @@ import Testing
     try scratch.expectSame(store.root, bare, except: store.outside + kept)
   }
 
+  /// What someone else keeps beside the backups stays, and so does what is put there at the very
+  /// moment at which the stores change places.
+  @Test func inPlaceLosesNothingThatLiesBesideTheBackups() throws {
+    let scratch = try Scratch.here()
+    let store = try SampleStore.contexts.make(in: scratch)
+    try scratch.holdfast(exit: 0, "backup", store.root)
+    try scratch.tool("ln", "-s", "elsewhere", store.root + "/.backup/latest")
+    try scratch.write("{\"type\":\"note\"}\n", to: "store/charts-later.jsonl")
+    let restore = try scratch.start([
+      "strace", "-f", "-o", "/dev/null", "-e", "trace=renameat2", "-e",
+      "inject=renameat2:delay_enter=5000000", Binary.path, "restore", store.root, "--to",
+      store.root, "--overwrite", "always", "--name", "store",
+    ])
+    var undo: String?
+    while undo == nil {
+      undo = try TestFile.names(scratch.path).first { $0.hasPrefix("store.undo-") }
+      usleep(10_000)
+    }
+    try scratch.write("of another run", to: "store/.backup/other-20261120T031500Z.tar.zst")
+    let outcome = try restore.wait()
+    #expect(outcome.status == 0, "\(outcome)")
+    let link = try scratch.tool("readlink", store.root + "/.backup/latest")
+    #expect(link.lines == ["elsewhere"])
+    let aside = scratch.file(try #require(undo) + "/.backup")
+    #expect(try TestFile.names(aside) == ["other-20261120T031500Z.tar.zst"])
+  }
+
   @Test func theDirectoryItselfIsRestoredToo() throws {
     let scratch = try Scratch.here()
     let store = try SampleStore.contexts.make(in: scratch)
