@@ -23,7 +23,7 @@ extension MergePlan {
     if unresolvedCount > 0 { throw conflict }
     return try replacement.perform { staging in
       let united = try UnitedRecords(self)
-      let options = writeOptions(staging)
+      let options = try writeOptions(staging)
       let output = try StoreOutput(form.format, options)
       let router = try router()
       try readAll { ordinal, store, record, hash in
@@ -78,9 +78,9 @@ extension MergePlan {
     }
   }
 
-  private func writeOptions(_ staging: FilePath) -> WriteOptions {
+  private func writeOptions(_ staging: FilePath) throws -> WriteOptions {
     var options = WriteOptions(directory: staging)
-    options.sourceKind = sourceKind
+    options.sourceKind = try Self.sourceKind(stores)
     options.time = request.time
     options.layout = form.layout == .contexts ? .files : .oneFile
     if form.layout != .contexts { options.fileName = replacement.target.lastComponent.map(name) }

@@ -114,7 +114,7 @@ package struct MergePlan {
     _ request: MergeRequest, _ stores: [OpenedStore], _ kinds: Set<RecordKind>,
     _ formats: [StoreFormat]
   ) throws -> StoreForm {
-    let source = sourceKind(stores)
+    let source = try sourceKind(stores)
     let form: StoreForm
     if let name = request.form {
       do throws(StoreError) { form = try formats.form(name) } catch {
@@ -122,8 +122,8 @@ package struct MergePlan {
       }
     } else {
       let all = formats.forms.filter { $0.layout == .oneFile }
-      let own = stores.lazy.compactMap { store in
-        all.first { $0.format.name == store.format.name }
+      let own = try stores.compactMap { store in
+        try all.first { try $0.format.name == store.format.sourceKind(of: store.tree) }
       }.first
       let able = all.first { $0.format.refusal(of: kinds, from: source) == nil }
       guard let found = own ?? able else {
@@ -145,12 +145,10 @@ package struct MergePlan {
   }
 
   /// The kind that all stores are of; nil where they are of several.
-  static func sourceKind(_ stores: [OpenedStore]) -> String? {
-    let names = Set(stores.map(\.format.name))
-    return names.count == 1 ? names.first : nil
+  static func sourceKind(_ stores: [OpenedStore]) throws -> String? {
+    let names = try Set(stores.map { try $0.format.sourceKind(of: $0.tree) })
+    return names.count == 1 ? names.first ?? nil : nil
   }
-
-  var sourceKind: String? { Self.sourceKind(stores) }
 
   // MARK: Deciding
 

@@ -24,6 +24,10 @@ package struct RestoreRequest: Sendable {
   package var withRelations = false
   /// What to restore it as, a word of `--as`; nil: as it is.
   package var form: String?
+  /// The kind that the backup must be of; nil: any.
+  package var kind: String?
+  /// Only these contexts of a memory graph; all where empty.
+  package var contexts: [String] = []
   package var overwrite: Overwrite = .never
   /// Unix seconds, for the name of the undo copy.
   package var time: Int
@@ -70,9 +74,14 @@ package struct RestorePlan {
     self.request = request
     let path = try BackupReference(request.source, series: request.series).resolve()
     sourcePath = path
-    let opened = try Self.open(path, formats)
+    let opened = try Self.open(path, formats, request.contexts)
     source = opened.source
     format = opened.format
+    guard request.kind == nil || request.kind == opened.format.name else {
+      throw BackupError(
+        .usage, "holds a store of the kind \(opened.format.name), not \(request.kind ?? "")",
+        path: path.string, hint: "--as restores it as another kind, where that holds its records")
+    }
     files = opened.tree.files
     target = Disk.absolute(request.target)
     copy = try Self.copy(request, path, opened, formats)
@@ -106,8 +115,11 @@ package struct RestorePlan {
     let selection = request.selection
     if !selection.isEmpty { copy.isWanted = { selection.contains($0) } }
     copy.takesRelations = request.withRelations
+    // Of a file only some records are wanted, so it is written anew, as what it is.
+    let isPart = !opened.format.contexts.isEmpty
+    if isPart, request.form == nil { copy.form = try formats.form(opened.format.name) }
     do throws(StoreError) {
-      copy.form = try request.form.map { name throws(StoreError) in try formats.form(name) }
+      if let name = request.form { copy.form = try formats.form(name) }
     } catch { throw BackupError(.usage, error.message, hint: error.hint) }
     if case .backup(let backup) = opened.source {
       copy.time = backup.manifest.time
@@ -123,12 +135,12 @@ package struct RestorePlan {
         throw error
       }
     }
-    return copy.keepsFiles ? nil : copy
+    return copy.keepsFiles && !isPart ? nil : copy
   }
 
-  private static func open(_ path: FilePath, _ formats: [StoreFormat]) throws -> (
-    source: Source, tree: any StoreTree, format: StoreFormat
-  ) {
+  private static func open(
+    _ path: FilePath, _ formats: [StoreFormat], _ contexts: [String]
+  ) throws -> (source: Source, tree: any StoreTree, format: StoreFormat) {
     let opened: OpenedStore
     do {
       opened = try OpenedStore(opening: path, formats: formats, kind: nil)
@@ -137,7 +149,10 @@ package struct RestorePlan {
         .notBackup, "is no backup", path: path.string,
         hint: error.hint ?? "name an archive that holdfast backup wrote")
     }
-    if let backup = opened.backup { return (.backup(backup), opened.tree, opened.format) }
+    if let backup = opened.backup {
+      let part = try opened.restricted(to: contexts)
+      return (.backup(backup), part.tree, part.format)
+    }
     guard opened.format.name == StoreFormat.intentSnapshot.name, let tree = opened.tree as? DiskTree
     else {
       throw SnapshotError(

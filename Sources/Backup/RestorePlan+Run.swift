@@ -36,7 +36,11 @@ extension RestorePlan {
 
   private func expectedDigest() throws -> Hash256 {
     switch source {
-    case .backup(let backup): return backup.manifest.digest
+    case .backup(let backup):
+      guard request.contexts.isEmpty else {
+        return try Survey.read(tree, as: format, rules: false).digest()
+      }
+      return backup.manifest.digest
     case .snapshot(let tree, let format):
       let survey = try Survey.read(tree, as: format, rules: false)
       if let finding = survey.log.findings.first(where: { $0.severity == .error }) {
@@ -68,7 +72,11 @@ extension RestorePlan {
       switch source {
       case .backup(var backup):
         backup.onRead = onRead
-        return try BackupTree(backup)
+        let tree = try BackupTree(backup)
+        // Files of contexts; where records of one file are meant, the kind of store sees to it.
+        guard !request.contexts.isEmpty, !tree.isSingleFile else { return tree }
+        let wanted = Set(files.map(\.name))
+        return PartialTree(tree) { wanted.contains($0.name) }
       case .snapshot(let tree, _): return tree
       }
     }
@@ -84,7 +92,7 @@ extension RestorePlan {
         continue
       }
       let written = try copy(tree.open(index), to: path)
-      let expected = (tree as? BackupTree)?.entry(index).sha256 ?? written
+      let expected = Self.entry(index, of: tree)?.sha256 ?? written
       guard written == expected, try Self.hash(path) == expected else {
         throw BackupError(
           .verificationFailed, "does not have the hash that the manifest names",
@@ -101,6 +109,11 @@ extension RestorePlan {
     }
     try Disk.syncDirectory(staging)
     return survey.total
+  }
+
+  private static func entry(_ index: Int, of tree: any StoreTree) -> Manifest.Entry? {
+    if let part = tree as? PartialTree { return entry(part.places[index], of: part.base) }
+    return (tree as? BackupTree)?.entry(index)
   }
 
   private func copy(_ stream: ByteStream, to path: FilePath) throws -> Hash256 {

@@ -22,8 +22,9 @@ struct BackupCommand: Verb {
       \(ExitStatus.help([.findings, .notFound, .locked, .verificationFailed, .refused, .notWritable]))
       """)
 
-  @Argument(help: "The store to back up.", completion: .file())
-  var store: String
+  @Argument(
+    help: ArgumentHelp("The store to back up. \(RoutedStore.help)"), completion: .file())
+  var store: String?
 
   @Option(
     name: .long,
@@ -87,6 +88,7 @@ struct BackupCommand: Verb {
   enum RTFSChoice: String, ExpressibleByArgument, CaseIterable { case full, none }
 
   func perform(_ console: Console) throws -> ExitStatus {
+    let store = try RoutedStore.name(store)
     var request = BackupRequest(store: FilePath(store), time: try currentTime())
     request.repository = to.map { FilePath($0) }
     request.series = name
@@ -139,7 +141,7 @@ struct BackupCommand: Verb {
         $0.member("bytes_free", plan.room.free)
       }
     }
-    console.result("would back up \(store) (\(plan.format.name))")
+    console.result("would back up \(plan.store) (\(plan.format.name))")
     console.result("  files   \(grouped(plan.fileCount)), \(humanBytes(plan.byteCount))")
     console.result("  series  \(plan.series)")
     console.result("  to      \(archive)")

@@ -17,8 +17,9 @@ struct DigestCommand: Verb {
       \(ExitStatus.help([.findings, .notFound, .refused]))
       """)
 
-  @Argument(help: "Stores, or backups of them.", completion: .file())
-  var stores: [String]
+  @Argument(
+    help: ArgumentHelp("Stores, or backups of them. \(RoutedStore.help)"), completion: .file())
+  var stores: [String] = []
 
   @OptionGroup var reading: ReadingOptions
   @OptionGroup var shared: SharedOptions
@@ -35,6 +36,7 @@ struct DigestCommand: Verb {
 
   func perform(_ console: Console) throws -> ExitStatus {
     let options = try reading.options()
+    let stores = try stores.isEmpty ? [RoutedStore.name(nil)] : stores
     var outcomes: [Outcome] = []
     for store in stores {
       let outcome = try outcome(of: store, options)

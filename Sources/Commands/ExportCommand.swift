@@ -20,8 +20,10 @@ struct ExportCommand: Verb {
       """)
 
   @Argument(
-    help: "A database that migrate wrote, or any other store or backup.", completion: .file())
-  var source: String
+    help: ArgumentHelp(
+      "A database that migrate wrote, or any other store or backup. \(RoutedStore.help)"),
+    completion: .file())
+  var source: String?
 
   @Option(
     name: .long,
@@ -52,12 +54,15 @@ struct ExportCommand: Verb {
       "Where documents have their id, as a JSON pointer such as /meta/id.", valueName: "pointer"))
   var idField: String?
 
+  @OptionGroup var contexts: ContextOptions
   @OptionGroup var shared: SharedOptions
 
   func perform(_ console: Console) throws -> ExitStatus {
+    let source = try RoutedStore.name(source)
     var request = ExportRequest(
       source: FilePath(source), target: FilePath(to), time: try currentTime())
     request.form = `as`
+    request.contexts = contexts.context
     request.store = store
     request.kind = shared.kind
     request.options = ReadOptions(idField: idField.flatMap(JSONPointer.init))

@@ -44,8 +44,9 @@ struct Failure {
       hint = error.hint
     case let error as StoreError:
       self.init(
-        error.code == .verificationFailed ? .verificationFailed : .refused, error.code.rawValue,
-        error.message)
+        error.code == .verificationFailed
+          ? .verificationFailed : error.code == .notFound ? .notFound : .refused,
+        error.code.rawValue, error.message)
       path = error.path
       line = error.line
       offset = error.offset

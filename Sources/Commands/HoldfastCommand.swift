@@ -41,6 +41,7 @@ package struct HoldfastCommand: ParsableCommand {
       MergeCommand.self,
       MoveCommand.self,
       ReplayCommand.self,
+      ContextsCommand.self,
       RotateCommand.self,
       UndeleteCommand.self,
       PurgeCommand.self,

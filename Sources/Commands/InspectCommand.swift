@@ -18,13 +18,15 @@ struct InspectCommand: Verb {
       \(ExitStatus.help([.findings, .notFound, .refused]))
       """)
 
-  @Argument(help: "A store, or a backup of one.", completion: .file())
-  var store: String
+  @Argument(
+    help: ArgumentHelp("A store, or a backup of one. \(RoutedStore.help)"), completion: .file())
+  var store: String?
 
   @OptionGroup var reading: ReadingOptions
   @OptionGroup var shared: SharedOptions
 
   func perform(_ console: Console) throws -> ExitStatus {
+    let store = try RoutedStore.name(store)
     let opened = try reading.open(store, kind: shared.kind)
     let progress = ProgressLine("reading", total: opened.byteCount, console)
     let survey = try Survey.read(

@@ -51,6 +51,7 @@ struct MigrateCommand: Verb {
       "Where documents have their id, as a JSON pointer such as /meta/id.", valueName: "pointer"))
   var idField: String?
 
+  @OptionGroup var contexts: ContextOptions
   @OptionGroup var shared: SharedOptions
 
   func validate() throws {
@@ -71,6 +72,7 @@ struct MigrateCommand: Verb {
     var request = MigrationRequest(
       stores: stores.map { FilePath($0) }, target: FilePath(to), time: try currentTime())
     request.kind = shared.kind
+    request.contexts = contexts.context
     request.idField = idField
     request.replaces = replace
     request.skipsDamaged = skipDamaged

@@ -20,8 +20,11 @@ struct MoveCommand: Verb {
       \(ExitStatus.help([.notFound, .locked, .verificationFailed, .refused, .notWritable]))
       """)
 
-  @Argument(help: "A memory graph: a directory of contexts, or one file.", completion: .file())
-  var store: String
+  @Argument(
+    help: ArgumentHelp(
+      "A memory graph: a directory of contexts, or one file. \(RoutedStore.help)"),
+    completion: .file())
+  var store: String?
 
   @Option(
     name: .long,
@@ -50,7 +53,7 @@ struct MoveCommand: Verb {
 
   func perform(_ console: Console) throws -> ExitStatus {
     var request = MoveRequest(
-      store: FilePath(store), selection: try Selection(select), context: into,
+      store: FilePath(try RoutedStore.name(store)), selection: try Selection(select), context: into,
       time: try currentTime())
     request.sources = context
     request.kind = shared.kind

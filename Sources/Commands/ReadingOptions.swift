@@ -17,7 +17,7 @@ struct ReadingOptions: ParsableArguments {
   @Option(
     name: .long,
     help: ArgumentHelp(
-      "Only this context of a memory graph directory; may be repeated.", valueName: "context"))
+      "Only this context of a memory graph; may be repeated.", valueName: "context"))
   var context: [String] = []
 
   func options() throws -> ReadOptions {
@@ -41,8 +41,16 @@ struct ReadingOptions: ParsableArguments {
     {
       path = try BackupReference(name).resolve()
     }
-    return try OpenedStore(
-      opening: path, formats: HoldfastCommand.formats, kind: kind,
-      include: BackupPlan.include(contexts))
+    return try OpenedStore(opening: path, formats: HoldfastCommand.formats, kind: kind)
+      .restricted(to: contexts)
   }
+}
+
+/// `--context`, for verbs that do not take all of `ReadingOptions`.
+struct ContextOptions: ParsableArguments {
+  @Option(
+    name: .long,
+    help: ArgumentHelp(
+      "Only this context of a memory graph; may be repeated.", valueName: "context"))
+  var context: [String] = []
 }

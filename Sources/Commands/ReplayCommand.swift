@@ -56,6 +56,12 @@ struct ReplayCommand: Verb {
   @Flag(name: .long, help: "Show what would be done, and write nothing.")
   var dryRun = false
 
+  @Option(
+    name: .long,
+    help: ArgumentHelp("The context that is the log, of a directory of them.", valueName: "context")
+  )
+  var context: String?
+
   @OptionGroup var shared: SharedOptions
 
   private func request() throws -> ReplayRequest {
@@ -90,7 +96,10 @@ struct ReplayCommand: Verb {
 
   func perform(_ console: Console) throws -> ExitStatus {
     let request = try request()
-    let opened = try ReadingOptions.open(log, kind: shared.kind)
+    let opened = try ReadingOptions.open(
+      log, kind: shared.kind, contexts: context.map { [$0] } ?? []
+    )
+    .ofOneFile
     let plan = try ReplayPlan(request, of: opened)
     if dryRun {
       console.json(Self.verb) { root in

@@ -73,6 +73,7 @@ struct RestoreCommand: Verb {
   @Flag(name: .long, help: "Show what would be done, and write nothing.")
   var dryRun = false
 
+  @OptionGroup var contexts: ContextOptions
   @OptionGroup var shared: SharedOptions
 
   func perform(_ console: Console) throws -> ExitStatus {
@@ -85,7 +86,9 @@ struct RestoreCommand: Verb {
     request.series = name
     request.withRelations = withRelations
     request.form = form
+    request.contexts = contexts.context
     request.overwrite = policy
+    request.kind = shared.kind
     var plan = try RestorePlan(request, formats: HoldfastCommand.formats)
     let lock = try Repository.readingLock(for: plan.sourcePath, shared.waitLock.seconds)
     defer { withExtendedLifetime(lock) {} }

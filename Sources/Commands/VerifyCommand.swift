@@ -21,12 +21,15 @@ struct VerifyCommand: Verb {
       \(ExitStatus.help([.findings, .notFound, .verificationFailed, .refused]))
       """)
 
-  @Argument(help: "Backups, repositories or stores.", completion: .file())
-  var targets: [String]
+  @Argument(
+    help: ArgumentHelp("Backups, repositories or stores. \(RoutedStore.help)"),
+    completion: .file())
+  var targets: [String] = []
 
   @Flag(name: .long, help: "Check only the manifest, the archive's hash and its structure.")
   var quick = false
 
+  @OptionGroup var contexts: ContextOptions
   @OptionGroup var shared: SharedOptions
 
   private struct Outcome {
@@ -39,7 +42,7 @@ struct VerifyCommand: Verb {
 
   func perform(_ console: Console) throws -> ExitStatus {
     var outcomes: [Outcome] = []
-    for target in targets {
+    for target in try targets.isEmpty ? [RoutedStore.name(nil)] : targets {
       let lock = try Repository.readingLock(for: FilePath(target), shared.waitLock.seconds)
       defer { withExtendedLifetime(lock) {} }
       for path in try expand(target) {
@@ -114,7 +117,13 @@ struct VerifyCommand: Verb {
     do {
       let opened = try OpenedStore(
         opening: path, formats: HoldfastCommand.formats, kind: shared.kind)
-      return opened.backup == nil ? opened : nil
+      if opened.backup == nil { return try opened.restricted(to: contexts.context) }
+      guard contexts.context.isEmpty else {
+        throw BackupError(
+          .usage, "is a backup, and those are proved as a whole", path: path.string,
+          hint: "leave --context out, or inspect the context in it")
+      }
+      return nil
     } catch is SnapshotError {
       return nil
     } catch let error as ArchiveError where error.cause == nil {

@@ -9,7 +9,7 @@ extension StoreFormat {
   package static let sqlite = sqlite(store: nil)
 
   /// The same, or only one of its stores, by number.
-  package static func sqlite(store: Int?) -> StoreFormat {
+  package static func sqlite(store: Int?, contexts: [String] = []) -> StoreFormat {
     var format = StoreFormat(
       name: "sqlite",
       summary: "a store that holdfast migrate has put into SQLite",
@@ -25,9 +25,23 @@ extension StoreFormat {
       },
       read: { tree, _, sink in
         for index in tree.files.indices where !tree.files[index].isDirectory {
-          try StoredRecords(path: tree.displayPath(index), store: store, sink: sink).read(tree)
+          try StoredRecords(
+            path: tree.displayPath(index), store: store, contexts: contexts, sink: sink
+          ).read(tree)
         }
       })
+    format.origin = { tree in
+      try DatabaseReading(tree, inPlace: true).use { connection in
+        let rows = try Statement(
+          "SELECT DISTINCT kind FROM stores WHERE ?1 IS NULL OR id = ?1", on: connection)
+        if let store { rows.bind(1, store) } else { rows.bind(null: 1) }
+        guard try rows.step() else { return nil }
+        let kind = rows.text(0)
+        return try rows.step() ? nil : kind
+      }
+    }
+    format.contexts = contexts
+    format.restrict = { sqlite(store: store, contexts: $0) }
     format.freeze = { disk in
       disk.isSingleFile && DatabaseSource.isQuiet(disk.root)
         ? disk : try FrozenDatabase.freeze(disk)
@@ -41,11 +55,13 @@ struct StoredRecords {
   let path: String
   /// The number of the only store that is wanted; nil for all.
   let store: Int?
+  /// The contexts of memory graphs that are wanted; all records where empty.
+  let contexts: [String]
   let sink: any RecordSink
 
   static let sql = """
     SELECT r.kind, r.key, r.scope, r.line, r.offset, r.content_hash,
-      coalesce(r.payload, o.payload)
+      coalesce(r.payload, o.payload), r.file
     FROM records AS r
     LEFT JOIN objects AS o ON r.payload IS NULL AND o.hash = lower(hex(r.content_hash))
     WHERE ?1 IS NULL OR r.file IN (SELECT id FROM files WHERE store = ?1)
@@ -71,7 +87,43 @@ struct StoredRecords {
     }
   }
 
+  /// Where the records of memory graphs lie, by number of the file: in a context, or in a file that
+  /// is a graph by itself.
+  private func graphFiles(_ connection: borrowing Connection) throws -> [Int: String?] {
+    let rows = try Statement(
+      """
+      SELECT f.id, f.context, s.single_file FROM files AS f JOIN stores AS s ON s.id = f.store
+      WHERE s.kind = 'memory-graph' AND (f.context IS NOT NULL OR s.single_file)
+      """, on: connection)
+    var files: [Int: String?] = [:]
+    while try rows.step() {
+      files[rows.integer(0)] = .some(rows.integer(2) == 1 ? nil : rows.text(1))
+    }
+    return files
+  }
+
   private func readRecords(_ connection: borrowing Connection) throws {
+    guard !contexts.isEmpty else { return try readRecords(connection) { try sink.take(&$0) } }
+    let files = try graphFiles(connection)
+    var router = ContextRouter()
+    try readRecords(connection) { record in
+      if let context = files[record.place.file], context == nil { router.observe(record) }
+    }
+    let filter = ContextFilter(router, contexts)
+    try readRecords(connection) { record in
+      guard let context = files[record.place.file], filter.passes(record, context: context) else {
+        return
+      }
+      record.place.file = 0
+      try sink.take(&record)
+    }
+    try filter.checkAllFound(path: path)
+  }
+
+  /// - Parameter take: sees, where contexts are wanted, the number of the file in the record's place.
+  private func readRecords(
+    _ connection: borrowing Connection, _ take: (inout Record) throws -> Void
+  ) throws {
     let statement = try Statement(Self.sql, on: connection)
     if let store { statement.bind(1, store) }
     var record = Record()
@@ -93,14 +145,15 @@ struct StoredRecords {
       record.kind = known
       record.scope = statement.kind(2) == .null ? [] : statement.bytes(2)
       record.place = RecordPlace(
-        file: 0, offset: statement.integer(4), length: 0, line: statement.integer(3))
+        file: contexts.isEmpty ? 0 : statement.integer(7), offset: statement.integer(4), length: 0,
+        line: statement.integer(3))
       record.documentID = nil
       if known == .document, record.scope.isEmpty {
         let key = statement.bytes(1)
         if key != Array("line \(record.place.line)".utf8) { record.documentID = key }
       }
       guard try parse(statement, &record, count) else { continue }
-      try sink.take(&record)
+      try take(&record)
     }
   }
 

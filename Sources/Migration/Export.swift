@@ -15,6 +15,8 @@ package struct ExportRequest: Sendable {
   /// Which store of a database, by name or number, where it holds several.
   package var store: String?
   package var kind: String?
+  /// Only these contexts of a memory graph; all where empty.
+  package var contexts: [String] = []
   package var options = ReadOptions()
   package var replaces = false
   /// Unix seconds.
@@ -57,6 +59,7 @@ package struct ExportPlan {
   package init(_ request: ExportRequest, formats: [StoreFormat]) throws {
     self.request = request
     source = try OpenedStore(opening: request.source, formats: formats, kind: request.kind)
+      .restricted(to: request.contexts)
     target = Disk.absolute(request.target)
     let isDatabase = source.format.name == StoreFormat.sqlite.name
     var stores: [StoredStore] = []
@@ -72,7 +75,9 @@ package struct ExportPlan {
       }
     }
     let own = stores.count == 1 ? stores[0] : nil
-    format = request.store == nil ? source.format : .sqlite(store: own?.number)
+    format =
+      request.store == nil
+      ? source.format : .sqlite(store: own?.number, contexts: request.contexts)
     if stores.count > 1, request.form == nil || request.store != nil {
       throw MigrationError(
         .usage, "holds \(stores.count) stores", path: request.source.string,
@@ -91,7 +96,8 @@ package struct ExportPlan {
           hint: "put it into one first, with holdfast migrate")
       }
       way = .tables
-    } else if let own, own.kind == form, own.hasItsFiles, form != StoreFormat.runHistory.name,
+    } else if let own, own.kind == form, own.hasItsFiles, request.contexts.isEmpty,
+      form != StoreFormat.runHistory.name,
       form != StoreFormat.sqlite.name
     {
       way = .files(own)

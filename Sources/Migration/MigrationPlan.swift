@@ -11,6 +11,8 @@ package struct MigrationRequest: Sendable {
   package var stores: [FilePath]
   package var target: FilePath
   package var kind: String?
+  /// Only these contexts of directories of contexts; all where empty.
+  package var contexts: [String] = []
   package var options = ReadOptions()
   /// As text, kept in the database.
   package var idField: String?
@@ -74,8 +76,14 @@ package struct MigrationPlan {
     target = Disk.absolute(request.target)
     var sources: [OpenedStore] = []
     for store in request.stores {
-      let opened = try OpenedStore(
+      let whole = try OpenedStore(
         opening: Self.root(of: store), formats: formats, kind: request.kind)
+      if !request.contexts.isEmpty, whole.tree.isSingleFile {
+        throw MigrationError(
+          .usage, "--context is for directories of contexts here", path: store.string,
+          hint: "write the contexts first, with export --as contexts")
+      }
+      let opened = try whole.restricted(to: request.contexts)
       if Disk.absolute(store) == target {
         throw MigrationError(
           .usage, "is the database to be written as well", path: store.string,

@@ -32,7 +32,9 @@ package struct Search {
 
   /// The best first from a database, otherwise in the order of the store.
   package func run(_ store: OpenedStore, options: ReadOptions) throws -> [Hit] {
-    guard store.format.name == StoreFormat.sqlite.name else { return try scan(store, options) }
+    guard store.format.name == StoreFormat.sqlite.name, store.format.contexts.isEmpty else {
+      return try scan(store, options)
+    }
     return try DatabaseReading(store.tree, inPlace: true).use { connection in
       guard try StoreDatabase.steps(connection).count >= 4 else {
         return try scan(store, options)

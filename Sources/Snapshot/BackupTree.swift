@@ -99,13 +99,49 @@ package struct OpenedStore {
     format = try kind.map { try formats.named($0) } ?? formats.detect(disk, path: path.string)
   }
 
-  private init(_ path: FilePath, _ tree: any StoreTree, _ format: StoreFormat) {
-    (self.path, self.tree, self.format, backup) = (path, tree, format, nil)
+  private init(
+    _ path: FilePath, _ tree: any StoreTree, _ format: StoreFormat, _ backup: BackupFile? = nil
+  ) {
+    (self.path, self.tree, self.format, self.backup) = (path, tree, format, backup)
   }
 
   /// The same store, read from another tree of it.
   package func replacing(_ tree: any StoreTree) -> OpenedStore {
     OpenedStore(path, tree, format)
+  }
+
+  /// The part of a memory graph that lies in some contexts: files of a directory, or records of
+  /// one file. Throws `notFound` for a context that is not there, `refused` for other stores.
+  package func restricted(to contexts: [String]) throws -> OpenedStore {
+    if contexts.isEmpty { return self }
+    if let restrict = format.restrict { return OpenedStore(path, tree, restrict(contexts), backup) }
+    guard format.name == StoreFormat.memoryGraph.name else {
+      throw StoreError(
+        .refused, "is of the kind \(format.name), and only memory graphs have contexts",
+        path: path.string, hint: "leave --context out")
+    }
+    if tree.isSingleFile {
+      return OpenedStore(path, tree, format.restricted(to: contexts), backup)
+    }
+    let there = tree.files.compactMap { MemoryGraph.context(of: $0.name) }
+    if let missing = contexts.first(where: { !there.contains($0) }) {
+      throw StoreError(
+        .notFound, "there is no context called \(missing)", path: path.string,
+        hint: "holdfast contexts lists them")
+    }
+    let part = PartialTree(tree) { file in
+      MemoryGraph.context(of: file.name).map(contexts.contains) ?? false
+    }
+    return OpenedStore(path, part, format, backup)
+  }
+
+  /// The same, taken for a store of one file where one file of a directory is left.
+  package var ofOneFile: OpenedStore {
+    guard let part = tree as? PartialTree, part.files.count == 1, let file = part.places.first
+    else { return self }
+    let name = part.base.files[file].name
+    let single = PartialTree(part.base, isSingleFile: true) { $0.name == name }
+    return OpenedStore(path, single, format, backup)
   }
 
   private static func format(of backup: BackupFile, _ formats: [StoreFormat]) throws

@@ -80,6 +80,16 @@ final class ContainerReader {
     return false
   }
 
+  /// Says of an intent that its key is empty, which its hash cannot tell from no key at all: the
+  /// scope of a record is empty where its container says no more than the record does.
+  func noteEmptyKey(_ record: borrowing Record) {
+    sink.note(
+      Finding(
+        .warning, .keyMismatch, "is stored under an empty key, which no hash shows",
+        path: tree.displayPath(file), line: record.place.line, offset: record.place.offset,
+        record: record.label))
+  }
+
   /// Elements of the array that comes next, one by one.
   func elements(
     _ reader: inout JSONReader<ByteStream>, _ record: inout Record,

@@ -95,6 +95,7 @@ struct SnapshotWalk {
         ScopedRecord.unwrap(&record)
       } else {
         record.scope = record.text.string("intent_id") == key ? [] : key
+        if key.isEmpty, record.text.string("intent_id") != [] { container.noteEmptyKey(record) }
       }
       try sink.take(&record)
       record.scope = []

@@ -39,9 +39,9 @@ package struct StoreCopy {
   package var target: StoreFormat { form?.format ?? format }
 
   /// What is written, for `StoreFormat.writer`.
-  private func writeOptions(_ directory: FilePath) -> WriteOptions {
+  private func writeOptions(_ directory: FilePath) throws -> WriteOptions {
     var write = WriteOptions(directory: directory)
-    write.sourceKind = format.name
+    write.sourceKind = try format.sourceKind(of: tree)
     write.time = time
     let isSameKind = target.name == format.name
     if isSameKind, tree.isSingleFile {
@@ -63,7 +63,7 @@ package struct StoreCopy {
   /// wanted. Throws `StoreError.refused` for a record that cannot be held, and what
   /// `StoreOutput.finish` throws.
   package func run(into directory: FilePath) throws -> StoreOutput.Result? {
-    let write = writeOptions(directory)
+    let write = try writeOptions(directory)
     let output = try StoreOutput(target, write)
     var router = ContextRouter()
     var ends = SelectedEnds()
@@ -80,7 +80,8 @@ package struct StoreCopy {
       if let isWanted, !isWanted(record), !(needsEnds && ends.touches(record)) { return }
       let file = files[record.place.file]
       let place = WritePlace(
-        file: file.name, context: needsRouter ? router.context(of: record) : nil, mode: file.mode)
+        file: format.origin == nil ? file.name : nil,
+        context: needsRouter ? router.context(of: record) : nil, mode: file.mode)
       do { try output.take(&record, hash, at: place) } catch var error as StoreError {
         error.path = error.path ?? tree.displayPath(record.place.file)
         throw error

@@ -40,6 +40,19 @@ package struct StoreFormat: Sendable {
   /// The store as it is at one moment, for kinds whose owners write in place under locks of
   /// their own; nil for those whose files are read as they lie.
   package var freeze: (@Sendable (DiskTree) throws -> any StoreTree)?
+  /// The kind of the stores that the records came from, for kinds that keep other stores; nil where
+  /// they came from several.
+  package var origin: (@Sendable (any StoreTree) throws -> String?)?
+  /// The contexts that records are read of; all where empty.
+  package var contexts: [String] = []
+  /// The same kind, reading only some contexts, for kinds that can tell them apart themselves.
+  package var restrict: (@Sendable ([String]) -> StoreFormat)?
+
+  /// The kind of store that the records of `tree` were made for.
+  package func sourceKind(of tree: any StoreTree) throws -> String? {
+    guard let origin else { return name }
+    return try origin(tree)
+  }
 
   package init(
     name: String, summary: String, recordKinds: [RecordKind],
@@ -67,6 +80,7 @@ package struct StoreFormat: Sendable {
 package struct StoreError: Error, Sendable, CustomStringConvertible {
   package enum Code: String, Sendable {
     case unknownKind = "unknown-kind"
+    case notFound = "not-found"
     case refused
     case verificationFailed = "verification-failed"
   }

@@ -209,8 +209,10 @@ extension Scratch {
     return try python(
       """
       import json, sys
-      lines = [json.loads(l) for l in open(sys.argv[1]).read().split('\\n') if l.strip()]
-      print(sum(l['type'] == 'entity' for l in lines), sum(l['type'] == 'relation' for l in lines))
+      lines = open(sys.argv[1], encoding='utf-8', newline='').read().split('\\n')
+      items = [json.loads(line) for line in lines if line.strip()]
+      types = [item.get('type') if isinstance(item, dict) else None for item in items]
+      print(types.count('entity'), types.count('relation'))
       """, path
     ).text
   }

@@ -168,7 +168,7 @@ import Testing
   }
 
   @Test(arguments: [
-    [], ["frobnicate"], ["backup"], ["backup", "a", "b"], ["restore", "x"], ["digest"],
+    [], ["frobnicate"], ["diff"], ["backup", "a", "b"], ["restore", "x"], ["merge", "x"],
     ["backup", "x", "--compression", "lzma"], ["backup", "x", "--compression", "zstd:99"],
     ["backup", "x", "--rtfs", "some"], ["inspect", "--kind", "sqlite9", "x"],
     ["restore", "repo", "--to", "t", "--overwrite", "perhaps"],

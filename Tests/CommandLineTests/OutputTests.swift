@@ -31,6 +31,7 @@ import Testing
         (["merge", store, archive, "--to", scratch.fresh("m"), "--dry-run"], 0),
         (["move", store, "--select", "entity", "--into", "new", "--dry-run"], 0),
         (["replay", store + "/charts.jsonl", "--to", scratch.fresh("r")], 0),
+        (["contexts", store], 0),
       ]
     }
 
@@ -55,7 +56,8 @@ import Testing
         (["move", "/none", "--select", "entity", "--into", "new"], 10),
         (["move", store, "--select", "entity:zzz", "--into", "new"], 10),
         (["replay", damaged, "--to", scratch.fresh("r")], 3),
-        (["replay", "/none", "--to", scratch.fresh("r")], 10),
+        (["replay", "/none", "--to", scratch.fresh("r")], 10), (["contexts", "/none"], 10),
+        (["contexts", other], 13),
       ]
     }
   }
@@ -115,7 +117,7 @@ import Testing
   @Test func jsonForUsageErrors() throws {
     let scratch = try Scratch.here()
     for words in [
-      ["backup", "--json"], ["backup", "x", "--json", "--compression", "lzma"],
+      ["diff", "--json"], ["backup", "x", "--json", "--compression", "lzma"],
       ["restore", "x", "--json"], ["list", "--json", "--nonsense"],
     ] {
       let outcome = try scratch.run([Binary.path] + words)
@@ -159,7 +161,7 @@ import Testing
         "move-plan", ["move", house.store, "--select", "entity", "--into", "new", "--dry-run"], 0
       ),
       ("move", ["move", house.store, "--select", "entity", "--into", "new"], 0),
-      ("error", ["backup", "/none"], 10),
+      ("contexts", ["contexts", house.store], 0), ("error", ["backup", "/none"], 10),
     ]
     for (name, words, status) in cases {
       let outcome = try scratch.run([Binary.path] + words + ["--json"])
@@ -246,6 +248,7 @@ import Testing
     "merge",
     "move",
     "replay",
+    "contexts",
     "rotate",
     "undelete",
     "purge",

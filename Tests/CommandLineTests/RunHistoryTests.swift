@@ -63,12 +63,18 @@ import Testing
       while db.execute("SELECT count(*) FROM runs").fetchone()[0] <= int(sys.argv[2]):
           time.sleep(0.01)
       """, store, "\(runs)")
-    let archive = try scratch.backUp(store, to: scratch.file("repo"))
-    try scratch.holdfast(exit: 0, "restore", archive, "--to", scratch.file("out"), "--quiet")
-    let count = try scratch.python(Self.prover, scratch.file("out/runs.db"))
-    let found = try #require(count.lines.first.flatMap { Int($0) })
-    #expect(found > runs)
-    #expect(try scratch.digest(archive) == scratch.digest(scratch.file("out/runs.db")))
+    // Ten times in a row, each time no less than before.
+    var last = runs
+    for round in 0..<10 {
+      let archive = try scratch.backUp(store, to: scratch.file("repo-\(round)"))
+      let target = scratch.file("out-\(round)")
+      try scratch.holdfast(exit: 0, "restore", archive, "--to", target, "--quiet")
+      let count = try scratch.python(Self.prover, target + "/runs.db")
+      let found = try #require(count.lines.first.flatMap { Int($0) })
+      #expect(found >= last && found > runs)
+      last = found
+      #expect(try scratch.digest(archive) == scratch.digest(target + "/runs.db"))
+    }
   }
 
   /// Every verb that takes a store takes a run history, and leaves no trace beside it.

@@ -14,6 +14,7 @@ struct HelpTests {
     "merge",
     "move",
     "replay",
+    "contexts",
     "rotate",
     "undelete",
     "purge",

@@ -1,0 +1,182 @@
+import Testing
+
+/// The contexts of a memory graph: listed, looked into one by one, seen as one graph, and found
+/// where no store is named.
+@Suite(.scratch) struct ContextTests {
+  private static func entity(_ name: String, _ more: String = "") -> String {
+    "{\"type\":\"entity\",\"name\":\"\(name)\",\"entityType\":\"t\",\"observations\":[\"seen \(name)\"]\(more)}"
+  }
+
+  private static let relation =
+    "{\"type\":\"relation\",\"from\":\"ada\",\"to\":\"eve\",\"relationType\":\"r\"}"
+
+  /// A project with a directory of contexts.
+  private func project(_ scratch: Scratch) throws -> String {
+    try scratch.write(Self.entity("ada") + "\n" + Self.relation, to: "p/.coaia/charts.jsonl")
+    try scratch.write(
+      Self.entity("eve") + "\n{\"type\":\"beat\"}\n", to: "p/.coaia/charts-wörk.jsonl")
+    try scratch.write(Self.entity("old"), to: "p/.coaia/completed-charts.jsonl")
+    try scratch.write("kept", to: "p/.coaia/notes.txt")
+    try scratch.directory("p/a/b")
+    return scratch.file("p/.coaia")
+  }
+
+  @Test func listed() throws {
+    let scratch = try Scratch.here()
+    let store = try project(scratch)
+    try scratch.tool("touch", "-d", "2026-05-20T03:15:00Z", store + "/charts-wörk.jsonl")
+    let list = try scratch.json("contexts", store)["contexts"]?.elements ?? []
+    #expect(list.map { $0["context"]?.text } == ["default", "completed-charts", "wörk"])
+    #expect(list.map { $0["records"]?.integer } == [2, 1, 2])
+    #expect(list[0]["counts"]?["entity"]?.integer == 1)
+    #expect(list[0]["counts"]?["relation"]?.integer == 1)
+    #expect(list[2]["counts"]?["document"]?.integer == 1)
+    #expect(list[2]["changed"]?.text == "2026-05-20T03:15:00Z")
+    #expect(list[2]["path"]?.text == store + "/charts-wörk.jsonl")
+    for context in list {
+      let size = try scratch.tool("stat", "-c", "%s", context["path"]?.text ?? "").text
+      #expect(context["bytes"]?.integer == Int(size.dropLast()))
+    }
+    let table = try scratch.holdfast(exit: 0, "contexts", store)
+    #expect(table.lines.count == 4 && table.lines[0].hasPrefix("CONTEXT"))
+    // A backup has the same; so has a graph of one file by what its records say.
+    let archive = try scratch.backUp(store)
+    #expect(try scratch.json("contexts", archive)["contexts"]?.elements.count == 3)
+    let file = try scratch.write(
+      [
+        Self.entity("ada"), Self.relation,
+        Self.entity("eve", ",\"metadata\":{\"context\":\"w\",\"updatedAt\":\"2026-01-02\"}"),
+        "{\"type\":\"relation\",\"from\":\"eve\",\"to\":\"ada\",\"relationType\":\"r\"}",
+      ].joined(separator: "\n"), to: "memory.jsonl")
+    let parts = try scratch.json("contexts", file)["contexts"]?.elements ?? []
+    #expect(parts.map { $0["context"]?.text } == ["default", "w"])
+    #expect(parts.map { $0["records"]?.integer } == [1, 3])
+    #expect(parts[1]["changed"]?.text == "2026-01-02T00:00:00Z")
+    // Only graphs have contexts; damage is told.
+    let tasks = try SampleStore.tasks.make(in: scratch, "t").path
+    try scratch.holdfast(exit: 13, "contexts", tasks)
+    try scratch.write("{\"type\":\"entity\"", to: "p/.coaia/charts-torn.jsonl")
+    let torn = try scratch.holdfast(exit: 3, "contexts", store)
+    #expect(torn.message.contains("charts-torn.jsonl:1"))
+  }
+
+  /// Every verb that takes a memory graph takes one of its contexts, from whatever holds the graph.
+  @Test func oneContext() throws {
+    let scratch = try Scratch.here()
+    let store = try project(scratch)
+    let part = store + "/charts-wörk.jsonl"
+    let digest = try scratch.digest(part)
+    let archive = try scratch.backUp(store)
+    try scratch.holdfast(exit: 0, "migrate", store, "--to", scratch.file("db"), "--quiet")
+    for source in [store, archive, scratch.file("db")] {
+      func words(_ words: String...) throws -> Outcome {
+        let outcome = try scratch.run([Binary.path] + words + ["--context", "wörk"])
+        #expect(outcome.status == 0, "\(outcome)")
+        return outcome
+      }
+      #expect(try words("digest", source).text.prefix(64) == digest)
+      #expect(try words("inspect", source).text.contains("records   2 "))
+      #expect(try words("diff", source, store, "--stat").text.contains("0 added"))
+      #expect(try words("search", source, "seen").lines.count == 2)
+      let target = scratch.fresh("x")
+      _ = try words("export", source, "--to", target, "--as", "memory-graph")
+      #expect(try scratch.digest(target) == digest)
+      let folder = scratch.fresh("x")
+      _ = try words("export", source, "--to", folder, "--as", "contexts")
+      #expect(try scratch.digest(folder) == digest)
+      let merged = scratch.fresh("x")
+      _ = try words("merge", source, store, "--to", merged)
+      #expect(try scratch.digest(merged) == digest)
+      let outcome = try scratch.holdfast(exit: 10, "digest", source, "--context", "none")
+      #expect(outcome.message.contains("no context called none"), "\(outcome)")
+    }
+    for source in [store, archive] {
+      let db = scratch.fresh("db")
+      try scratch.holdfast(
+        exit: 0, "migrate", source, "--to", db, "--context", "wörk", "--quiet")
+      #expect(try scratch.digest(db) == digest)
+      let state = scratch.fresh("state")
+      try scratch.holdfast(
+        exit: 0, "replay", source, "--to", state, "--context", "wörk", "--quiet")
+      #expect(try scratch.digest(state) == digest)
+    }
+    try scratch.holdfast(exit: 0, "verify", store, "--context", "wörk")
+    // What a restore gives back of it is the file, byte for byte, with its times.
+    let target = scratch.file("target")
+    let told = try scratch.json("restore", archive, "--to", target, "--context", "wörk")
+    #expect(told["digest"]?.text == digest && told["records"]?.integer == 2)
+    #expect(try TestFile.names(target) == ["charts-wörk.jsonl"])
+    try scratch.tool("cmp", part, target + "/charts-wörk.jsonl")
+    let times = try scratch.tool("stat", "-c", "%y %a", part, target + "/charts-wörk.jsonl")
+    #expect(Set(times.lines).count == 1)
+    // Of a graph of one file, the records that name it.
+    let file = try scratch.write(
+      [Self.entity("a"), Self.entity("b", ",\"metadata\":{\"context\":\"w\"}")]
+        .joined(separator: "\n"), to: "memory.jsonl")
+    let one = try scratch.backUp(file, to: scratch.file("one"))
+    try scratch.holdfast(exit: 0, "restore", one, "--to", scratch.file("o"), "--context", "w", "-q")
+    #expect(
+      try TestFile.text(scratch.file("o/memory.jsonl"))
+        == Self.entity("b", ",\"metadata\":{\"context\":\"w\"}") + "\n")
+    #expect(try scratch.json("inspect", file, "--context", "default")["records"]?.integer == 1)
+    try scratch.holdfast(exit: 10, "inspect", file, "--context", "none")
+    let tasks = try SampleStore.tasks.make(in: scratch, "t").path
+    try scratch.holdfast(exit: 13, "inspect", tasks, "--context", "w")
+  }
+
+  /// Without `--context` all of them are one graph: a relation may end in another one.
+  @Test func oneGraph() throws {
+    let scratch = try Scratch.here()
+    let store = try project(scratch)
+    let whole = try scratch.json("inspect", store)
+    #expect(whole["finding_counts"]?["dangling-end"] == nil)
+    let part = try scratch.json("inspect", store, "--context", "default")
+    #expect(part["finding_counts"]?["dangling-end"]?.integer == 1)
+    let hits = try scratch.json("search", store, "seen")["hits"]?.elements ?? []
+    #expect(hits.count == 3)
+    try scratch.holdfast(exit: 0, "migrate", store, "--to", scratch.file("db"), "--quiet")
+    let query = try scratch.holdfast(exit: 0, "query", scratch.file("db"), "SELECT * FROM dangling")
+    #expect(query.lines.count == 2, "\(query)")
+  }
+
+  /// Where no store is named: the configured path, then the project's directory, then the default
+  /// file.
+  @Test func routing() throws {
+    let scratch = try Scratch.here()
+    let store = try project(scratch)
+    let file = try scratch.write(Self.entity("conf"), to: "conf/graph.jsonl")
+    func digest(_ directory: String, _ environment: [String: String] = [:]) throws -> Outcome {
+      let setting = Child.Setting(environment: environment, directory: scratch.file(directory))
+      return try scratch.holdfast("digest", with: setting)
+    }
+    let own = try scratch.digest(store)
+    #expect(try digest("p").text.hasPrefix(own))
+    #expect(try digest("p/a/b").text.hasPrefix(own))
+    for name in ["COAIA_MEMORY_PATH", "MEMORY_FILE_PATH"] {
+      #expect(try digest("p/a", [name: file]).text.hasPrefix(scratch.digest(file)))
+    }
+    #expect(
+      try digest("p", ["COAIA_MEMORY_PATH": store, "MEMORY_FILE_PATH": file]).text.hasPrefix(own))
+    #expect(try digest("p", ["COAIA_MEMORY_PATH": "/none"]).status == 10)
+    try scratch.directory("plain")
+    let nothing = try digest("plain")
+    #expect(nothing.status == 10 && nothing.message.contains("COAIA_MEMORY_PATH"), "\(nothing)")
+    let old = try scratch.write(Self.entity("older"), to: "plain/memory.json")
+    #expect(try digest("plain").text.hasPrefix(scratch.digest(old)))
+    let newer = try scratch.write(Self.entity("newer"), to: "plain/memory.jsonl")
+    #expect(try digest("plain").text.hasPrefix(scratch.digest(newer)))
+    // The other verbs that can do without a name go the same way.
+    let setting = Child.Setting(directory: scratch.file("p/a"))
+    let backup = try scratch.json("backup", with: setting)["backup"]?.text ?? ""
+    #expect(backup.hasPrefix(store + "/.backup/coaia-"), "\(backup)")
+    for words in [
+      ["inspect"], ["verify"], ["contexts"], ["inspect", "--context", "wörk"],
+      ["export", "--as", "memory-graph", "--to", scratch.file("x")],
+      ["move", "--select", "entity:eve", "--into", "default"],
+    ] {
+      let outcome = try scratch.run([Binary.path] + words, setting)
+      #expect(outcome.status == 0, "\(outcome)")
+    }
+    #expect(try TestFile.text(store + "/charts.jsonl").contains("seen eve"))
+  }
+}
