@@ -18,6 +18,10 @@ package struct BackupReference: Sendable {
   /// one not after TIME. Throws `notFound` where there is none, `usage` where the repository has
   /// several series and none was named.
   package func resolve() throws -> FilePath {
+    do { return try find() } catch let error as DiskError { throw error.ofReading }
+  }
+
+  private func find() throws -> FilePath {
     let whole = FilePath(text)
     if let facts = try FileFacts(at: whole) {
       return facts.kind == .directory ? try choose(in: whole, notAfter: nil) : whole

@@ -82,8 +82,14 @@ package struct Doctor {
         add(.error, "repository", "\(error)", series: series.name)
         continue
       }
-      if seen.insert(Disk.absolute(repository.path)).inserted { try examine(repository) }
-      try examineBackups(series, repository, store)
+      do {
+        if seen.insert(Disk.absolute(repository.path)).inserted { try examine(repository) }
+        try examineBackups(series, repository, store)
+      } catch let error as DiskError where error.code != .interrupted {
+        add(
+          .error, "repository", error.message, series: series.name,
+          path: error.path ?? repository.path, hint: error.ofReading.hint ?? "check the disk")
+      }
     }
   }
 

@@ -48,7 +48,9 @@ package struct Repository: Sendable {
   /// The reading lock of the repository that `path` is, or is an archive of; none for what is
   /// neither, and for a directory that may not be opened.
   package static func readingLock(for path: FilePath, _ seconds: Double) throws -> StoreLock? {
-    guard let facts = try FileFacts(at: path) else { return nil }
+    let found: FileFacts?
+    do throws(DiskError) { found = try FileFacts(at: path) } catch { throw error.ofReading }
+    guard let facts = found else { return nil }
     let isArchive = facts.isRegular && endings.contains { path.string.hasSuffix($0) }
     guard facts.kind == .directory || isArchive else { return nil }
     let directory = facts.kind == .directory ? path : path.removingLastComponent()

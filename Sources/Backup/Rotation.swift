@@ -50,7 +50,7 @@ package struct RotationPlan: Sendable {
       return try Self.decide(
         name, candidates, repository, policy, now, allowsShrink, planned, formats)
     }
-    if !removals.isEmpty { try Trash(of: repository).check() }
+    if !removals.isEmpty { try Trash(of: repository).checkWritable() }
   }
 
   /// Decides, and decides anew for as long as a backup that stands in for a removed one, or the

@@ -37,6 +37,14 @@ package struct Trash: Sendable {
     }
   }
 
+  /// Throws where nothing can be moved in or out, or be removed: what a plan that has anything to
+  /// do must know. Writes nothing.
+  func checkWritable() throws {
+    try check()
+    try Disk.checkWritable(repository.path)
+    try Disk.checkWritable(path)
+  }
+
   func batches() throws -> [FilePath] {
     guard try FileFacts(at: path, following: false)?.kind == .directory else { return [] }
     return try TreeWalk.names(in: path).map { path.appending($0) }.filter {

@@ -35,6 +35,7 @@ package struct UndeletePlan: Sendable {
       if !chosen.contains(where: { $0.path == item.path }) { chosen.append(item) }
     }
     items = chosen
+    if !items.isEmpty { try trash.checkWritable() }
   }
 
   /// Needs the lock. Returns the archives as they are named now.
@@ -78,6 +79,7 @@ package struct PurgePlan: Sendable {
     }
     spared = due.filter(isLast)
     items = due.filter { !isLast($0) }
+    if !items.isEmpty { try Disk.checkWritable(trash.path) }
   }
 
   /// Bytes that this sets free.

@@ -6,6 +6,7 @@ import Snapshot
 
 struct DiffCommand: Verb {
   static let verb = "diff"
+  static let onlyReads = true
   static let configuration = CommandConfiguration(
     commandName: "diff",
     abstract: "Show which records two stores do not share.",

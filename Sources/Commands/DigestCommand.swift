@@ -6,6 +6,7 @@ import Stores
 
 struct DigestCommand: Verb {
   static let verb = "digest"
+  static let onlyReads = true
   static let configuration = CommandConfiguration(
     commandName: "digest",
     abstract: "Print the store digest: equal for equal records, whatever their shape and order.",
@@ -104,7 +105,7 @@ struct DigestCommand: Verb {
     } catch let error as ValidationError {
       throw error
     } catch {
-      let failure = Failure(error)
+      let failure = Failure(error).ofReading
       if [.interrupted, .terminated].contains(failure.status) { throw error }
       return Outcome(path: store, failure: failure, status: failure.status)
     }

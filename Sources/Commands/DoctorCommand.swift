@@ -5,6 +5,7 @@ import LosslessJSON
 
 struct DoctorCommand: Verb {
   static let verb = "doctor"
+  static let onlyReads = true
   static let configuration = CommandConfiguration(
     commandName: "doctor",
     abstract: "Check that the nightly job works, and say what to do where it does not.",
@@ -17,7 +18,7 @@ struct DoctorCommand: Verb {
       is full at the present rate, and the releases of the libraries in use, with a warning for \
       releases of SQLite that are known to damage databases (which has no part in the exit code).
 
-      \(ExitStatus.help([.findings, .notFound]))
+      \(ExitStatus.help([.findings, .notFound, .refused]))
       """)
 
   @OptionGroup var file: ConfigOption

@@ -9,6 +9,7 @@ import Records
 import Salvage
 import Snapshot
 import Stores
+import SystemPackage
 
 /// Any error of the rooms below, as the person and the script see it.
 struct Failure {
@@ -147,6 +148,20 @@ struct Failure {
     path = error.path
     offset = error.offset
     hint = error.hint
+  }
+
+  /// The failure as a verb tells it that writes nothing but intermediate files and its output: that
+  /// something else is "not writable" means that it may not be read.
+  var ofReading: Failure {
+    let places = [Disk.temporaryDirectory, SpillFile.standardDirectory, "standard output"]
+    guard code == DiskError.Code.notWritable.rawValue, let path,
+      !places.contains(where: { FilePath(path).starts(with: $0) })
+    else { return self }
+    var failure = self
+    failure.status = .refused
+    failure.code = DiskError.Code.notReadable.rawValue
+    failure.hint = "check the permissions of it and of the directories above it"
+    return failure
   }
 
   /// What, which file and byte, and what to do next, on one line.

@@ -7,6 +7,7 @@ import Stores
 
 struct InspectCommand: Verb {
   static let verb = "inspect"
+  static let onlyReads = true
   static let configuration = CommandConfiguration(
     commandName: "inspect",
     abstract: "Tell what a store holds and whether it is sound.",

@@ -6,6 +6,7 @@ import SystemPackage
 
 struct ListCommand: Verb {
   static let verb = "list"
+  static let onlyReads = true
   static let configuration = CommandConfiguration(
     commandName: "list",
     abstract: "List the backups of a repository.",
@@ -17,7 +18,7 @@ struct ListCommand: Verb {
       backup it is, which is what rotate keeps by. The last line: how much there is, how that grows, \
       and the day on which the disk is full at the present rate, within a hundred years.
 
-      \(ExitStatus.help([.notFound]))
+      \(ExitStatus.help([.notFound, .locked, .refused]))
       """)
 
   @Argument(

@@ -7,6 +7,7 @@ import SystemPackage
 
 struct QueryCommand: Verb {
   static let verb = "query"
+  static let onlyReads = true
   static let configuration = CommandConfiguration(
     commandName: "query",
     abstract: "Ask a migrated database a question in SQL; it cannot be changed.",

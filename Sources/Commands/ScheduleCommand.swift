@@ -6,6 +6,7 @@ import SystemPackage
 
 struct ScheduleCommand: Verb {
   static let verb = "schedule"
+  static let onlyReads = true
   static let configuration = CommandConfiguration(
     commandName: "schedule",
     abstract: "Print the crontab line or the systemd units for the nightly job.",

@@ -6,6 +6,7 @@ import Stores
 
 struct SearchCommand: Verb {
   static let verb = "search"
+  static let onlyReads = true
   static let configuration = CommandConfiguration(
     commandName: "search",
     abstract: "Find the records that have all of some words.",

@@ -9,6 +9,7 @@ import SystemPackage
 
 struct ShowCommand: Verb {
   static let verb = "show"
+  static let onlyReads = true
   static let configuration = CommandConfiguration(
     commandName: "show",
     abstract: "Look inside a backup.",

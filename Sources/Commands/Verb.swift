@@ -67,11 +67,15 @@ struct TimeSpan: ExpressibleByArgument, Sendable {
 protocol Verb: ParsableCommand {
   /// The name in `schema`.
   static var verb: String { get }
+  /// Whether it writes nothing but what it prints.
+  static var onlyReads: Bool { get }
   var shared: SharedOptions { get }
   func perform(_ console: Console) throws -> ExitStatus
 }
 
 extension Verb {
+  static var onlyReads: Bool { false }
+
   func run() throws {
     let console = shared.console
     let status: ExitStatus
@@ -84,7 +88,7 @@ extension Verb {
     } catch let error as ValidationError {
       throw error
     } catch {
-      let failure = Failure(error)
+      let failure = Self.onlyReads ? Failure(error).ofReading : Failure(error)
       failure.report(Self.verb, to: console)
       console.finish()
       throw ExitCode(failure.status.rawValue)

@@ -10,6 +10,7 @@ import SystemPackage
 
 struct VerifyCommand: Verb {
   static let verb = "verify"
+  static let onlyReads = true
   static let configuration = CommandConfiguration(
     commandName: "verify",
     abstract: "Prove that backups, or stores, are intact.",
@@ -104,7 +105,7 @@ struct VerifyCommand: Verb {
       return Outcome(
         path: path.string, isGood: result.isGood, digest: result.digest, log: result.log)
     } catch {
-      var failure = Failure(error)
+      var failure = Failure(error).ofReading
       if [.interrupted, .terminated].contains(failure.status) { throw error }
       // What holds no records that anything here can read has failed the proof.
       if error is StoreError { failure.status = .verificationFailed }

@@ -180,7 +180,25 @@ import Testing
       return nil
     case nil: break
     }
-    return try run(world, scratch, "run", "-q")
+    return try foreseen(world, scratch, hasHook: event == .hook)
+  }
+
+  /// A run that a dry run has told of: what is made, what goes, and the exit code. A hook that
+  /// fails is not foreseen.
+  private func foreseen(_ world: World, _ scratch: Scratch, hasHook: Bool) throws -> Outcome {
+    let plan = try run(world, scratch, "run", "--dry-run", "--json")
+    let before = Set(try archives(scratch))
+    let outcome = try run(world, scratch, "run", "-q")
+    guard !hasHook else { return outcome }
+    let told = try JSONValue(parsing: plan.output)["series"]?[0]
+    func name(_ value: JSONValue?) -> String? {
+      value?.text.flatMap { $0.split(separator: "/").last.map(String.init) }
+    }
+    let going = told?["rotation"]?["remove"]?.elements.compactMap { name($0["backup"]) } ?? []
+    let after = before.union([name(told?["backup"])].compactMap { $0 }).subtracting(going)
+    #expect(plan.status == outcome.status, "\(plan) \(outcome)")
+    #expect(try after == Set(archives(scratch)), "\(plan) \(outcome)")
+    return outcome
   }
 
   /// Point by point what must hold, whatever the night was like.
