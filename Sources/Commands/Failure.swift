@@ -155,7 +155,8 @@ struct Failure {
   var ofReading: Failure {
     let places = [Disk.temporaryDirectory, SpillFile.standardDirectory, "standard output"]
     guard code == DiskError.Code.notWritable.rawValue, let path,
-      !places.contains(where: { FilePath(path).starts(with: $0) })
+      !places.contains(FilePath(path)),
+      !OutputFile.isTemporary(FilePath(path).lastComponent?.string ?? "")
     else { return self }
     var failure = self
     failure.status = .refused

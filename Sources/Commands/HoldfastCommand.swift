@@ -75,7 +75,20 @@ package struct HoldfastCommand: ParsableCommand {
           "\(printable(lines)); holdfast --help shows how it is called")
         Glibc.exit(ExitStatus.usage.rawValue)
       }
+      if exitCode(for: error) == .success { answer(fullMessage(for: error)) }
       exit(withError: error)
+    }
+    Glibc.exit(ExitStatus.done.rawValue)
+  }
+
+  /// Prints help, version or a completion script; that it cannot be written is a failure like any.
+  private static func answer(_ text: String) -> Never {
+    let console = Console(isQuiet: false, isJSON: false)
+    console.answer(text)
+    do { try Console.check() } catch {
+      let failure = Failure(error)
+      console.failure(failure.text)
+      Glibc.exit(failure.status.rawValue)
     }
     Glibc.exit(ExitStatus.done.rawValue)
   }
