@@ -149,6 +149,13 @@ package struct Connection: ~Copyable {
     throw source.failure("cannot copy", result == SQLITE_DONE ? finished : result)
   }
 
+  /// Attaches the database `path`, opened as this one was.
+  borrowing func attach(_ path: FilePath, as name: String) throws(DatabaseError) {
+    let statement = try Statement("ATTACH ? AS \(name)", on: self)
+    statement.bind(1, text: Self.uri(path, "vfs=\(SourceVFS.verbatim)"))
+    try statement.run()
+  }
+
   /// Rows that the last statement changed.
   package var changes: Int { Int(sqlite3_changes64(handle)) }
 

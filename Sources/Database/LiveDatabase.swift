@@ -112,7 +112,9 @@ package final class LiveDatabase {
     }
     var made = ByteBuffer()
     maker.append(&record, record.canonicalHash(), layout: .compact, to: &made)
-    try rows.write(made.span, record: place.id, file: place.file, to: connection)
+    var words = ByteBuffer()
+    try rows.write(
+      made.span, record: place.id, file: place.file, to: connection, words: &words)
     try run(
       "INSERT INTO search (rowid, title, body) SELECT id, title, body FROM searchable WHERE id = ?",
       place.id)

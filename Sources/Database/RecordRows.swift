@@ -5,6 +5,7 @@ import Records
 package struct RecordRows {
   private var compact = ByteBuffer()
   private var scratch = ByteBuffer()
+  private var words = ByteBuffer()
 
   package init() {}
 
@@ -62,6 +63,61 @@ package struct RecordRows {
     }
     if isObject { appendObject(record, content, &out) }
     appendFields(record, &out)
+    appendWords(record, &out)
+  }
+
+  /// What the full-text index has of a record: the columns of `searchable` for it. Runs are taken
+  /// from their table.
+  private mutating func appendWords(_ record: borrowing Record, _ out: inout ByteBuffer) {
+    let object = record.body
+    words.removeAll()
+    let title: StaticString
+    switch record.kind {
+    case .entity:
+      title = "name"
+      guard let list = record.text.member("observations", of: object),
+        record.text.kind(list) == .array
+      else { break }
+      for token in record.text.children(of: list) where record.text.kind(token) == .string {
+        if !words.isEmpty { words.append(0x0A) }
+        appendText(token, record)
+      }
+    case .intent:
+      title = "name"
+      for key in ["goal", "original_request"] as [StaticString] {
+        if !words.isEmpty { words.append(0x0A) }
+        if let token = record.text.member(key, of: object) { appendText(token, record) }
+      }
+    case .task:
+      title = "title"
+      if let token = record.text.member("description", of: object) { appendText(token, record) }
+    case .project: title = "name"
+    default: return
+    }
+    out.append(UInt8(RowBuffer.words))
+    field(title, of: object, record, &out)
+    RowBuffer.text(words.span, &out)
+  }
+
+  /// Appends to `words` what `field` has as a column.
+  private mutating func appendText(_ token: Int, _ record: borrowing Record) {
+    switch record.text.kind(token) {
+    case .number: words.append(record.text.source(of: token))
+    case .string:
+      if record.text.tokens[token].isPlain {
+        let text = record.text.source(of: token)
+        return words.append(text.extracting(1..<text.count - 1))
+      }
+      scratch.removeAll()
+      record.text.appendDecoded(token, to: &scratch)
+      if scratch.span.isUTF8 {
+        let bytes = scratch
+        words.append(bytes.span)
+      } else {
+        words.append(Array(String(decoding: scratch.array, as: UTF8.self).utf8))
+      }
+    default: break
+    }
   }
 
   private mutating func appendObject(

@@ -54,6 +54,10 @@ struct RowBuffer {
     case record, file
   }
 
+  /// In the place of a table, behind all other rows of a record: two cells follow, the title and
+  /// the body that the full-text index has of it.
+  static let words = 255
+
   static func begin(_ table: DataTable, _ out: inout ByteBuffer) { out.append(table.rawValue) }
 
   static func record(_ out: inout ByteBuffer) { out.append(Cell.record.rawValue) }

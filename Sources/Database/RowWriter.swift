@@ -30,9 +30,11 @@ package final class RowWriter {
     statements = try StatementList(connection)
   }
 
-  /// Writes the rows in `rows` for the record number `record` of the file number `file`.
+  /// Writes the rows in `rows` for the record number `record` of the file number `file`; appends
+  /// what `SearchIndexer` wants of it to `words`.
   package func write(
-    _ rows: Span<UInt8>, record: Int, file: Int, to connection: borrowing Connection
+    _ rows: Span<UInt8>, record: Int, file: Int, to connection: borrowing Connection,
+    words: inout ByteBuffer
   ) throws(DatabaseError) {
     var result = SQLITE_OK
     rows.withUnsafeBytes { bytes in
@@ -40,6 +42,11 @@ package final class RowWriter {
       while at < bytes.count, result == SQLITE_OK {
         let table = Int(bytes[at])
         at += 1
+        if table == RowBuffer.words {
+          SearchIndexer.begin(record, &words)
+          words.append(rows.extracting(at..<bytes.count))
+          break
+        }
         let statement = statements.handles[table]
         let count = DataTable.allCases[table].columnCount
         for column in 1...Int32(count) {

@@ -17,7 +17,7 @@ package enum StoreDatabase {
     PRAGMA auto_vacuum=NONE;
     PRAGMA secure_delete=ON;
     PRAGMA locking_mode=EXCLUSIVE;
-    PRAGMA cache_size=-32768;
+    PRAGMA cache_size=-8192;
     """
 
   /// Makes the tables of the first step in an empty database, and begins the one transaction.
@@ -36,7 +36,8 @@ package enum StoreDatabase {
     try connection.execute("COMMIT")
   }
 
-  private static func apply(_ step: SchemaStep, to connection: borrowing Connection)
+  /// Takes one step.
+  static func apply(_ step: SchemaStep, to connection: borrowing Connection)
     throws(DatabaseError)
   {
     try connection.execute(step.sql)

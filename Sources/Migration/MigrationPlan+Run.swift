@@ -73,9 +73,7 @@ extension MigrationPlan {
   private func fill(_ path: FilePath, _ progress: @escaping (Int) -> Void) throws
     -> MigrationResult
   {
-    let connection = try BorrowedConnection(path, .scratch)
-    try connection.use { try StoreDatabase.begin($0) }
-    let rows = try connection.rows()
+    let database = try FreshDatabase(path)
     var hashes = StoreDigest()
     var result = MigrationResult(
       database: target, counts: [:], digest: hashes.finish(), size: 0, undo: undo)
@@ -83,11 +81,11 @@ extension MigrationPlan {
     for (index, source) in sources.enumerated() {
       let store = try StoreImport(
         source.tree, as: source.format, number: index + 1, firstFile: nextFile,
-        firstRecord: nextRecord, rows: rows, connection: connection, progress: progress)
+        firstRecord: nextRecord, database: database, progress: progress)
       let (options, idField) = options(source)
       let survey = try store.run(options, rules: true)
       try refuse(survey, source)
-      try insert(source, survey, index + 1, idField, connection)
+      try insert(source, survey, index + 1, idField, database)
       result.log.add(survey.log)
       result.counts.merge(survey.counts, uniquingKeysWith: +)
       if sources.count == 1 {
@@ -100,7 +98,7 @@ extension MigrationPlan {
       nextFile += source.tree.files.count
       nextRecord = store.nextRecord
     }
-    try connection.use { try StoreDatabase.finish($0, from: 1) }
+    try database.finish()
     return result
   }
 
@@ -125,9 +123,9 @@ extension MigrationPlan {
 
   private func insert(
     _ source: OpenedStore, _ survey: Survey, _ number: Int, _ idField: String?,
-    _ connection: BorrowedConnection
+    _ database: FreshDatabase
   ) throws {
-    let row = try connection.prepare("INSERT INTO stores VALUES (?, ?, ?, ?, ?, ?, ?, ?)")
+    let row = try database.prepare("INSERT INTO stores VALUES (?, ?, ?, ?, ?, ?, ?, ?)")
     row.bind(1, number)
     row.bind(2, text: Self.name(of: source))
     row.bind(3, text: source.format.name)

@@ -10,8 +10,7 @@ import SystemPackage
 final class StoreImport: StoreTree {
   private let base: any StoreTree
   private let format: StoreFormat
-  private let rows: RowWriter
-  private let connection: BorrowedConnection
+  private let database: FreshDatabase
   private let gaps: Statement
   private let storeNumber: Int
   /// The number of the file at position 0; the others follow.
@@ -26,19 +25,18 @@ final class StoreImport: StoreTree {
 
   init(
     _ base: any StoreTree, as format: StoreFormat, number: Int, firstFile: Int, firstRecord: Int,
-    rows: RowWriter, connection: BorrowedConnection, progress: @escaping (Int) -> Void
+    database: FreshDatabase, progress: @escaping (Int) -> Void
   ) throws {
     self.base = base
     self.format = format
-    self.rows = rows
-    self.connection = connection
+    self.database = database
     self.progress = progress
     storeNumber = number
     self.firstFile = firstFile
     nextRecord = firstRecord
     isDone = [Bool](repeating: false, count: base.files.count)
     hasPlaces = ![StoreFormat.runHistory.name, StoreFormat.sqlite.name].contains(format.name)
-    gaps = try connection.prepare("INSERT INTO gaps VALUES (?, ?, ?, ?)")
+    gaps = try database.prepare("INSERT INTO gaps VALUES (?, ?, ?, ?)")
   }
 
   var files: [StoreFile] { base.files }
@@ -103,8 +101,8 @@ final class StoreImport: StoreTree {
         try account(file, offset, text.count)
       }
       let end = batch.ends[index]
-      try connection.write(
-        rows, prepared.span.extracting(start..<end), record: nextRecord, file: firstFile + file)
+      try database.write(
+        prepared.span.extracting(start..<end), record: nextRecord, file: firstFile + file)
       nextRecord += 1
       start = end
     }
@@ -146,7 +144,7 @@ final class StoreImport: StoreTree {
   private func insertFile(
     _ index: Int, size: Int, hash: Hash256?, separator: [UInt8]?
   ) throws {
-    let row = try connection.prepare("INSERT INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?)")
+    let row = try database.prepare("INSERT INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?)")
     row.bind(1, firstFile + index)
     row.bind(2, storeNumber)
     row.bind(3, text: TreeWalk.bytes(of: files[index].name).span)

@@ -26,23 +26,21 @@ struct LiveDatabaseTests {
 
   static func database(in scratch: Scratch, count: Int = count) throws -> FilePath {
     let path = scratch.file("store.db")
-    let connection = try Connection(path, .scratch)
-    try StoreDatabase.begin(connection)
-    try connection.execute(
-      """
-      INSERT INTO stores VALUES (1, 'graph.json', 'intent-snapshot', 1, NULL, \(count), 0, 'x');
-      INSERT INTO files VALUES (1, 1, 'graph.json', 0, 0, 'x', NULL, NULL)
-      """)
-    let rows = try RowWriter(connection)
+    try scratch.write([], to: "store.db")
+    let database = try FreshDatabase(path)
+    for sql in [
+      "INSERT INTO stores VALUES (1, 'graph.json', 'intent-snapshot', 1, NULL, \(count), 0, 'x')",
+      "INSERT INTO files VALUES (1, 1, 'graph.json', 0, 0, 'x', NULL, NULL)",
+    ] { try database.prepare(sql).run() }
     var maker = RecordRows()
     var made = ByteBuffer()
     for number in 1...count {
       var record = intent(number, goal: "reach hill \(number)")
       made.removeAll()
       maker.append(&record, record.canonicalHash(), to: &made)
-      try rows.write(made.span, record: number, file: 1, to: connection)
+      try database.write(made.span, record: number, file: 1)
     }
-    try StoreDatabase.finish(connection, from: 1)
+    try database.finish()
     return path
   }
 
@@ -51,6 +49,11 @@ struct LiveDatabaseTests {
   @Test func saved() throws {
     let scratch = try Scratch()
     let path = try Self.database(in: scratch, count: 50)
+    do {
+      // What was built beside the tables is what SQLite would have made of them.
+      let connection = try Connection(path, .writable)
+      try connection.execute("INSERT INTO search (search, rank) VALUES ('integrity-check', 1)")
+    }
     do {
       let database = try LiveDatabase(path)
       #expect(try database.find(.intent, Self.key(51).span) == nil)
