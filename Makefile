@@ -52,8 +52,9 @@ lint: ## Check the formatting; warnings are errors in every build already
 	$(SWIFT) format lint --strict -r Sources Tests Package.swift \
 	  $(wildcard Benchmarks/Package.swift Benchmarks/Sources)
 
-bench: deps build ## Measure against jq, restic and borg on the same data
+bench: deps build ## Measure against jq, restic, borg, sqlite-utils and DuckDB on the same data
 	HOLDFAST_BINARY="$(CURDIR)/$(BINARY)" Benchmarks/run
+	HOLDFAST_BINARY="$(CURDIR)/$(BINARY)" Benchmarks/migrate --one-record
 
 FUZZ_SECONDS ?= 600
 FUZZ_TARGETS ?= json rtfs pages frames
