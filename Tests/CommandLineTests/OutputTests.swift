@@ -116,7 +116,7 @@ import Testing
   @Test func jsonForUsageErrors() throws {
     let scratch = try Scratch.here()
     for words in [
-      ["backup", "--json"], ["backup", "x", "--json", "--compression", "lzma"],
+      ["show", "--json"], ["backup", "x", "--json", "--compression", "lzma"],
       ["restore", "x", "--json"], ["list", "--json", "--nonsense"],
     ] {
       let outcome = try scratch.run([Binary.path] + words)

@@ -1,3 +1,4 @@
+import Glibc
 import Testing
 
 /// What `restore` does to the place it restores to, and what it can be told.
