@@ -44,7 +44,7 @@ package struct RestoreRequest: Sendable {
 package struct RestorePlan {
   package enum Source {
     case backup(BackupFile)
-    /// A store that is its own backup: a snapshot that CCOS wrote.
+    /// A store that is its own backup: a snapshot that CCOS wrote, or a migrated database.
     case snapshot(DiskTree, StoreFormat)
   }
 
@@ -77,9 +77,11 @@ package struct RestorePlan {
     let opened = try Self.open(path, formats, request.contexts)
     source = opened.source
     format = opened.format
-    guard request.kind == nil || request.kind == opened.format.name else {
+    if let kind = request.kind, kind != opened.format.name,
+      try kind != opened.format.sourceKind(of: opened.tree)
+    {
       throw BackupError(
-        .usage, "holds a store of the kind \(opened.format.name), not \(request.kind ?? "")",
+        .usage, "holds a store of the kind \(opened.format.name), not \(kind)",
         path: path.string, hint: "--as restores it as another kind, where that holds its records")
     }
     files = opened.tree.files
@@ -117,7 +119,17 @@ package struct RestorePlan {
     copy.takesRelations = request.withRelations
     // Of a file only some records are wanted, so it is written anew, as what it is.
     let isPart = !opened.format.contexts.isEmpty
-    if isPart, request.form == nil { copy.form = try formats.form(opened.format.name) }
+    if request.form == nil, let origin = opened.format.origin, case .snapshot = opened.source {
+      guard let origin = try origin(opened.tree) else {
+        throw BackupError(
+          .usage, "holds stores of several kinds", path: path.string,
+          hint: "say with --as what to make of them, or take one of them out with export --store")
+      }
+      let isDirectory = origin.kind == StoreFormat.memoryGraph.name && !origin.isSingleFile
+      copy.form = try formats.form(isDirectory ? StoreForm.contextsName : origin.kind)
+    } else if isPart, request.form == nil {
+      copy.form = try formats.form(opened.format.name)
+    }
     do throws(StoreError) {
       if let name = request.form { copy.form = try formats.form(name) }
     } catch { throw BackupError(.usage, error.message, hint: error.hint) }
@@ -153,13 +165,15 @@ package struct RestorePlan {
       let part = try opened.restricted(to: contexts)
       return (.backup(backup), part.tree, part.format)
     }
-    guard opened.format.name == StoreFormat.intentSnapshot.name, let tree = opened.tree as? DiskTree
+    guard opened.format.name == StoreFormat.intentSnapshot.name || opened.format.origin != nil,
+      let tree = opened.tree as? DiskTree
     else {
       throw SnapshotError(
         .notBackup, "is a store of the kind \(opened.format.name), not a backup",
         path: path.string, hint: "name an archive that holdfast backup wrote")
     }
-    return (.snapshot(tree, opened.format), tree, opened.format)
+    let format = try opened.restricted(to: contexts).format
+    return (.snapshot(tree, format), tree, format)
   }
 
   /// Whether something would be lost at the target: a file, or a directory that holds more than

@@ -15,7 +15,7 @@ struct RestoreCommand: Verb {
       The store's files are written beside the target, checked against the manifest and read \
       again, and only then put in place: byte for byte as they were, modes and times included. \
       What was there before is kept as an undo copy, whose name is printed. A snapshot that CCOS \
-      wrote itself is restored too.
+      wrote itself is restored too, and so are the records of a migrated database.
 
       With --select or --as the records are written anew, unchanged, and read again: a snapshot \
       becomes an archive and the other way round, a memory graph one file (memory-graph) or a \

@@ -33,11 +33,13 @@ extension StoreFormat {
     format.origin = { tree in
       try DatabaseReading(tree, inPlace: true).use { connection in
         let rows = try Statement(
-          "SELECT DISTINCT kind FROM stores WHERE ?1 IS NULL OR id = ?1", on: connection)
+          """
+          SELECT kind, min(single_file) FROM stores WHERE ?1 IS NULL OR id = ?1 GROUP BY kind
+          """, on: connection)
         if let store { rows.bind(1, store) } else { rows.bind(null: 1) }
         guard try rows.step() else { return nil }
-        let kind = rows.text(0)
-        return try rows.step() ? nil : kind
+        let origin = (kind: rows.text(0), isSingleFile: rows.integer(1) == 1)
+        return try rows.step() ? nil : origin
       }
     }
     format.contexts = contexts

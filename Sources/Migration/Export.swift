@@ -201,6 +201,7 @@ extension ExportPlan {
     guard let made = try copy.run(into: staging) else {
       throw MigrationError(.refused, "holds no records", path: source.path.string)
     }
+    try refuseDamage(made.log)
     let result = ExportResult(
       root: target, files: made.store.files, digest: made.digest, records: made.total,
       isIdentical: false)
@@ -226,15 +227,19 @@ extension ExportPlan {
     let bytes = lines
     try output.write(bytes.span)
     try output.close()
-    if let first = survey.log.findings.first(where: { $0.severity == .error }) {
-      throw MigrationError(
-        .refused, first.message, path: first.path, line: first.line, offset: first.offset,
-        hint: "nothing was written; salvage it first", findings: survey.log.findings)
-    }
+    try refuseDamage(survey.log)
     let result = ExportResult(
       root: target, files: [FilePath("records.jsonl")], digest: survey.digest(),
       records: survey.total, isIdentical: false)
     return (result, root)
+  }
+
+  /// What could not be read would be missing from what is written, and nobody would know.
+  private func refuseDamage(_ log: FindingLog) throws {
+    guard let first = log.findings.first(where: { $0.severity == .error }) else { return }
+    throw MigrationError(
+      .refused, first.message, path: first.path, line: first.line, offset: first.offset,
+      hint: "nothing was written; salvage it first", findings: log.findings)
   }
 
   private func stageTables(_ staging: FilePath) throws -> (ExportResult, FilePath) {

@@ -76,7 +76,7 @@ package struct StoreCopy {
       }
     }
     let files = tree.files
-    try read { record, hash in
+    let log = try read { record, hash in
       if let isWanted, !isWanted(record), !(needsEnds && ends.touches(record)) { return }
       let file = files[record.place.file]
       let place = WritePlace(
@@ -87,14 +87,21 @@ package struct StoreCopy {
         throw error
       }
     }
-    return isWanted != nil && output.total == 0 ? nil : try output.finish()
+    if isWanted != nil, output.total == 0 { return nil }
+    var result = try output.finish()
+    result.log = log
+    return result
   }
 
-  private func read(_ body: @escaping (inout Record, Hash256) throws -> Void) throws {
+  @discardableResult
+  private func read(
+    _ body: @escaping (inout Record, Hash256) throws -> Void
+  ) throws -> FindingLog {
     let survey = Survey(rules: false)
     survey.onRecord = body
     try format.read(tree, options, survey)
     try survey.finish()
+    return survey.log
   }
 }
 

@@ -40,9 +40,9 @@ package struct StoreFormat: Sendable {
   /// The store as it is at one moment, for kinds whose owners write in place under locks of
   /// their own; nil for those whose files are read as they lie.
   package var freeze: (@Sendable (DiskTree) throws -> any StoreTree)?
-  /// The kind of the stores that the records came from, for kinds that keep other stores; nil where
-  /// they came from several.
-  package var origin: (@Sendable (any StoreTree) throws -> String?)?
+  /// The kind of the stores that the records came from, and whether they were of one file each, for
+  /// kinds that keep other stores; nil where they came from stores of several kinds.
+  package var origin: (@Sendable (any StoreTree) throws -> (kind: String, isSingleFile: Bool)?)?
   /// The contexts that records are read of; all where empty.
   package var contexts: [String] = []
   /// The same kind, reading only some contexts, for kinds that can tell them apart themselves.
@@ -51,7 +51,7 @@ package struct StoreFormat: Sendable {
   /// The kind of store that the records of `tree` were made for.
   package func sourceKind(of tree: any StoreTree) throws -> String? {
     guard let origin else { return name }
-    return try origin(tree)
+    return try origin(tree)?.kind
   }
 
   package init(

@@ -18,6 +18,8 @@ package final class StoreOutput {
     package var store: WrittenStore
     package var digest: Hash256
     package var counts: [RecordKind: Int]
+    /// What was found while the records were read, where that is known.
+    package var log = FindingLog()
     /// Records written.
     package var total: Int { counts.values.reduce(0, +) }
   }

@@ -116,6 +116,49 @@ import Testing
     #expect(try TestFile.names(scratch.file("u")) == ["edges", "intents"])
   }
 
+  /// A migrated database is restored as the store that it was made of, with undo copy and all.
+  @Test(arguments: [
+    SampleStore.graph, .contexts, .snapshot11, .archivePair, .tasksByProject, .jsonLines, .json,
+  ])
+  func databases(_ sample: SampleStore) throws {
+    let scratch = try Scratch.here()
+    let made = try sample.make(in: scratch)
+    try scratch.holdfast(exit: 0, "migrate", made.path, "--to", scratch.file("db"), "--quiet")
+    let told = try scratch.json("restore", scratch.file("db"), "--to", scratch.file("t"))
+    #expect(told["digest"]?.text == (try scratch.digest(made.path)))
+    #expect(told["kind"]?.text == sample.kind)
+    let path = sample == .contexts ? scratch.file("t") : store(told, scratch.file("t"))
+    try scratch.holdfast(exit: 0, "diff", made.path, path)
+    try scratch.holdfast(exit: 1, "restore", scratch.file("db"), "--to", scratch.file("t"))
+    let again = try scratch.json(
+      "restore", scratch.file("db"), "--to", scratch.file("t"), "--overwrite", "always")
+    #expect(TestFile.exists(again["undo"]?.text ?? ""))
+  }
+
+  /// A kind that the backup is not of is no wish that can be met.
+  @Test func kindsMustAgree() throws {
+    let scratch = try Scratch.here()
+    let archive = try scratch.backUp(SampleStore.graph.make(in: scratch).path)
+    let outcome = try scratch.holdfast(
+      exit: 64, "restore", archive, "--to", scratch.file("t"), "--kind", "jsonl")
+    #expect(outcome.message.contains("memory-graph") && outcome.message.contains("--as"))
+    #expect(!TestFile.exists(scratch.file("t")))
+    try scratch.holdfast(
+      exit: 0, "restore", archive, "--to", scratch.file("t"), "--kind", "memory-graph")
+  }
+
+  /// What cannot be read would be missing, so nothing is written.
+  @Test(arguments: ["contexts", "memory-graph", "jsonl"])
+  func damagedStoresAreNotExported(_ form: String) throws {
+    let scratch = try Scratch.here()
+    let lines = SampleRecords.lines(SampleRecords.graph(6), last: "\n{\"type\":\"ent")
+    let store = try scratch.write(lines, to: "memory.jsonl")
+    let outcome = try scratch.holdfast(
+      exit: 13, "export", store, "--as", form, "--to", scratch.file("t"))
+    #expect(outcome.message.contains("memory.jsonl:7"), "\(outcome)")
+    #expect(!TestFile.exists(scratch.file("t")))
+  }
+
   /// Records go to the file of their context; relations to that of the entity they start from.
   @Test func contextsByMetadata() throws {
     let scratch = try Scratch.here()
