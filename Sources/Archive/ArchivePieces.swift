@@ -91,7 +91,30 @@ package enum ArchivePieces {
         try gap(frame.end, error.message)
       }
     }
+    if let last = archive.damage.last, last.reason == FrameWalk.cutOff, last.offset >= at {
+      try skip(to: last.offset)
+      try decodeStart(last, &reader, body)
+    }
     try skip(to: archive.size)
+  }
+
+  /// What there is of a frame that the file ends in: sound as far as it goes, though no checksum
+  /// covers it.
+  private static func decodeStart(
+    _ range: DamagedRange, _ reader: inout FrameReader, _ body: (Piece) throws -> Void
+  ) throws {
+    reader.start(
+      Frame(offset: range.offset, length: range.length, contentOffset: nil, contentSize: nil))
+    var isFirst = true
+    while true {
+      var bytes = ByteBuffer()
+      do throws(ArchiveError) { _ = try reader.next(into: &bytes, atMost: 1 << 20) } catch {}
+      if bytes.isEmpty { return }
+      try body(
+        .content(
+          bytes, range: range.offset..<range.offset, isChecked: false, startsFrame: isFirst))
+      isFirst = false
+    }
   }
 
   private static func decode(

@@ -26,6 +26,8 @@ struct FrameWalk: ~Copyable {
   private var windowStart = 0
   private(set) var frames: [Frame] = []
   private(set) var damage: [DamagedRange] = []
+  /// Why there is no frame where the file ends too soon.
+  static let cutOff = "the file ends inside a frame"
 
   init(_ file: consuming InputFile, size: Int) {
     self.file = file
@@ -146,7 +148,7 @@ struct FrameWalk: ~Copyable {
 
   private mutating func walk(at offset: Int, blockCount: Int?) throws(ArchiveError) -> Piece {
     func truncated() -> ArchiveError {
-      ArchiveError(.truncated, "the file ends inside a frame", path: file.path, offset: offset)
+      ArchiveError(.truncated, Self.cutOff, path: file.path, offset: offset)
     }
     func damaged(_ reason: String) -> ArchiveError {
       ArchiveError(.damaged, reason, path: file.path, offset: offset)

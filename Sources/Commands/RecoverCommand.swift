@@ -88,7 +88,7 @@ struct RecoverCommand: Verb {
 
   private func tell(_ report: SalvageReport, _ request: RecoveryRequest, _ console: Console) {
     console.result("  records   \(describe(report.counts))")
-    let filled = report.filled.count { !$0.isConflict }
+    let filled = report.filled.count
     if let backup = request.backup {
       console.result("  filled    \(grouped(filled)) from \(backup)")
     } else {

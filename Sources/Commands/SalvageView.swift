@@ -52,8 +52,9 @@ enum SalvageView {
       if lost > 10 { console.result("  … and \(grouped(lost - 10)) more ranges") }
     }
     console.result("recovered        \(describe(report.counts))")
-    for (name, flag) in [("filled in", false), ("conflicts", true)] {
-      let count = report.filled.count { $0.isConflict == flag }
+    for (name, count) in [
+      ("filled in", report.filled.count), ("conflicts", report.filled.conflicts),
+    ] {
       if count > 0 { console.result("\(name.padded(to: 17))\(grouped(count)) records") }
     }
     console.result("written to       \(report.output)")
@@ -78,8 +79,8 @@ enum SalvageView {
     builder.object {
       for kind in RecordKind.allCases { $0.member(kind.rawValue, ifPresent: report.counts[kind]) }
     }
-    builder.member("filled", report.filled.count { !$0.isConflict })
-    builder.member("conflicts", report.filled.count { $0.isConflict })
+    builder.member("filled", report.filled.count)
+    builder.member("conflicts", report.filled.conflicts)
   }
 
   private static func row(_ fate: Fate, _ tally: InputAccount.Tally, _ console: Console) {

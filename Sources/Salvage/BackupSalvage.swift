@@ -15,7 +15,7 @@ final class BackupSalvage {
   let work: FilePath
   let members: TarMembers
   var manifest: Manifest?
-  var filled: [FilledRecord] = []
+  var filled = FilledRecords()
   var counts: [RecordKind: Int] = [:]
 
   struct Stretch {

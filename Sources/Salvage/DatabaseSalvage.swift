@@ -98,6 +98,10 @@ final class DatabaseSalvage {
   }
 
   private func noteState() {
+    sink.note(
+      Finding(
+        .error, .unreadable, "SQLite finds it damaged: it was written anew from what its pages hold"
+      ))
     if file.missingPages > 0 {
       sink.note(Finding(.error, .tornTail, "\(file.missingPages) pages are missing at its end"))
     }

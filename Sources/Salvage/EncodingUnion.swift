@@ -17,7 +17,7 @@ final class EncodingUnion: RecordTaker {
   var encoding = Encoding.verbatim
   /// Where records go that came without a place.
   var place: FilePath?
-  private(set) var filled: [FilledRecord] = []
+  private(set) var filled = FilledRecords()
   private(set) var counts: [RecordKind: Int] = [:]
   /// How often each record was written.
   private var written: [Hash256: Int] = [:]
@@ -26,7 +26,6 @@ final class EncodingUnion: RecordTaker {
   private var truth: [Hash256: Int]?
   private var isLearning = false
   private var ids: [SalvagedID: Hash256] = [:]
-  private static let filledLimit = 100_000
 
   init(_ writer: any StoreWriter, sink: PieceSink) {
     self.writer = writer
@@ -69,7 +68,8 @@ final class EncodingUnion: RecordTaker {
     }
     let id = SalvagedID(&record)
     if truth == nil, encoding != .verbatim, let other = ids[id], other != hash {
-      filled.append(FilledRecord(record: record.label, origin: origin, isConflict: true))
+      filled.add(
+        FilledRecord(record: record.label, origin: origin, isConflict: true), isConflict: true)
       return
     }
     do {
@@ -81,8 +81,8 @@ final class EncodingUnion: RecordTaker {
     if encoding == .verbatim { ids[id] = hash }
     written[hash, default: 0] += 1
     counts[record.kind, default: 0] += 1
-    if encoding != .verbatim, filled.count < Self.filledLimit {
-      filled.append(FilledRecord(record: record.label, origin: origin, isConflict: false))
+    if encoding != .verbatim {
+      filled.add(FilledRecord(record: record.label, origin: origin, isConflict: false))
     }
   }
 

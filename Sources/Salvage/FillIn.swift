@@ -13,9 +13,8 @@ import SystemPackage
 struct FillIn {
   let request: SalvageRequest
   let backup: FilePath
-  private(set) var filled: [FilledRecord] = []
+  private(set) var filled = FilledRecords()
   private(set) var counts: [RecordKind: Int] = [:]
-  private static let listLimit = 100_000
 
   init(_ request: SalvageRequest, from backup: FilePath) {
     self.request = request
@@ -65,13 +64,14 @@ struct FillIn {
 private final class IDSink: RecordSink {
   private let writer: any StoreWriter
   var tree: DiskTree?
-  private(set) var hashes: [SalvagedID: Hash256] = [:]
+  /// The first eight bytes of the canonical hash of each record, by its id.
+  private(set) var hashes: [Int: UInt64] = [:]
   private(set) var firstFile: FilePath?
 
   init(_ writer: any StoreWriter) { self.writer = writer }
 
   func take(_ record: inout Record) throws {
-    hashes[SalvagedID(&record)] = record.canonicalHash()
+    hashes[SalvagedID(&record).hashValue] = record.canonicalHash().a
     let file = tree.map { $0.files[record.place.file].name }
     if firstFile == nil { firstFile = file }
     try writer.write(&record, at: WritePlace(file: file))
@@ -86,7 +86,7 @@ private final class FillSink: RecordSink {
   private let writer: any StoreWriter
   private let tree: any StoreTree
   private let origin: String
-  private(set) var filled: [FilledRecord] = []
+  private(set) var filled = FilledRecords()
   private(set) var counts: [RecordKind: Int] = [:]
 
   init(_ own: IDSink, _ writer: any StoreWriter, _ tree: any StoreTree, origin: String) {
@@ -97,9 +97,10 @@ private final class FillSink: RecordSink {
   }
 
   func take(_ record: inout Record) throws {
-    if let hash = own.hashes[SalvagedID(&record)] {
-      if hash != record.canonicalHash() {
-        filled.append(FilledRecord(record: record.label, origin: origin, isConflict: true))
+    if let hash = own.hashes[SalvagedID(&record).hashValue] {
+      if hash != record.canonicalHash().a {
+        filled.add(
+          FilledRecord(record: record.label, origin: origin, isConflict: true), isConflict: true)
       }
       return
     }
@@ -110,7 +111,7 @@ private final class FillSink: RecordSink {
     try writer.write(
       &record, at: WritePlace(file: file ?? tree.files[record.place.file].name))
     counts[record.kind, default: 0] += 1
-    filled.append(FilledRecord(record: record.label, origin: origin, isConflict: false))
+    filled.add(FilledRecord(record: record.label, origin: origin, isConflict: false))
   }
 
   func note(_ finding: Finding) {}

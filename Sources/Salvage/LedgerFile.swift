@@ -77,10 +77,14 @@ final class LedgerFile {
     try text("}")
   }
 
-  func close(counts: [RecordKind: Int], filled: [FilledRecord]) throws {
+  func close(counts: [RecordKind: Int], filled: FilledRecords) throws {
     try text("\n  ],\n  \"filled\": ")
     try value { builder in
-      builder.array(of: filled) { builder, record in record.encode(to: &builder) }
+      builder.array(of: filled.named) { builder, record in record.encode(to: &builder) }
+    }
+    if filled.leftOut > 0 {
+      try text(",\n  \"filled_left_out\": ")
+      try value { $0.value(filled.leftOut) }
     }
     try text(",\n  \"counts\": ")
     try value { builder in

@@ -65,15 +65,16 @@ struct RecoveryLog {
     if let file = range.file { text += "    kept in \(file)\n" }
   }
 
-  private mutating func describe(_ filled: [FilledRecord]) {
-    if filled.isEmpty { return }
+  private mutating func describe(_ filled: FilledRecords) {
+    if filled.named.isEmpty { return }
     text += "\nFrom elsewhere\n"
-    for record in filled {
+    for record in filled.named {
       text +=
         record.isConflict
         ? "  \(record.record): differs in \(record.origin); the damaged store's own was kept\n"
         : "  \(record.record): from \(record.origin)\n"
     }
+    if filled.leftOut > 0 { text += "  and \(filled.leftOut) more\n" }
   }
 
   /// What a person should do next.

@@ -11,7 +11,6 @@ package struct SalvageInput: Sendable {
     case memoryGraph = "memory-graph"
     case intentSnapshot = "intent-snapshot"
     case contentArchive = "content-archive"
-    /// A task list of the first shape: one list of tasks.
     case taskList = "task-list"
     case jsonLines = "jsonl"
     case json
@@ -61,7 +60,7 @@ extension SalvageInput {
     if hasIntents, try !startsWithLine(path) { return .intentSnapshot }
     if hasGraph { return .memoryGraph }
     let tree = try DiskTree(path)
-    if try StoreFormat.taskList.recognises(tree), try hasTaskArray(path) { return .taskList }
+    if try StoreFormat.taskList.recognises(tree) { return .taskList }
     let formats: [StoreFormat] = [.memoryGraph, .jsonLines]
     for format in formats where try format.recognises(tree) {
       return Kind(rawValue: format.name) ?? .jsonLines
@@ -101,13 +100,6 @@ extension SalvageInput {
   private static let snapshotMarks: [StaticString] = [
     "\"rtfs_intent_source\":", "\"intents\": {", "\"intents\":{", "(intent-graph",
   ]
-
-  /// Whether the tasks are one list: lists by user say something of a task that it does not say
-  /// itself, which a damaged file does not let be told.
-  private static func hasTaskArray(_ path: FilePath) throws -> Bool {
-    let head = try sample(path, at: 0)
-    return contains(head.span, "\"tasks\": [") || contains(head.span, "\"tasks\":[")
-  }
 
   /// Whether the first line is a value of its own, as in a file of lines.
   private static func startsWithLine(_ path: FilePath) throws -> Bool {

@@ -27,7 +27,7 @@ extension SalvagePlan {
       let isFile = try FileFacts(at: request.paths[0])?.kind != .directory
       let isStoreFile = isFile && inputs.first?.kind != .backup
       try fill.run(isStoreFile ? folder.pushing(inputs[0].name) : folder, in: directory)
-      report.filled += fill.filled
+      report.filled.add(fill.filled)
       report.counts.merge(fill.counts, uniquingKeysWith: +)
     }
     try ledger.close(counts: report.counts, filled: report.filled)
@@ -71,7 +71,7 @@ extension SalvagePlan {
     case .backup:
       let backup = BackupSalvage(input, request, in: directory)
       try backup.run(sink, watch)
-      report.filled += backup.filled
+      report.filled.add(backup.filled)
     case .sqlite:
       let script = FilePath("\(input.name).sql")
       func rows(_ folder: String) -> RowScript {
@@ -84,7 +84,7 @@ extension SalvagePlan {
       ).run()
     case .contentArchive: try archive?.take(input, stream, sink)
     case .intentSnapshot, .taskList:
-      report.filled += try salvageSnapshot(input, stream, in: directory, sink)
+      report.filled.add(try salvageSnapshot(input, stream, in: directory, sink))
     }
     report.inputs.append(try sink.finish())
     report.counts.merge(sink.recordCounts, uniquingKeysWith: +)
@@ -100,8 +100,9 @@ extension SalvagePlan {
 
   private func salvageSnapshot(
     _ input: SalvageInput, _ stream: ByteStream, in directory: OutputDirectory, _ sink: PieceSink
-  ) throws -> [FilledRecord] {
+  ) throws -> FilledRecords {
     let survey = SnapshotSalvage(nil, to: nil)
+    if input.kind == .taskList { survey.places = TaskPlaces() }
     var source = FileSource(try InputFile(opening: input.path))
     try survey.run(ByteStream { try source.read(into: &$0, atMost: $1) })
     let folder = directory.path(FilePath("recovered").pushing(input.name).removingLastComponent())
@@ -110,9 +111,10 @@ extension SalvagePlan {
       input.kind == .taskList ? .taskList : .intentSnapshot, named: name, in: folder,
       time: request.time)
     let salvage = SnapshotSalvage(sink, to: taker, known: survey.known)
+    salvage.places = survey.places
     try salvage.run(stream)
     try taker.finish()
-    if salvage.losses == 0, salvage.filled.isEmpty, sink.isSound {
+    if salvage.losses == 0, salvage.filled.count == 0, sink.isSound {
       // Nothing is wrong with it: then it stays as it is, frame and all.
       let copy = folder.appending("copy-of-\(name)")
       try Self.copy(input.path, to: copy)

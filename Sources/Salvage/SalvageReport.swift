@@ -72,17 +72,40 @@ package struct FilledRecord: Sendable {
   }
 }
 
+/// The records that came from elsewhere: all of them counted, the first of them named.
+package struct FilledRecords: Sendable {
+  package private(set) var named: [FilledRecord] = []
+  /// Records filled in.
+  package private(set) var count = 0
+  /// Records that both have and that differ.
+  package private(set) var conflicts = 0
+  package static let limit = 100_000
+
+  package var leftOut: Int { count + conflicts - named.count }
+
+  mutating func add(_ record: @autoclosure () -> FilledRecord, isConflict: Bool = false) {
+    if isConflict { conflicts += 1 } else { count += 1 }
+    if named.count < Self.limit { named.append(record()) }
+  }
+
+  mutating func add(_ other: FilledRecords) {
+    count += other.count
+    conflicts += other.conflicts
+    named += other.named.prefix(Self.limit - named.count)
+  }
+}
+
 /// What a salvage did.
 package struct SalvageReport: Sendable {
   package var inputs: [InputReport] = []
   package var output: FilePath
   /// Records recovered, by kind.
   package var counts: [RecordKind: Int] = [:]
-  package var filled: [FilledRecord] = []
+  package var filled = FilledRecords()
 
   /// Whether nothing was lost or refused.
   package var isWhole: Bool {
-    inputs.allSatisfy(\.isWhole) && !filled.contains(where: \.isConflict)
+    inputs.allSatisfy(\.isWhole) && filled.conflicts == 0
   }
 
   package func total(_ fate: Fate) -> InputAccount.Tally {

@@ -43,19 +43,29 @@ extension SnapshotSalvage {
       context = .end
       try pass(text.extracting(at..<at + 1))
       return at + 1
-    case (.intents, 0x7D), (.list, 0x5D):
-      context = .root
+    case (.intents, 0x7D), (.list, 0x5D), (.keyed, 0x7D), (.tasks, 0x7D), (.taskList, 0x5D):
+      context = Self.outside(of: context) ?? .root
       try pass(text.extracting(at..<at + 1))
       return at + 1
     case (.loose, 0x5D), (.loose, 0x7D):
       try pass(text.extracting(at..<at + 1))
       return at + 1
-    case (.root, 0x22), (.intents, 0x22): return try stepMember(text, at, isFinal: isFinal)
+    case (.root, 0x22), (.intents, 0x22), (.keyed, 0x22), (.tasks, 0x22):
+      return try stepMember(text, at, isFinal: isFinal)
     case (.list(let kind), _):
       switch scan(text, at, isFinal: isFinal) {
       case .needsMore: return start
       case .value(let end):
         try takeValue(text, at..<end, kind, scope: [])
+        return end
+      case .failure(let error): return try fail(text, at, error)
+      }
+    case (.taskList(let path), _):
+      switch scan(text, at, isFinal: isFinal) {
+      case .needsMore: return start
+      case .value(let end):
+        try record.text.parse(text.extracting(at..<end))
+        try take(.task, scope: path.flatMap(TaskScope.step), text.extracting(at..<end))
         return end
       case .failure(let error): return try fail(text, at, error)
       }
@@ -109,11 +119,24 @@ extension SnapshotSalvage {
       enter(entered)
       return value + 1
     }
+    if case .tasks(let path) = context, let below = Self.below(path, key, text[value]) {
+      try pass(text.extracting(start..<value + 1))
+      context = below
+      return value + 1
+    }
     switch scan(text, value, isFinal: isFinal) {
     case .needsMore: return start
     case .failure(let error): return try fail(text, start, error)
     case .value(let end):
-      if context == .intents {
+      if case .keyed(let kind) = context {
+        try pass(text.extracting(start..<value))
+        try takeKeyed(kind, key, text.extracting(value..<end))
+      } else if case .tasks(let path) = context {
+        // No list where one must be: it counts as a task, and breaks its rules.
+        try pass(text.extracting(start..<value))
+        try record.text.parse(text.extracting(value..<end))
+        try take(.task, scope: (path + [key]).flatMap(TaskScope.step), text.extracting(value..<end))
+      } else if context == .intents {
         try pass(text.extracting(start..<value))
         try takeValue(text, value..<end, .intent, scope: key)
       } else if Self.frameKeys.contains(key) {
@@ -124,6 +147,13 @@ extension SnapshotSalvage {
       }
       return end
     }
+  }
+
+  private func takeKeyed(_ kind: RecordKind, _ key: [UInt8], _ body: Span<UInt8>) throws {
+    try record.text.parse(body)
+    record.kind = kind
+    if kind == .project { noteProject(key) }
+    try take(kind, scope: TaskList.ownKey(of: &record) == key ? [] : key, body)
   }
 
   private static let frameKeys = ["version", "timestamp", "manifest", "rtfs"].map {
@@ -137,6 +167,7 @@ extension SnapshotSalvage {
 
   /// What a member of the outermost object opens, if it is one of the containers.
   private func container(_ key: [UInt8], _ first: UInt8) -> Entered? {
+    if places != nil { return taskContainer(key, first).map { .context($0) } }
     if key == Array("intents".utf8), first == 0x7B { return .context(.intents) }
     if key == Array("rtfs".utf8), first == 0x22 { return .rtfs }
     guard first == 0x5B else { return nil }
@@ -168,6 +199,12 @@ extension SnapshotSalvage {
         enter(entered)
         return end
       }
+      if byte == 0x22, places != nil, let (list, end) = lostTaskList(text, at) {
+        try lose(text.extracting(start..<at), nil)
+        try pass(text.extracting(at..<end))
+        context = list
+        return end
+      }
       if byte == 0x28, RTFSLines.opensRecord(text.extracting(at..<text.count)) {
         try lose(text.extracting(start..<at), nil)
         enter(.rtfs)
@@ -185,15 +222,20 @@ extension SnapshotSalvage {
       }
       switch scan(text, at, isFinal: isFinal) {
       case .needsMore: return try held(text, start, at)
-      case .failure(let error): at = max(at + 1, error.offset - 3)
+      case .failure(let error): at = deeper(at, max(at + 1, error.offset - 3))
       case .value(let end):
         guard let kind = try kind(of: text.extracting(at..<end)) else {
-          at = end
+          at = deeper(at, end)
           continue
         }
         let (before, scope) = keyBefore(text, at, from: start, kind)
         try lose(text.extracting(start..<before), nil)
         try pass(text.extracting(before..<at))
+        if places != nil {
+          try takeLost(kind, text.extracting(at..<end))
+          context = .loose
+          return end
+        }
         try takeValue(text, at..<end, kind, scope: scope)
         context = .loose
         return end
@@ -201,6 +243,25 @@ extension SnapshotSalvage {
     }
     try lose(text.extracting(start..<text.count), nil)
     return text.count
+  }
+
+  /// Where to look on behind an object that is no record: in a task list lists may stand in it.
+  /// Bounded, for it is looked at again.
+  private func deeper(_ at: Int, _ end: Int) -> Int {
+    guard places != nil, descended + end - at <= TextSalvage.valueLimit else { return end }
+    descended += end - at
+    return at + 1
+  }
+
+  /// Takes a record of a task list that stands behind damage, in `record` already.
+  private func takeLost(_ kind: RecordKind, _ body: Span<UInt8>) throws {
+    record.kind = kind
+    if kind == .project, let key = TaskList.ownKey(of: &record) { noteProject(key) }
+    guard kind == .task else { return try take(kind, scope: [], body) }
+    if let scope = taskScope() { return try take(.task, scope: scope, body) }
+    let reason = "the user and the project above it are lost"
+    if output != nil { try sink?.irregular(body, reason: reason, line: line) }
+    line += body.occurrences(of: 0x0A)
   }
 
   /// Takes what was passed over so far and waits for more from `at` on.
@@ -230,6 +291,9 @@ extension SnapshotSalvage {
       guard TextBytes.starts(rest, word) else { continue }
       return opened(rest, word, at, isFinal: isFinal)
     }
+    if places != nil, TextBytes.starts(rest, "\"tasks_by_user\"") {
+      return opened(rest, "\"tasks_by_user\"", at, isFinal: isFinal)
+    }
     if TextBytes.starts(rest, "\"rtfs\"") { return opened(rest, "\"rtfs\"", at, isFinal: isFinal) }
     return nil
   }
@@ -249,6 +313,7 @@ extension SnapshotSalvage {
   /// What an object is by its own fields; nil for what is no record.
   private func kind(of body: Span<UInt8>) throws -> RecordKind? {
     try record.text.parse(body)
+    if places != nil { return taskKind() }
     let text = record.text
     if text.member("intent_id") != nil, text.member("goal") != nil { return .intent }
     if text.member("edge_type") != nil, text.member("from") != nil, text.member("to") != nil {

@@ -19,6 +19,10 @@ final class SnapshotSalvage {
     /// In the object of intents.
     case intents
     case list(RecordKind)
+    /// In an object of task lists, under these keys; in such a list; in a map of users or projects.
+    case tasks([[UInt8]])
+    case taskList([[UInt8]])
+    case keyed(RecordKind)
     /// Behind damage.
     case lost
     /// Behind a record that was found behind damage: in which container is not known.
@@ -39,7 +43,11 @@ final class SnapshotSalvage {
   /// Whether `rtfs` is being read, from behind its opening quote.
   var isInRTFS = false
   var rtfs = RTFSLines()
-  private(set) var filled: [FilledRecord] = []
+  /// For a task list: what tells where its records belong.
+  var places: TaskPlaces?
+  /// Bytes of objects that were looked into after they had been read as a whole.
+  var descended = 0
+  private(set) var filled = FilledRecords()
   /// Bytes that belonged to no record, in the pass so far.
   private(set) var losses = 0
 
@@ -167,11 +175,11 @@ final class SnapshotSalvage {
     }
     known[id] = record.canonicalHash()
     if isFull() {
-      filled.append(
+      filled.add(
         FilledRecord(record: record.label, origin: "rtfs in the same file", isConflict: false))
       return try deliver(body, isFromRTFS: true)
     }
-    filled.append(
+    filled.add(
       FilledRecord(
         record: record.label, origin: "rtfs in the same file, a summary", isConflict: false))
     let text = record.text

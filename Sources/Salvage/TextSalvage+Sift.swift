@@ -292,7 +292,26 @@ extension TextSalvage {
     guard end > start, text[end - 1] == 0x7D else { return nil }
     guard let token = index.objectEnding(at: end - start) else { return nil }
     let range = start + Int(index.tokens[token].start)..<end
-    return isKnown(text, range, token: token, base: start) ? range : nil
+    if isKnown(text, range, token: token, base: start) { return range }
+    return closesAround(text, start, range) ? range : nil
+  }
+
+  /// Whether what stands before and behind an object on its line is one value without it: then
+  /// another writer put it there.
+  private func closesAround(_ text: Span<UInt8>, _ start: Int, _ inner: Range<Int>) -> Bool {
+    guard style.layout == .lines, index.count > 1, wasted <= 8 * (consumed + Self.step) else {
+      return false
+    }
+    let end = text.firstIndex(of: 0x0A, from: inner.upperBound) ?? text.count
+    // Of two objects side by side either may be the other writer's.
+    let next = TextBytes.skipSpace(text, inner.upperBound)
+    guard next < end, text[next] != 0x7B else { return false }
+    wasted += end - start
+    var around = ByteBuffer()
+    around.append(text.extracting(start..<inner.lowerBound))
+    around.append(text.extracting(inner.upperBound..<end))
+    do throws(JSONError) { try record.text.parse(around.span) } catch { return false }
+    return record.text.kind() == .object
   }
 
   /// In a container, a record that lacks only its last brace takes the list behind it, up to the

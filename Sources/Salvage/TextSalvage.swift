@@ -38,6 +38,7 @@ final class TextSalvage {
   var repairs = false
   private var ids: Set<Int> = []
   private var scratch = ByteBuffer()
+  private var rules = RecordRules()
 
   /// A value longer than this is not waited for.
   static let valueLimit = 256 << 20
@@ -89,7 +90,7 @@ final class TextSalvage {
     var at = 0
     var lines = 0
     while let end = head.firstIndex(of: 0x0A, from: at), lines < 1000 {
-      if (try? record.text.parse(head.extracting(at..<end))) != nil { shapes.learn(record.text) }
+      if (try? record.text.parse(head.extracting(at..<end))) != nil { shapes.learn(&record.text) }
       at = end + 1
       lines += 1
     }
@@ -231,9 +232,9 @@ final class TextSalvage {
   /// Takes the value in `record.text`, whose bytes are `body`.
   func emit(_ body: Span<UInt8>) throws {
     lastWasLoss = false
-    shapes.learn(record.text)
+    shapes.learn(&record.text)
     record.place.line = line
-    if family == .graph, record.text.kind() == .array || isWrapper() {
+    if family == .graph, Self.isContainer(&record.text) {
       return try emitElements(body)
     }
     try emitOne(body, isElement: false)
@@ -251,12 +252,17 @@ final class TextSalvage {
       try sink.irregular(body, reason: reason, line: line)
       return
     }
-    try output.write {
-      record.text.appendCompact(to: &$0)
-      $0.append(0x0A)
-    }
+    try Self.write(&record.text, to: output)
     try sink.recovered(body, record.kind)
     if family == .graph { noteDuplicate() }
+  }
+
+  /// The record is lent for writing to what looks at it, so that none of it is copied.
+  private static func write(_ text: inout JSONText, to output: PendingFile) throws {
+    try output.write {
+      text.appendCompact(to: &$0)
+      $0.append(0x0A)
+    }
   }
 
   /// Sets the record's kind; why the rules of the kind refuse it, if they do.
@@ -265,6 +271,12 @@ final class TextSalvage {
       record.kind = .document
       return nil
     }
+    return Self.refusal(&record, &rules, isElement: isElement)
+  }
+
+  private static func refusal(
+    _ record: inout Record, _ rules: inout RecordRules, isElement: Bool
+  ) -> String? {
     guard record.text.kind() == .object else {
       record.kind = .document
       return "a value that is no object"
@@ -274,9 +286,11 @@ final class TextSalvage {
       let isBare = isElement && record.text.member("type") == nil
       return isBare ? "neither an entity nor a relation" : nil
     }
-    var rules = RecordRules()
     _ = rules.check(&record)
-    return rules.findings.first { $0.finding.severity == .error }?.finding.message
+    if rules.findings.isEmpty { return nil }
+    let reason = rules.findings.first { $0.finding.severity == .error }?.finding.message
+    rules = RecordRules()
+    return reason
   }
 
   /// Whether `record.text` is an entity or a relation that the rules accept.
@@ -285,17 +299,21 @@ final class TextSalvage {
   }
 
   private func noteDuplicate() {
-    scratch.removeAll()
-    guard record.kind != .document, record.appendID(to: &scratch) else { return }
-    var hasher = Hasher()
-    hasher.combine(record.kind)
-    let id = scratch
-    hasher.combine(Self.hash(id.span))
-    if ids.insert(hasher.finalize()).inserted { return }
+    guard let id = Self.idHash(&record, &scratch), !ids.insert(id).inserted else { return }
     sink.note(
       Finding(
         .warning, record.kind == .relation ? .duplicateEdge : .duplicateID,
         "another one has the same id; all of them are kept", line: line, record: record.label))
+  }
+
+  /// Nil for a record without an id.
+  private static func idHash(_ record: inout Record, _ scratch: inout ByteBuffer) -> Int? {
+    scratch.removeAll()
+    guard record.kind != .document, record.appendID(to: &scratch) else { return nil }
+    var hasher = Hasher()
+    hasher.combine(record.kind)
+    scratch.span.withUnsafeBytes { hasher.combine(bytes: $0) }
+    return hasher.finalize()
   }
 
   /// Mends a fragment that a record starts with; whether that made a record of it.
@@ -307,16 +325,11 @@ final class TextSalvage {
     return true
   }
 
-  private static func hash(_ bytes: Span<UInt8>) -> Int {
-    var hasher = Hasher()
-    bytes.withUnsafeBytes { hasher.combine(bytes: $0) }
-    return hasher.finalize()
-  }
-
-  private func isWrapper() -> Bool {
-    guard record.text.kind() == .object, record.text.member("type") == nil else { return false }
+  private static func isContainer(_ text: inout JSONText) -> Bool {
+    if text.kind() == .array { return true }
+    guard text.kind() == .object, text.member("type") == nil else { return false }
     for key in ["entities", "relations"] as [StaticString] {
-      if let list = record.text.member(key), record.text.kind(list) == .array { return true }
+      if let list = text.member(key), text.kind(list) == .array { return true }
     }
     return false
   }
@@ -349,7 +362,7 @@ final class TextSalvage {
       if isElement {
         // The inside of a value that was parsed is a value.
         try record.text.parse(piece)
-        shapes.learn(record.text)
+        shapes.learn(&record.text)
         try emitOne(piece, isElement: true)
       } else {
         try sink.irregular(piece, reason: "a member of the wrapper that is no record", line: line)

@@ -24,6 +24,7 @@ struct TextStyle {
   init(_ head: Span<UInt8>, mayContain: Bool, isCut: Bool) {
     var lines = 0
     var values = 0
+    var objects = 0
     var structural = 0
     var at = 0
     var text = JSONText()
@@ -50,6 +51,7 @@ struct TextStyle {
       if (try? text.parse(line)) != nil {
         values += 1
         if text.kind() == .object {
+          objects += 1
           if indent > 0 { hasIndentedRecords = true }
         } else {
           hasScalars = true
@@ -63,6 +65,8 @@ struct TextStyle {
       }
       openBrace = line.count == 1 && line[0] == 0x7B ? indent : nil
     }
+    // A file of lines that begins with the end of something else: no list is around those.
+    if lines > 1, objects * 2 >= lines { isContainer = false }
     let isPretty = values * 2 < lines && structural * 2 > lines
     if isPretty || isContainer { layout = .stream }
     if isPretty, let least = indents.keys.min() { keyIndent = indents[least]?.key }

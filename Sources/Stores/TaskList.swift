@@ -30,7 +30,7 @@ extension StoreFormat {
 /// Reads a task list. The scope of a task is the JSON pointer of the user's and the project's key
 /// above it: empty, `/alice` or `/alice/garden`. Users and projects have their key as scope where
 /// that is not their id.
-struct TaskList {
+package struct TaskList {
   let container: ContainerReader
   let sink: any RecordSink
 
@@ -182,7 +182,7 @@ struct TaskList {
 
   /// The key that a user or a project has where its container says no more than itself: its id,
   /// numbers in canonical form.
-  static func ownKey(of record: inout Record) -> [UInt8]? {
+  package static func ownKey(of record: inout Record) -> [UInt8]? {
     guard let id = record.text.member(record.kind == .user ? "username" : "id") else { return nil }
     switch record.text.kind(id) {
     case .string: return record.text.decoded(id)

@@ -1,20 +1,27 @@
+import Glibc
 import Salvage
 import SystemPackage
 import TestSupport
 import Testing
 
-/// Any bytes at all: no crash, no error, no byte unaccounted for.
+/// Any bytes at all: no crash, no error, no byte unaccounted for. Ten thousand of them with
+/// HOLDFAST_MUTATIONS=10000.
 struct MutationTests {
   private static let samples: [String] = {
     let parts = #filePath.split(separator: "/").dropLast(3)
     let root = "/" + parts.joined(separator: "/") + "/samples/intact/"
-    return ["memory.jsonl", "events.jsonl", "snapshot-v1.1.json", "station.json"].map { root + $0 }
+    return [
+      "memory.jsonl", "events.jsonl", "snapshot-v1.1.json", "station.json", "tasks-by-user.json",
+      "tasks-by-project.json", "runs.db",
+    ].map { root + $0 }
   }()
 
   @Test func randomMutations() throws {
     var random = Seeded()
     let story = "HOLDFAST_SEED=\(random.seed)"
-    for round in 0..<60 * rounds {
+    let count = getenv("HOLDFAST_MUTATIONS").flatMap { Int(String(cString: $0)) } ?? 60 * rounds
+    if count > 1000 { print(story) }
+    for round in 0..<count {
       let path = FilePath(random.pick(Self.samples))
       var bytes = try Scratch.read(path)
       for _ in 0...random.below(6) {
@@ -32,8 +39,13 @@ struct MutationTests {
           bytes.insert(contentsOf: Array(random.pick(marks).utf8), at: at)
         }
       }
-      let kind: String? = random.pick([nil, "memory-graph", "intent-snapshot", "jsonl"])
-      let result = try Salvaged(bytes, as: path.lastComponent?.string ?? "x", kind: kind)
+      let kind: String? = random.pick([
+        nil, nil, "memory-graph", "intent-snapshot", "jsonl", "task-list", "run-history",
+      ])
+      let result = try Salvaged(bytes, as: path.lastComponent?.string ?? "x", kind: kind) {
+        $0.takesDeleted = round % 2 == 0
+        $0.repairs = round % 3 == 0
+      }
       let sum = Fate.allCases.reduce(0) { $0 + result.account[$1].bytes }
       #expect(sum == bytes.count, "\(story) round \(round)")
     }

@@ -107,7 +107,7 @@ struct SnapshotTests {
       + String(repeating: "\u{0}", count: 50)
       + #"},"edges":[],"version":"1.1","rtfs":"(intent-graph\n  (intents\n    \#(intent)\n  )\n)\n"}"#
     let result = try Salvaged(Array(text.utf8), as: "snapshot.json")
-    #expect(result.report.filled.map(\.record) == ["intent:only"])
+    #expect(result.report.filled.named.map(\.record) == ["intent:only"])
     #expect(try result.lines("irregular").count == 1)
     #expect(result.account[.irregular].records == 1)
   }
