@@ -49,7 +49,8 @@ let rooms: [Target] = [
   .target(
     name: "Commands",
     dependencies: base + [
-      "Backup", "Migration", "Salvage", "Snapshot", "Database", "Archive", "Stores", "RTFS", "CLinux",
+      "Backup", "Migration", "Salvage", "Snapshot", "Database", "Archive", "Stores", "RTFS",
+      "CLinux",
       .product(name: "ArgumentParser", package: "swift-argument-parser"),
     ],
     swiftSettings: strict),
