@@ -14,7 +14,7 @@ struct ExportCommand: Verb {
     discussion: """
       The reverse of migrate: the files come out byte for byte as they were. --as another kind \
       writes the same records as that kind, where it has a place for them; jsonl writes one record \
-      a line, csv one file a table. What is written is read back before it appears at its place.
+      a line, csv one file a table, of any store. What is written is read back before it appears at its place.
 
       \(ExitStatus.help([.notFound, .verificationFailed, .refused, .notWritable]))
       """)
@@ -66,6 +66,7 @@ struct ExportCommand: Verb {
     request.store = store
     request.kind = shared.kind
     request.options = ReadOptions(idField: idField.flatMap(JSONPointer.init))
+    request.idField = idField
     request.replaces = replace
     let plan = try ExportPlan(request, formats: HoldfastCommand.formats)
     if dryRun {

@@ -39,12 +39,22 @@ package enum Disk {
   /// Creates a new file, or fails if it exists.
   static func create(_ path: FilePath, mode: Int) throws(DiskError) -> FileDescriptor {
     do {
-      return try FileDescriptor.open(
+      let descriptor = try FileDescriptor.open(
         path, .readWrite, options: [.create, .exclusiveCreate, .closeOnExec],
         permissions: FilePermissions(rawValue: CModeT(mode)))
+      letOwnerIn(descriptor.rawValue)
+      return descriptor
     } catch let error as Errno {
       throw DiskError("cannot create a file here", path.removingLastComponent(), error)
     } catch { throw DiskError(.failed, "cannot create: \(error)", path: path) }
+  }
+
+  /// Gives the owner what a mask such as 0277 has taken away: SQLite, for one, opens what we have
+  /// made once more, by its name.
+  static func letOwnerIn(_ descriptor: Int32) {
+    var facts = stat()
+    guard fstat(descriptor, &facts) == 0, facts.st_mode & 0o600 != 0o600 else { return }
+    _ = fchmod(descriptor, facts.st_mode & 0o777 | 0o600)
   }
 
   /// Writes all of `bytes`; short and interrupted writes are continued.

@@ -83,6 +83,7 @@ package final class SpillFile {
       open($0, Self.nameless | O_RDWR | O_CLOEXEC, 0o600)
     }
     if opened >= 0 {
+      Disk.letOwnerIn(opened)
       descriptor = FileDescriptor(rawValue: opened)
       return
     }

@@ -18,6 +18,8 @@ package struct ExportRequest: Sendable {
   /// Only these contexts of a memory graph; all where empty.
   package var contexts: [String] = []
   package var options = ReadOptions()
+  /// Where documents have their id, as text.
+  package var idField: String?
   package var replaces = false
   /// Unix seconds.
   package var time: Int
@@ -44,6 +46,7 @@ package struct ExportPlan {
 
   package let request: ExportRequest
   package let source: OpenedStore
+  private let formats: [StoreFormat]
   /// Reads the records that are wanted.
   private let format: StoreFormat
   package let way: Way
@@ -58,6 +61,7 @@ package struct ExportPlan {
   /// Looks at everything and writes nothing.
   package init(_ request: ExportRequest, formats: [StoreFormat]) throws {
     self.request = request
+    self.formats = formats
     source = try OpenedStore(opening: request.source, formats: formats, kind: request.kind)
       .restricted(to: request.contexts)
     target = Disk.absolute(request.target)
@@ -90,11 +94,6 @@ package struct ExportPlan {
     let form = request.form ?? usual ?? source.format.name
     self.form = form
     if form == Self.tablesForm {
-      guard isDatabase else {
-        throw MigrationError(
-          .usage, "is no database, and only those have tables", path: request.source.string,
-          hint: "put it into one first, with holdfast migrate")
-      }
       way = .tables
     } else if let own, own.kind == form, own.hasItsFiles, request.contexts.isEmpty,
       form != StoreFormat.runHistory.name,
@@ -242,10 +241,30 @@ extension ExportPlan {
       hint: "nothing was written; salvage it first", findings: log.findings)
   }
 
+  /// The tables of a database; those of any other store are made in one that lasts as long as
+  /// this.
   private func stageTables(_ staging: FilePath) throws -> (ExportResult, FilePath) {
+    if source.format.name == StoreFormat.sqlite.name {
+      return try stageTables(of: source.tree, staging)
+    }
+    let path = staging.appending("tables.db")
+    var migration = MigrationRequest(stores: [request.source], target: path, time: request.time)
+    migration.kind = request.kind
+    migration.options = request.options
+    migration.idField = request.idField
+    migration.contexts = request.contexts
+    _ = try MigrationPlan(migration, formats: formats).run()
+    let result = try stageTables(of: DiskTree(path), staging)
+    try Disk.remove(path)
+    return result
+  }
+
+  private func stageTables(
+    of tree: any StoreTree, _ staging: FilePath
+  ) throws -> (ExportResult, FilePath) {
     var names: [FilePath] = []
     var count = 0
-    try DatabaseReading(source.tree, inPlace: true).use { connection in
+    try DatabaseReading(tree, inPlace: true).use { connection in
       count = try StoreDatabase.number("SELECT count(*) FROM records", connection)
       for table in DataTable.allCases where table != .records && table != .texts {
         let isThere = try Statement("SELECT 1 FROM \(table) LIMIT 1", on: connection)

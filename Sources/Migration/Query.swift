@@ -26,6 +26,7 @@ package enum Query {
         hint: "put the store into one first, with holdfast migrate")
     }
     try DatabaseReading(tree, inPlace: !isHistory).use { connection in
+      if !isHistory { _ = try StoreDatabase.steps(connection) }
       let statement = try Statement(sql, on: connection)
       guard statement.isReadOnly else {
         throw MigrationError(

@@ -111,9 +111,15 @@ final class StoreImport: StoreTree {
   /// Keeps what lies in front of a record.
   private func account(_ file: Int, _ offset: Int, _ length: Int) throws {
     while let first = traces.first, first.file != file { try close(traces.removeFirst()) }
-    switch traces.first?.pass(offset, length) ?? .backwards {
+    switch try traces.first?.pass(offset, length) ?? .backwards {
     case .usual: break
-    case .other(let bytes): try insertGap(file, before: nextRecord, part: 0, bytes.span)
+    case .other(let range):
+      var part = 0
+      try traces.first?.lend(range) { bytes in
+        try insertGap(file, before: nextRecord, part: part, bytes)
+        part += 1
+      }
+      if part == 0 { try insertGap(file, before: nextRecord, part: 0, ByteBuffer().span) }
     case .backwards:
       throw MigrationError(
         .refused, "a record is not behind the one before it", path: displayPath(file),

@@ -20,7 +20,7 @@ import Testing
     try scratch.directory("else")
     try scratch.tool("cp", "-r", store.path, scratch.file("else/\(name)"))
     var setting = Child.Setting(directory: scratch.file("else"))
-    setting.umask = "077"
+    setting.umask = "0277"
     setting.environment = ["TZ": "Asia/Tokyo", "LC_ALL": "C", "SOURCE_DATE_EPOCH": "1"]
     try scratch.holdfast(exit: 0, "migrate", name, "--to", "second.db", "-q", with: setting)
     try scratch.tool("cmp", first, scratch.file("else/second.db"))
@@ -260,6 +260,8 @@ import Testing
     let newer = try scratch.json(exit: 13, "migrate", "--status", "--to", database)
     let message = newer["error"]?["message"]?.text ?? ""
     #expect(message.contains("99") && message.contains("4"))
+    let asked = try scratch.json(exit: 13, "query", database, "SELECT 1")
+    #expect(asked["error"]?["message"]?.text == message)
     try scratch.tool("sqlite3", scratch.file("other.db"), "CREATE TABLE t(a)")
     try scratch.holdfast(exit: 13, "migrate", "--status", "--to", scratch.file("other.db"))
     try scratch.holdfast(exit: 13, "inspect", scratch.file("other.db"))
@@ -341,5 +343,37 @@ import Testing
       exit: 0, "export", database, "--as", "csv", "--to", scratch.file("csv"), "-q")
     let answer = try scratch.json("migrate", stores[0], stores[1], stores[2], "--to", database)
     #expect(answer["unchanged"] == .word("true"))
+  }
+
+  /// Tables come from any store, and are those of the database that it would be.
+  @Test(arguments: [SampleStore.contexts, .archivePair, .tasksByUser])
+  func tablesOfAnyStore(_ sample: SampleStore) throws {
+    let scratch = try Scratch.here()
+    let store = try sample.make(in: scratch)
+    let database = scratch.file("store.db")
+    try scratch.holdfast(exit: 0, "migrate", store.path, "--to", database, "-q")
+    try scratch.holdfast(
+      exit: 0, "export", database, "--as", "csv", "--to", scratch.file("a"), "-q")
+    try scratch.holdfast(
+      exit: 0, "export", store.path, "--as", "csv", "--to", scratch.file("b"), "-q")
+    try scratch.tool("diff", "-r", scratch.file("a"), scratch.file("b"))
+    #expect(try scratch.run(["ls", scratch.file("b")]).lines.allSatisfy { $0.hasSuffix(".csv") })
+  }
+
+  /// More between two records, and behind the last, than is held in memory.
+  @Test func longStretchesBetweenRecords() throws {
+    let scratch = try Scratch.here()
+    let good =
+      "{\"type\":\"entity\",\"name\":\"A\",\"entityType\":\"t\",\"observations\":[\"one\"]}\n"
+    let words = String(
+      repeating: "# " + String(repeating: "words ", count: 2000) + "\n", count: 800)
+    let other = good.split(separator: "A").joined(separator: "B")
+    let store = try scratch.write(good + words + other + "\n\n" + words, to: "m.jsonl")
+    let database = scratch.file("m.db")
+    try scratch.holdfast(exit: 0, "migrate", store, "--to", database, "-q")
+    let pieces = try scratch.json("query", database, "SELECT count(*) AS n FROM gaps")
+    #expect((pieces["rows"]?.elements.first?["n"]?.integer ?? 0) > 10)
+    try scratch.holdfast(exit: 0, "export", database, "--to", scratch.file("out"), "-q")
+    try scratch.tool("cmp", store, scratch.file("out"))
   }
 }
