@@ -143,7 +143,7 @@ import Testing
       file = open(sys.argv[1], 'a')
       fcntl.flock(file, fcntl.LOCK_EX)
       open(sys.argv[2], 'w').close()
-      time.sleep(60)
+      time.sleep(900)
       """
     let holder = try scratch.start([
       "python3", "-c", hold, scratch.file("repo/.lock"), scratch.file("ready"),

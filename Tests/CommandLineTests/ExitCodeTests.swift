@@ -62,7 +62,7 @@ import Testing
     file = open(sys.argv[1], 'a')
     fcntl.flock(file, fcntl.LOCK_EX)
     open(sys.argv[2], 'w').close()
-    time.sleep(60)
+    time.sleep(900)
     """
 
   @Test func locked() throws {
@@ -74,7 +74,7 @@ import Testing
       "python3", "-c", Self.holder, scratch.file("repo/.lock"), ready,
     ])
     defer { holder.signal(SIGKILL) }
-    try until { TestFile.exists(ready) }
+    try Child.until { TestFile.exists(ready) }
     let repository = scratch.file("repo")
     let outcome = try scratch.holdfast(exit: 11, "backup", store, "--to", repository)
     #expect(outcome.message.contains(".lock"))
@@ -85,7 +85,7 @@ import Testing
     try scratch.holdfast(exit: 0, "list", repository)
     let waiting = try scratch.start(
       [Binary.path, "backup", store, "--to", repository, "--wait-lock", "1m"])
-    usleep(300_000)
+    try Child.until { waiting.hasOpen(repository + "/.lock") }
     #expect(try TestFile.names(repository) == [".lock"])
     holder.signal(SIGKILL)
     let done = try waiting.wait()
@@ -202,8 +202,8 @@ import Testing
     let before = try TestFile.names(repository)
     let child = try scratch.start(
       [Binary.path, "backup", store, "--to", repository, "--compression", "zstd:15"])
-    // While it reads there is only a nameless file; so a moment after it took the lock.
-    usleep(250_000)
+    // While it reads there is only a nameless file; it listens to signals and holds the lock.
+    try Child.until { child.hasOpen(repository + "/.lock") }
     child.signal(signal)
     let outcome = try child.wait()
     #expect(outcome.status == status, "\(outcome)")
@@ -230,13 +230,5 @@ import Testing
     #expect(outcome.status == 0)
     #expect(try TestFile.text(scratch.file("status")) == "0\n")
     try scratch.holdfast(exit: 0, "verify", scratch.file("repo"))
-  }
-
-  private func until(_ condition: () -> Bool) throws {
-    for _ in 0..<2000 {
-      if condition() { return }
-      usleep(5000)
-    }
-    throw TestFailure("waited in vain")
   }
 }

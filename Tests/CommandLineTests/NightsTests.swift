@@ -156,7 +156,7 @@ import Testing
       try TestFile.makeDirectory(scratch.file("repo"))
       let holder = try scratch.start([
         "python3", "-c",
-        "import fcntl, sys, time\nf = open(sys.argv[1], 'a')\nfcntl.flock(f, fcntl.LOCK_EX)\nopen(sys.argv[2], 'w').close()\ntime.sleep(60)",
+        "import fcntl, sys, time\nf = open(sys.argv[1], 'a')\nfcntl.flock(f, fcntl.LOCK_EX)\nopen(sys.argv[2], 'w').close()\ntime.sleep(900)",
         scratch.file("repo/.lock"), ready,
       ])
       defer { holder.signal(SIGKILL) }

@@ -222,9 +222,11 @@ import Testing
       (0..<60).reduce(into: []) { bytes, _ in bytes += lines }, to: "memory.jsonl")
     let child = try scratch.start(
       [Binary.path, "backup", store, "--to", scratch.file("repo"), "--rtfs", "none"])
-    for _ in 0..<4 {
-      try scratch.tool("sleep", "0.1")
-      child.signal(10)
+    // Before the program listens, a signal would end it; once it holds the lock, it is at work.
+    try Child.until { child.hasOpen(scratch.file("repo/.lock")) }
+    for _ in 0..<4 where child.isReady(for: SIGUSR1) {
+      child.signal(SIGUSR1)
+      usleep(20_000)
     }
     let outcome = try child.wait()
     #expect(outcome.status == 0, "\(outcome)")

@@ -197,7 +197,7 @@ import Testing
       file = os.open(sys.argv[1], os.O_RDONLY)
       fcntl.flock(file, fcntl.LOCK_SH)
       open(sys.argv[2], 'w').close()
-      time.sleep(60)
+      time.sleep(900)
       """
     let holder = try scratch.start(["python3", "-c", hold, repository, scratch.file("ready")])
     defer { holder.signal(SIGKILL) }

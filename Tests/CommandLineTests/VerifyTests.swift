@@ -135,10 +135,7 @@ import Testing
     }
     let child = try scratch.start([Binary.path] + words)
     // Before the program listens, a signal would end it.
-    for _ in 0..<20_000 {
-      if child.isReady(for: SIGUSR1) { break }
-      usleep(500)
-    }
+    try Child.until { child.isReady(for: SIGUSR1) }
     for _ in 0..<10_000 {
       // One that has ended listens no more.
       guard child.isReady(for: SIGUSR1) else { break }

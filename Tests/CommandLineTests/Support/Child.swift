@@ -100,6 +100,26 @@ final class Child {
     return bits >> UInt64(number - 1) & 1 == 1
   }
 
+  /// Whether it has a file open.
+  func hasOpen(_ path: String) -> Bool {
+    let directory = "/proc/\(process)/fd"
+    return ((try? TestFile.names(directory)) ?? []).contains { name in
+      var target = [CChar](repeating: 0, count: 4096)
+      let count = readlink("\(directory)/\(name)", &target, target.count)
+      let bytes = target.prefix(max(count, 0)).map(UInt8.init(bitPattern:))
+      return String(decoding: bytes, as: UTF8.self) == path
+    }
+  }
+
+  /// Waits until something is true, for minutes at the most: what takes longer has failed.
+  static func until(_ condition: () throws -> Bool) throws {
+    for _ in 0..<240_000 {
+      if try condition() { return }
+      usleep(1000)
+    }
+    throw TestFailure("waited in vain")
+  }
+
   /// Nil while it runs.
   private func poll() throws -> Int32? {
     var status: Int32 = 0
