@@ -167,6 +167,12 @@ package struct Doctor {
   private mutating func examine(_ repository: Repository) throws {
     let path = repository.path
     guard try FileFacts(at: path) != nil else {
+      do throws(DiskError) { try Disk.checkWritable(path) } catch {
+        add(
+          .error, "repository", "is not there and cannot be made: \(error.message)", path: path,
+          hint: "let this user write there, or name another in [repositories]")
+        return
+      }
       add(
         .warning, "repository", "is not there yet", path: path,
         hint: "holdfast run makes it with the first backup")

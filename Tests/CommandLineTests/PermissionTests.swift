@@ -158,6 +158,14 @@ import Testing
       }
     }
     #expect(try scratch.bytes(repository) == before)
+    // Where none can be made, there is more to say than that there is none yet.
+    let place = try scratch.directory("place")
+    let text = try TestFile.text(scratch.file("holdfast.toml"))
+    try scratch.write(text.replacing("repo\"", with: "place/repo\""), to: "other.toml")
+    try mode(0o555, place) {
+      let outcome = try run(["doctor", "--config", scratch.file("other.toml")], 2)
+      #expect(outcome.status == 3 && outcome.message.contains("cannot be made"), "\(outcome)")
+    }
     // Tonight's backup is made though nothing can be rotated.
     try mode(0o555, repository + "/.trash") {
       for more in [["--dry-run"], []] {
