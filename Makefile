@@ -55,6 +55,7 @@ lint: ## Check the formatting; warnings are errors in every build already
 bench: deps build ## Measure against jq, restic, borg, sqlite-utils and DuckDB on the same data
 	HOLDFAST_BINARY="$(CURDIR)/$(BINARY)" Benchmarks/run
 	HOLDFAST_BINARY="$(CURDIR)/$(BINARY)" Benchmarks/migrate --one-record
+	HOLDFAST_BINARY="$(CURDIR)/$(BINARY)" Benchmarks/salvage
 
 FUZZ_SECONDS ?= 600
 FUZZ_TARGETS ?= json rtfs pages frames
