@@ -37,7 +37,7 @@ package struct MovePlan {
   /// Absolute.
   package let store: FilePath
   package let isSingleFile: Bool
-  package private(set) var replacement: Replacement
+  package let replacement: Replacement
   /// How many records move, by kind; relations that follow among them.
   package private(set) var counts: [RecordKind: Int] = [:]
   package private(set) var followers = 0
@@ -86,9 +86,7 @@ package struct MovePlan {
     }
     self.tree = tree
     isSingleFile = tree.isSingleFile
-    var replacement = try Replacement(of: store, time: request.time)
-    if !isSingleFile { replacement.kept = try Self.kept(store) }
-    self.replacement = replacement
+    replacement = try Replacement(of: store, time: request.time, keeping: DiskTree.kept)
     facts = try Self.facts(of: store, tree)
     targetFile = try Self.targetFile(request, tree)
     (digest, newDigest) = (Hash256(a: 0, b: 0, c: 0, d: 0), Hash256(a: 0, b: 0, c: 0, d: 0))
@@ -105,13 +103,6 @@ package struct MovePlan {
 
   private func isTarget(_ file: Int) -> Bool {
     !isSingleFile && tree.files[file].name == targetFile
-  }
-
-  private static func kept(_ store: FilePath) throws -> [FilePath.Component] {
-    try TreeWalk.names(in: store).filter { name in
-      try DiskTree.kept.contains(name.string)
-        && FileFacts(at: store.appending(name), following: false)?.kind == .directory
-    }
   }
 
   /// What lies in the store, to see whether it is still the same.

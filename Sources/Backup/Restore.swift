@@ -57,8 +57,10 @@ package struct RestorePlan {
   /// Files that will be written, by name.
   package let files: [StoreFile]
   package let format: StoreFormat
+  /// What is at the target and stays there (`DiskTree.kept`), and where the rest of it will go.
+  let replacement: Replacement
   /// Where what is at the target now will go; nil where there is nothing worth keeping.
-  package let undo: FilePath?
+  package var undo: FilePath? { isUnchanged ? nil : replacement.undo }
   /// Set where only a part is wanted, or another kind of store: then records are written anew.
   let copy: StoreCopy?
   /// Whether records are written one by one, not the store's own files.
@@ -87,7 +89,8 @@ package struct RestorePlan {
     files = opened.tree.files
     target = Disk.absolute(request.target)
     copy = try Self.copy(request, path, opened, formats)
-    let occupied = try Self.isOccupied(target)
+    replacement = try Replacement(of: target, time: request.time, keeping: DiskTree.kept)
+    let occupied = replacement.undo != nil
     var same = false
     if occupied, request.overwrite == .ifChanged, copy == nil {
       same = try Self.holds(target, opened.tree)
@@ -99,7 +102,6 @@ package struct RestorePlan {
         hint: "choose another target, or keep what is there as an undo copy with --overwrite always"
       )
     }
-    undo = occupied && !same ? try Self.undoPath(target, request.time) : nil
   }
 
   /// What must be written record by record; nil where the store's own files will do. Throws
@@ -176,23 +178,6 @@ package struct RestorePlan {
     return (.snapshot(tree, format), tree, format)
   }
 
-  /// Whether something would be lost at the target: a file, or a directory that holds more than
-  /// what stays there in any case.
-  private static func isOccupied(_ target: FilePath) throws -> Bool {
-    guard let facts = try FileFacts(at: target, following: false) else { return false }
-    return try facts.kind != .directory
-      || TreeWalk.names(in: target).contains { !DiskTree.kept.contains($0.string) }
-  }
-
-  /// What of the target stays in its place: the names of `DiskTree.kept` that are there.
-  func keptNames() throws -> [FilePath.Component] {
-    guard try FileFacts(at: target, following: false)?.kind == .directory else { return [] }
-    return try TreeWalk.names(in: target).filter { name in
-      try DiskTree.kept.contains(name.string)
-        && FileFacts(at: target.appending(name), following: false)?.kind == .directory
-    }
-  }
-
   /// Whether `target` holds just the files of `tree`, byte for byte.
   private static func holds(_ target: FilePath, _ tree: any StoreTree) throws -> Bool {
     guard try FileFacts(at: target)?.kind == .directory else { return false }
@@ -229,20 +214,6 @@ package struct RestorePlan {
       block.removeAll()
     }
     return hasher.finish()
-  }
-
-  /// A free name beside the target for what is there now.
-  static func undoPath(_ target: FilePath, _ time: Int) throws -> FilePath {
-    let name = target.lastComponent?.string ?? "target"
-    let ending = ".undo-\(ISOTime(seconds: time).compactText)"
-    // Room is left for the number of one more, and for the ending itself.
-    let stem = Disk.shortened(name, to: Disk.nameLimit - ending.utf8.count - 5) + ending
-    var number = 1
-    while true {
-      let path = target.removingLastComponent().appending(number == 1 ? stem : "\(stem)-\(number)")
-      if try FileFacts(at: path, following: false) == nil { return path }
-      number += 1
-    }
   }
 }
 

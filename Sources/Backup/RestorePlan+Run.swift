@@ -15,23 +15,19 @@ extension RestorePlan {
       digest: try expectedDigest(), records: 0, undo: undo, isUnchanged: isUnchanged)
     if case .backup(let backup) = source { result.isSuspect = backup.manifest.isSuspect }
     if isUnchanged { return result }
-    let parent = target.removingLastComponent()
-    try Disk.makeDirectory(parent)
-    try Self.clearLeftovers(beside: target)
-    let staging = Disk.temporaryPath(for: target)
-    do {
-      try Disk.makeDirectory(staging)
-      if let copy {
-        result = try stage(copy, in: staging, result)
-      } else {
-        result.records = try stageAll(in: staging)
-      }
-      try swapIn(staging)
-    } catch {
-      try? Disk.remove(staging)
-      throw error
-    }
-    return result
+    return try replacement.perform(
+      { staging in
+        if let copy {
+          result = try stage(copy, in: staging, result)
+        } else {
+          result.records = try stageAll(in: staging)
+        }
+        return (staging, result)
+      },
+      lastly: { root in
+        guard case .backup(let backup) = source, let facts = backup.manifest.root else { return }
+        try Disk.setFacts(root, mode: facts.mode, modified: (facts.seconds, facts.nanoseconds))
+      })
   }
 
   private func expectedDigest() throws -> Hash256 {
@@ -50,20 +46,6 @@ extension RestorePlan {
           hint: "salvage recovers what is left of it")
       }
       return survey.digest()
-    }
-  }
-
-  /// Removes staging directories of runs that were killed: named after this target, and of a
-  /// process that is gone.
-  private static func clearLeftovers(beside target: FilePath) throws {
-    let parent = target.removingLastComponent()
-    let ending = Disk.temporaryEnding(for: target)
-    for name in try TreeWalk.names(in: parent).map(\.string)
-    where name.hasPrefix(OutputFile.temporaryPrefix) && name.hasSuffix(ending) {
-      let process = name.dropFirst(OutputFile.temporaryPrefix.count).prefix { $0 != "-" }
-      if let number = Int32(process), !Disk.processExists(number) {
-        try Disk.remove(parent.appending(name))
-      }
     }
   }
 
@@ -190,62 +172,5 @@ extension RestorePlan {
     }
     try Disk.syncDirectory(staging)
     return result
-  }
-
-  /// Puts the staged store in the place of what is there, in one step where the file system can
-  /// do that: whoever looks finds the one or the other. What is there goes to the undo copy, but
-  /// for the backups and logs in its directory, which stay.
-  private func swapIn(_ staging: FilePath) throws {
-    let kept = try keptNames()
-    for name in kept {
-      try Disk.link(treeAt: target.appending(name), to: staging.appending(name))
-    }
-    if case .backup(let backup) = source, let root = backup.manifest.root {
-      try Disk.setFacts(staging, mode: root.mode, modified: (root.seconds, root.nanoseconds))
-    }
-    try Disk.syncDirectory(staging)
-    guard undo != nil || !kept.isEmpty else {
-      try Disk.rename(staging, to: target, replacing: true)
-      try Disk.syncDirectory(of: target)
-      return
-    }
-    // Never a temporary name: what lies there may be the only copy for a moment.
-    let aside = try undo ?? Self.undoPath(target, request.time)
-    try Disk.rename(staging, to: aside, replacing: false)
-    let isExchanged: Bool
-    do { isExchanged = try Disk.exchange(aside, target) } catch {
-      try? Disk.rename(aside, to: staging, replacing: false)
-      throw error
-    }
-    if !isExchanged {
-      try Disk.rename(aside, to: staging, replacing: false)
-      try Disk.rename(target, to: aside, replacing: false)
-      do { try Disk.rename(staging, to: target, replacing: false) } catch {
-        try? Disk.rename(aside, to: target, replacing: false)
-        throw error
-      }
-    }
-    try Disk.syncDirectory(of: target)
-    for name in kept {
-      try Self.removeLinked(aside.appending(name), alsoAt: target.appending(name))
-    }
-    if undo == nil, try TreeWalk.names(in: aside).isEmpty { try Disk.remove(aside) }
-  }
-
-  /// Takes away the second names of files that `kept` has as well. Anything else, such as a backup
-  /// that another run has written meanwhile, stays where it is.
-  private static func removeLinked(_ directory: FilePath, alsoAt kept: FilePath) throws {
-    var isEmpty = true
-    try TreeWalk.walk(directory) { entry in
-      if entry.facts.kind == .directory { return true }
-      let other = try FileFacts(at: kept.pushing(entry.name), following: false)
-      if let other, other.inode == entry.facts.inode, other.device == entry.facts.device {
-        try Disk.remove(directory.pushing(entry.name))
-      } else {
-        isEmpty = false
-      }
-      return true
-    }
-    if isEmpty { try Disk.remove(directory) }
   }
 }

@@ -46,9 +46,7 @@ extension Disk {
     try TreeWalk.walk(directory) { entry in
       if entry.facts.kind == .directory { return true }
       let other = try FileFacts(at: kept.pushing(entry.name), following: false)
-      if entry.facts.isRegular, other?.inode == entry.facts.inode,
-        other?.device == entry.facts.device
-      {
+      if let other, other.inode == entry.facts.inode, other.device == entry.facts.device {
         try remove(directory.pushing(entry.name))
       } else {
         isEmpty = false

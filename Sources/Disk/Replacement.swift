@@ -7,18 +7,31 @@ import SystemPackage
 package struct Replacement: Sendable {
   /// Absolute.
   package let target: FilePath
-  /// Where what is there now will go; nil where there is nothing.
+  /// Where what is there now will go; nil where there is nothing but what stays.
   package let undo: FilePath?
-  /// What of a directory stays in its place, by name: it is linked into the new one, and taken
-  /// out of the undo copy.
-  package var kept: [FilePath.Component] = []
+  /// Directories in a directory that stay in their place, by name: they are linked into the new
+  /// one, and taken out of the undo copy.
+  package let kept: [FilePath.Component]
+  private let time: Int
 
   /// Looks at the target and writes nothing.
   /// - Parameter time: unix seconds, for the name of the undo copy.
-  package init(of target: FilePath, time: Int) throws(DiskError) {
+  /// - Parameter keeping: names of directories in the target that stay in their place.
+  package init(of target: FilePath, time: Int, keeping: [String] = []) throws {
     self.target = Disk.absolute(target)
-    let isThere = try FileFacts(at: self.target, following: false) != nil
-    undo = isThere ? try Self.undoPath(for: self.target, time: time) : nil
+    self.time = time
+    var (kept, isOccupied): ([FilePath.Component], Bool) = ([], false)
+    if let facts = try FileFacts(at: self.target, following: false) {
+      isOccupied = facts.kind != .directory
+      for name in isOccupied ? [] : try TreeWalk.names(in: self.target) {
+        let isKept =
+          try keeping.contains(name.string)
+          && FileFacts(at: self.target.appending(name), following: false)?.kind == .directory
+        if isKept { kept.append(name) } else { isOccupied = true }
+      }
+    }
+    self.kept = kept
+    undo = isOccupied ? try Self.undoPath(for: self.target, time: time) : nil
   }
 
   /// A free name beside the target for what is there now.
@@ -38,10 +51,13 @@ package struct Replacement: Sendable {
   /// Makes a directory beside the target, lets `stage` fill it, and puts the file or directory that
   /// `stage` returns, in it or itself, in the target's place. On any failure the target is as it
   /// was and nothing is left.
+  /// - Parameter lastly: is given what `stage` returned once what stays has been linked into it, to
+  ///   set modes and times.
   /// - Parameter isStill: asked before and after the step whether what is at the path it is given
   ///   still is what was read; where it is not, all stays as it was, and `changed` is thrown.
   package func perform<Result>(
     _ stage: (FilePath) throws -> (root: FilePath, result: Result),
+    lastly: (FilePath) throws -> Void = { _ in },
     isStill: (FilePath) throws -> Bool = { _ in true }
   ) throws -> Result {
     try Disk.makeDirectory(target.removingLastComponent())
@@ -53,6 +69,7 @@ package struct Replacement: Sendable {
       for name in kept {
         try Disk.link(treeAt: target.appending(name), to: root.appending(name))
       }
+      try lastly(root)
       try Disk.syncDirectory(staging)
       try put(root, isStill)
       try Disk.remove(staging)
@@ -79,11 +96,12 @@ package struct Replacement: Sendable {
 
   private func put(_ root: FilePath, _ isStill: (FilePath) throws -> Bool) throws {
     guard try isStill(target) else { throw changed }
-    guard let undo else {
+    guard undo != nil || !kept.isEmpty else {
       try Disk.rename(root, to: target, replacing: false)
       return try Disk.syncDirectory(of: target)
     }
     // Never a temporary name: what lies there may be the only copy for a moment.
+    let undo = try undo ?? Self.undoPath(for: target, time: time)
     try Disk.rename(root, to: undo, replacing: false)
     let isExchanged: Bool
     do { isExchanged = try Disk.exchange(undo, target) } catch {
@@ -105,6 +123,7 @@ package struct Replacement: Sendable {
     for name in kept {
       try Disk.removeLinked(undo.appending(name), alsoAt: target.appending(name))
     }
+    if self.undo == nil, try TreeWalk.names(in: undo).isEmpty { try Disk.remove(undo) }
   }
 
   private var changed: DiskError {

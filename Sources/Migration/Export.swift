@@ -114,7 +114,7 @@ package struct ExportPlan {
         .exists, "is there already", path: target.string,
         hint: "choose another name, or keep what is there as an undo copy with --replace")
     }
-    undo = try MigrationPlan.undoPath(target, request.time)
+    undo = try Replacement.undoPath(for: target, time: request.time)
   }
 }
 

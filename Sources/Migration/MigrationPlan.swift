@@ -108,7 +108,7 @@ package struct MigrationPlan {
         .exists, "is there already, and holds something else", path: target.string,
         hint: "choose another name, or keep what is there as an undo copy with --replace")
     }
-    undo = holds ? nil : try Self.undoPath(target, request.time)
+    undo = holds ? nil : try Replacement.undoPath(for: target, time: request.time)
   }
 
   /// The store that is meant: for the index of a content archive by itself, its archive.
@@ -180,16 +180,5 @@ package struct MigrationPlan {
     }
     if let backup = source.backup { return backup.manifest.series }
     return Disk.absolute(source.path).lastComponent?.string ?? "store"
-  }
-
-  static func undoPath(_ target: FilePath, _ time: Int) throws -> FilePath {
-    let stem =
-      "\(target.lastComponent?.string ?? "store").undo-\(ISOTime(seconds: time).compactText)"
-    var number = 1
-    while true {
-      let path = target.removingLastComponent().appending(number == 1 ? stem : "\(stem)-\(number)")
-      if try FileFacts(at: path, following: false) == nil { return path }
-      number += 1
-    }
   }
 }

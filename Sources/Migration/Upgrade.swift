@@ -58,7 +58,7 @@ package struct DatabaseStatus: Sendable {
         .verificationFailed, "the upgraded copy does not hold the same records",
         path: path.string, hint: "nothing was changed", findings: after.log.findings)
     }
-    let undo = try MigrationPlan.undoPath(path, time)
+    let undo = try Replacement.undoPath(for: path, time: time)
     try Disk.rename(path, to: undo, replacing: false)
     do { try output.publish(replacing: false) } catch {
       try? Disk.rename(undo, to: path, replacing: false)
