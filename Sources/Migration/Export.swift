@@ -94,6 +94,11 @@ package struct ExportPlan {
     let form = request.form ?? usual ?? source.format.name
     self.form = form
     if form == Self.tablesForm {
+      guard !isDatabase || request.contexts.isEmpty else {
+        throw MigrationError(
+          .usage, "the tables of a database hold all its contexts", path: request.source.string,
+          hint: "leave --context out, or query it")
+      }
       way = .tables
     } else if let own, own.kind == form, own.hasItsFiles, request.contexts.isEmpty,
       form != StoreFormat.runHistory.name,
