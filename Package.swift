@@ -96,7 +96,7 @@ let tests: [Target] = [
   .testTarget(
     name: "SalvageTests",
     dependencies: base + ["Salvage", "Snapshot", "Archive", "Stores", "RTFS", "TestSupport"],
-    swiftSettings: strict),
+    exclude: ["Found"], swiftSettings: strict),
   .testTarget(name: "RTFSTests", dependencies: base + ["RTFS"], swiftSettings: strict),
   .testTarget(name: "ArchiveTests", dependencies: base + ["Archive"], swiftSettings: strict),
   .testTarget(

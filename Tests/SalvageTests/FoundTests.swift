@@ -1,0 +1,17 @@
+import Salvage
+import SystemPackage
+import TestSupport
+import Testing
+
+/// What fuzzing has found, in `Found/`: each has an outcome now, and its bytes add up.
+struct FoundTests {
+  private static let folder = FilePath(#filePath).removingLastComponent().appending("Found")
+
+  @Test(arguments: ["short-header.db", "no-value.tar.gz"])
+  func inputs(_ name: String) throws {
+    let path = Self.folder.appending(name)
+    let bytes = try Scratch.read(path)
+    let result = try Salvaged(bytes, as: name) { $0.takesDeleted = true }
+    #expect(Fate.allCases.reduce(0) { $0 + result.account[$1].bytes } == bytes.count)
+  }
+}
