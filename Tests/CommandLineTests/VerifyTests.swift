@@ -103,7 +103,7 @@ import Testing
     }
     for (words, status): ([String], Int32) in [
       (["verify", scratch.file("repo")], 12),
-      (["digest", scratch.file("a"), scratch.file("b")], 10), (["backup"], 64),
+      (["digest", scratch.file("a"), scratch.file("b")], 10), (["show"], 64),
       (["backup", "x", "--compression", "lzma"], 64), (["backup", "x", "--nonsense"], 64),
       (["verify", "x", "--kind", "nonsense"], 64),
       (["restore", "x", "--to", "y", "--overwrite", "z"], 64),
