@@ -36,7 +36,7 @@ final class TextSalvage {
   var consumed = 0
   /// Whether records that are damaged only a little are mended.
   var repairs = false
-  private var ids: Set<Int> = []
+  private var ids = NameSet()
   private var scratch = ByteBuffer()
   private var rules = RecordRules()
 
@@ -299,21 +299,22 @@ final class TextSalvage {
   }
 
   private func noteDuplicate() {
-    guard let id = Self.idHash(&record, &scratch), !ids.insert(id).inserted else { return }
+    guard Self.isKnown(&record, &scratch, &ids) else { return }
     sink.note(
       Finding(
         .warning, record.kind == .relation ? .duplicateEdge : .duplicateID,
         "another one has the same id; all of them are kept", line: line, record: record.label))
   }
 
-  /// Nil for a record without an id.
-  private static func idHash(_ record: inout Record, _ scratch: inout ByteBuffer) -> Int? {
+  /// Whether another record had the same id; one without an id is known to nobody.
+  private static func isKnown(
+    _ record: inout Record, _ scratch: inout ByteBuffer, _ ids: inout NameSet
+  ) -> Bool {
+    guard record.kind != .document else { return false }
     scratch.removeAll()
-    guard record.kind != .document, record.appendID(to: &scratch) else { return nil }
-    var hasher = Hasher()
-    hasher.combine(record.kind)
-    scratch.span.withUnsafeBytes { hasher.combine(bytes: $0) }
-    return hasher.finalize()
+    scratch.append(record.kind.word)
+    scratch.append(0x0A)
+    return record.appendID(to: &scratch) && !ids.insert(scratch.span)
   }
 
   /// Mends a fragment that a record starts with; whether that made a record of it.
