@@ -14,7 +14,7 @@ package struct ContextList {
     package var counts: [RecordKind: Int] = [:]
     /// Of the file; in a graph of one file, of the records.
     package var bytes: Int
-    /// Of the file; in a graph of one file, what the records say. Nil where they do not say.
+    /// Of the file; in a graph of one file, and in a database, what the records say. Nil where they do not say.
     package var changed: ISOTime?
 
     package var records: Int { counts.values.reduce(0, +) }
@@ -26,14 +26,15 @@ package struct ContextList {
   package let findings: FindingLog
 
   /// Reads the whole graph. Throws `refused` for what is none.
-  package init(_ store: OpenedStore, options: ReadOptions = ReadOptions()) throws {
+  package init(_ named: OpenedStore, options: ReadOptions = ReadOptions()) throws {
+    let store = try named.keptStore()
     guard store.format.name == StoreFormat.memoryGraph.name else {
       throw BackupError(
         .refused, "is of the kind \(store.format.name), and only memory graphs have contexts",
         path: store.path.string, hint: "name a .coaia directory, or a memory file")
     }
     isSingleFile = store.tree.isSingleFile
-    let found = Found(store)
+    let found = Found(store, hasTimes: named.format.kept == nil)
     if isSingleFile {
       _ = try StoreReading(of: store, options) { record, _ in found.router.observe(record) }
     }
@@ -53,8 +54,11 @@ package struct ContextList {
     private var names: [[UInt8]: Int] = [:]
     private let isSingleFile: Bool
     private let path: String
+    private let hasTimes: Bool
 
-    init(_ store: OpenedStore) {
+    /// - Parameter hasTimes: whether it is known when the files were changed.
+    init(_ store: OpenedStore, hasTimes: Bool) {
+      self.hasTimes = hasTimes
       isSingleFile = store.tree.isSingleFile
       path = store.tree.files.isEmpty ? store.path.string : store.tree.displayPath(0)
       guard !isSingleFile else { return }
@@ -64,8 +68,9 @@ package struct ContextList {
         contexts.append(
           Context(
             name: name, path: store.tree.displayPath(index), bytes: file.size,
-            changed: ISOTime(
-              seconds: file.modifiedSeconds, nanoseconds: file.modifiedNanoseconds)))
+            changed: hasTimes
+              ? ISOTime(seconds: file.modifiedSeconds, nanoseconds: file.modifiedNanoseconds)
+              : nil))
       }
     }
 
@@ -73,6 +78,7 @@ package struct ContextList {
       guard isSingleFile else {
         if let place = places[record.place.file] {
           contexts[place].counts[record.kind, default: 0] += 1
+          if !hasTimes { note(record.logged, at: place) }
         }
         return
       }
@@ -84,7 +90,11 @@ package struct ContextList {
       }
       contexts[place].counts[record.kind, default: 0] += 1
       contexts[place].bytes += record.place.length
-      guard let time = record.logged else { return }
+      note(record.logged, at: place)
+    }
+
+    private func note(_ time: ISOTime?, at place: Int) {
+      guard let time else { return }
       contexts[place].changed = max(contexts[place].changed ?? time, time)
     }
   }

@@ -47,9 +47,9 @@ package struct MergePlan {
     try Self.check(replacement, request, opened)
     stores = try opened.map { store in
       guard let disk = store.tree as? DiskTree, let freeze = store.format.freeze else {
-        return store
+        return try store.keptStore()
       }
-      return store.replacing(try freeze(disk))
+      return try store.replacing(freeze(disk)).keptStore()
     }
     var index: MergeIndex? = MergeIndex(comparesRests: request.unitesObservations)
     var sources: [MergeSource] = []

@@ -45,7 +45,7 @@ package struct RestorePlan {
   package enum Source {
     case backup(BackupFile)
     /// A store that is its own backup: a snapshot that CCOS wrote, or a migrated database.
-    case snapshot(DiskTree, StoreFormat)
+    case snapshot(any StoreTree, StoreFormat)
   }
 
   package let request: RestoreRequest
@@ -69,6 +69,10 @@ package struct RestorePlan {
   package var targetFormat: StoreFormat { copy?.target ?? format }
   /// The target already holds this very store, and `--overwrite if-changed` was given.
   package let isUnchanged: Bool
+  /// The store that a database keeps, where that is what is wanted.
+  let kept: KeptStore?
+  /// Writes its files as they were, where they are to be had.
+  var writeFiles: ((FilePath) throws -> [FilePath])? { copy == nil ? kept?.writeFiles : nil }
   /// Told how many more bytes of the backup have been read.
   package var onRead: (@Sendable (_ bytes: Int) -> Void)?
 
@@ -76,9 +80,7 @@ package struct RestorePlan {
     self.request = request
     let path = try BackupReference(request.source, series: request.series).resolve()
     sourcePath = path
-    let opened = try Self.open(path, formats, request.contexts)
-    source = opened.source
-    format = opened.format
+    var opened = try Self.open(path, formats, request.contexts)
     if let kind = request.kind, kind != opened.format.name,
       try kind != opened.format.sourceKind(of: opened.tree)
     {
@@ -86,13 +88,21 @@ package struct RestorePlan {
         .usage, "holds a store of the kind \(opened.format.name), not \(kind)",
         path: path.string, hint: "--as restores it as another kind, where that holds its records")
     }
+    kept = try Self.kept(request, opened)
+    if let kept {
+      if case .snapshot = opened.source { opened.source = .snapshot(kept.tree, kept.format) }
+      (opened.tree, opened.format) = (kept.tree, kept.format)
+    }
+    source = opened.source
+    format = opened.format
     files = opened.tree.files
     target = Disk.absolute(request.target)
-    copy = try Self.copy(request, path, opened, formats)
+    copy = try Self.copy(
+      request, path, opened, formats, hasFiles: kept.map { $0.writeFiles != nil } ?? true)
     replacement = try Replacement(of: target, time: request.time, keeping: DiskTree.kept)
     let occupied = replacement.undo != nil
     var same = false
-    if occupied, request.overwrite == .ifChanged, copy == nil {
+    if occupied, request.overwrite == .ifChanged, copy == nil, kept == nil {
       same = try Self.holds(target, opened.tree)
     }
     isUnchanged = same
@@ -108,7 +118,8 @@ package struct RestorePlan {
   /// `refused` where the kind asked for has no place for what the backup holds.
   private static func copy(
     _ request: RestoreRequest, _ path: FilePath,
-    _ opened: (source: Source, tree: any StoreTree, format: StoreFormat), _ formats: [StoreFormat]
+    _ opened: (source: Source, tree: any StoreTree, format: StoreFormat),
+    _ formats: [StoreFormat], hasFiles: Bool
   ) throws -> StoreCopy? {
     guard !request.withRelations || !request.selection.isEmpty else {
       throw BackupError(
@@ -129,7 +140,7 @@ package struct RestorePlan {
       }
       let isDirectory = origin.kind == StoreFormat.memoryGraph.name && !origin.isSingleFile
       copy.form = try formats.form(isDirectory ? StoreForm.contextsName : origin.kind)
-    } else if isPart, request.form == nil {
+    } else if isPart, request.form == nil, opened.tree.isSingleFile {
       copy.form = try formats.form(opened.format.name)
     }
     do throws(StoreError) {
@@ -149,7 +160,17 @@ package struct RestorePlan {
         throw error
       }
     }
-    return copy.keepsFiles && !isPart ? nil : copy
+    return copy.keepsFiles && !isPart && hasFiles ? nil : copy
+  }
+
+  /// The store that lies in a database: of the backup of one that is wanted as it is, none.
+  private static func kept(
+    _ request: RestoreRequest,
+    _ opened: (source: Source, tree: any StoreTree, format: StoreFormat)
+  ) throws -> KeptStore? {
+    let isWhole = request.form == nil && request.selection.isEmpty && request.contexts.isEmpty
+    if case .backup = opened.source, isWhole { return nil }
+    return try opened.format.kept?(opened.tree)
   }
 
   private static func open(

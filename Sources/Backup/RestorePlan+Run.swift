@@ -19,6 +19,10 @@ extension RestorePlan {
       { staging in
         if let copy {
           result = try stage(copy, in: staging, result)
+        } else if let writeFiles {
+          result.restored = try writeFiles(staging).map { target.pushing($0) }
+          result.records = try check(staging, against: result.digest).total
+          try Disk.syncDirectory(staging)
         } else {
           result.records = try stageAll(in: staging)
         }
@@ -51,6 +55,7 @@ extension RestorePlan {
 
   private var tree: any StoreTree {
     get throws {
+      if let kept { return kept.tree }
       switch source {
       case .backup(var backup):
         backup.onRead = onRead

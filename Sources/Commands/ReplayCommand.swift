@@ -99,7 +99,7 @@ struct ReplayCommand: Verb {
     let opened = try ReadingOptions.open(
       log, kind: shared.kind, contexts: context.map { [$0] } ?? []
     )
-    .ofOneFile
+    .keptStore().ofOneFile
     let plan = try ReplayPlan(request, of: opened)
     if dryRun {
       console.json(Self.verb) { root in

@@ -42,6 +42,7 @@ extension StoreFormat {
         return try rows.step() ? nil : origin
       }
     }
+    format.kept = { try StoredTree.keptStore(in: $0, store: store, contexts: contexts) }
     format.contexts = contexts
     format.restrict = { sqlite(store: store, contexts: $0) }
     format.freeze = { disk in
@@ -59,6 +60,10 @@ struct StoredRecords {
   let store: Int?
   /// The contexts of memory graphs that are wanted; all records where empty.
   let contexts: [String]
+  /// The place of each file in the tree, by its number; nil where records are of the database.
+  var places: [Int: Int]?
+  /// Where documents have their id, where it is not to be the one that they were migrated with.
+  var idField: JSONPointer?
   let sink: any RecordSink
 
   static let sql = """
@@ -105,7 +110,12 @@ struct StoredRecords {
   }
 
   private func readRecords(_ connection: borrowing Connection) throws {
-    guard !contexts.isEmpty else { return try readRecords(connection) { try sink.take(&$0) } }
+    guard !contexts.isEmpty else {
+      return try readRecords(connection) { record in
+        settle(&record)
+        try sink.take(&record)
+      }
+    }
     let files = try graphFiles(connection)
     var router = ContextRouter()
     try readRecords(connection) { record in
@@ -116,13 +126,20 @@ struct StoredRecords {
       guard let context = files[record.place.file], filter.passes(record, context: context) else {
         return
       }
-      record.place.file = 0
+      settle(&record)
       try sink.take(&record)
     }
     try filter.checkAllFound(path: path)
   }
 
-  /// - Parameter take: sees, where contexts are wanted, the number of the file in the record's place.
+  /// Turns the number of a record's file into its place in the tree.
+  private func settle(_ record: inout Record) {
+    record.place.file = places?[record.place.file] ?? 0
+    guard let idField, record.kind == .document, record.scope.isEmpty else { return }
+    record.documentID = record.text.idValue(idField)
+  }
+
+  /// - Parameter take: sees the number of the file in the record's place.
   private func readRecords(
     _ connection: borrowing Connection, _ take: (inout Record) throws -> Void
   ) throws {
@@ -147,7 +164,7 @@ struct StoredRecords {
       record.kind = known
       record.scope = statement.kind(2) == .null ? [] : statement.bytes(2)
       record.place = RecordPlace(
-        file: contexts.isEmpty ? 0 : statement.integer(7), offset: statement.integer(4), length: 0,
+        file: statement.integer(7), offset: statement.integer(4), length: 0,
         line: statement.integer(3))
       record.documentID = nil
       if known == .document, record.scope.isEmpty {

@@ -36,6 +36,8 @@ package struct ExportPlan {
   package enum Way: Sendable {
     /// The store's own files, byte for byte.
     case files(StoredStore)
+    /// The files of a store that is one already, byte for byte.
+    case copies
     /// Its records, as another kind of store.
     case records(StoreForm)
     /// The compact bytes of each record on a line.
@@ -47,7 +49,9 @@ package struct ExportPlan {
   package let request: ExportRequest
   package let source: OpenedStore
   private let formats: [StoreFormat]
-  /// Reads the records that are wanted.
+  /// What holds the records that are wanted, and reads them: a database, where it keeps one
+  /// store, as that.
+  private let tree: any StoreTree
   private let format: StoreFormat
   package let way: Way
   /// As in `--as`.
@@ -79,19 +83,21 @@ package struct ExportPlan {
       }
     }
     let own = stores.count == 1 ? stores[0] : nil
-    format =
+    let named =
       request.store == nil
       ? source.format : .sqlite(store: own?.number, contexts: request.contexts)
+    let kept = try named.kept?(source.tree)
+    tree = kept?.tree ?? source.tree
+    format = kept?.format ?? named
     if stores.count > 1, request.form == nil || request.store != nil {
       throw MigrationError(
         .usage, "holds \(stores.count) stores", path: request.source.string,
         hint: "say with --store which one, or with --as what to make of them all: "
           + stores.map { "\($0.number) (\($0.name))" }.joined(separator: ", "))
     }
-    let isDirectory = own.map { !$0.isSingleFile && $0.kind == StoreFormat.memoryGraph.name }
-    let usual =
-      own?.hasItsFiles == false && isDirectory == true ? StoreForm.contextsName : own?.kind
-    let form = request.form ?? usual ?? source.format.name
+    let isDirectory = format.name == StoreFormat.memoryGraph.name && !tree.isSingleFile
+    let usual = isDirectory ? StoreForm.contextsName : format.name
+    let form = request.form ?? usual
     self.form = form
     if form == Self.tablesForm {
       guard !isDatabase || request.contexts.isEmpty else {
@@ -100,11 +106,10 @@ package struct ExportPlan {
           hint: "leave --context out, or query it")
       }
       way = .tables
-    } else if let own, own.kind == form, own.hasItsFiles, request.contexts.isEmpty,
-      form != StoreFormat.runHistory.name,
-      form != StoreFormat.sqlite.name
-    {
+    } else if form == usual, let own, kept?.writeFiles != nil {
       way = .files(own)
+    } else if form == usual, !isDatabase, format.contexts.isEmpty {
+      way = .copies
     } else if form == StoreFormat.jsonLines.name {
       way = .lines
     } else {
@@ -165,6 +170,7 @@ extension ExportPlan {
   private func stage(in staging: FilePath) throws -> (ExportResult, FilePath) {
     switch way {
     case .files(let store): return try stageFiles(store, staging)
+    case .copies: return try stageCopies(staging)
     case .records(let form): return try stageRecords(form, staging)
     case .lines: return try stageLines(staging)
     case .tables: return try stageTables(staging)
@@ -195,10 +201,52 @@ extension ExportPlan {
     )
   }
 
+  private func stageCopies(_ staging: FilePath) throws -> (ExportResult, FilePath) {
+    var tree = tree
+    if let disk = tree as? DiskTree, let freeze = format.freeze { tree = try freeze(disk) }
+    let survey = try Survey.read(tree, as: format, options: request.options, rules: false)
+    try refuseDamage(survey.log)
+    var names: [FilePath] = []
+    for (index, file) in tree.files.enumerated() {
+      let path = staging.pushing(file.name)
+      if file.isDirectory {
+        try Disk.makeDirectory(path)
+        continue
+      }
+      let output = try StagedFile(path)
+      let stream = try tree.open(index)
+      var block = ByteBuffer()
+      while try stream.read(into: &block, atMost: 256 << 10) > 0 {
+        try output.write(block.span)
+        block.removeAll()
+      }
+      try output.close()
+      names.append(file.name)
+    }
+    for file in tree.files.reversed() {
+      let path = staging.pushing(file.name)
+      try Disk.setFacts(
+        path, mode: file.mode, modified: (file.modifiedSeconds, file.modifiedNanoseconds))
+      if file.isDirectory { try Disk.syncDirectory(path) }
+    }
+    let root = tree.isSingleFile ? names.first.map { staging.pushing($0) } ?? staging : staging
+    let copied = try Survey.read(DiskTree(root), as: format, options: request.options, rules: false)
+    guard copied.digest() == survey.digest() else {
+      throw DiskError(
+        .changed, "was changed while it was exported", path: source.path,
+        hint: "stop the program that writes to it, and run it again")
+    }
+    return (
+      ExportResult(
+        root: target, files: names, digest: copied.digest(), records: copied.total,
+        isIdentical: true), root
+    )
+  }
+
   private func stageRecords(_ form: StoreForm, _ staging: FilePath) throws -> (
     ExportResult, FilePath
   ) {
-    var copy = StoreCopy(source.tree, as: format)
+    var copy = StoreCopy(tree, as: format)
     copy.options = request.options
     copy.form = form
     copy.time = request.time
@@ -226,7 +274,7 @@ extension ExportPlan {
         lines.removeAll()
       }
     }
-    try format.read(source.tree, request.options, survey)
+    try format.read(tree, request.options, survey)
     try survey.finish()
     let bytes = lines
     try output.write(bytes.span)

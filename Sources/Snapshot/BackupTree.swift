@@ -110,6 +110,13 @@ package struct OpenedStore {
     OpenedStore(path, tree, format)
   }
 
+  /// The store that a database keeps, in place of the database; the same where this is none, or
+  /// holds several that do not make one.
+  package func keptStore() throws -> OpenedStore {
+    guard let kept = try format.kept?(tree) else { return self }
+    return OpenedStore(path, kept.tree, kept.format, backup)
+  }
+
   /// The part of a memory graph that lies in some contexts: files of a directory, or records of
   /// one file. Throws `notFound` for a context that is not there, `refused` for other stores.
   package func restricted(to contexts: [String]) throws -> OpenedStore {
@@ -137,6 +144,10 @@ package struct OpenedStore {
 
   /// The same, taken for a store of one file where one file of a directory is left.
   package var ofOneFile: OpenedStore {
+    if !format.contexts.isEmpty, !tree.isSingleFile, tree.files.count == 1 {
+      let single = PartialTree(tree, isSingleFile: true) { !$0.isDirectory }
+      return OpenedStore(path, single, format, backup)
+    }
     guard let part = tree as? PartialTree, part.files.count == 1, let file = part.places.first
     else { return self }
     let name = part.base.files[file].name

@@ -222,5 +222,5 @@ extension StoreFile {
 }
 
 extension JSONText {
-  mutating func idValue(_ pointer: JSONPointer) -> [UInt8]? { pointer.value(in: &self) }
+  package mutating func idValue(_ pointer: JSONPointer) -> [UInt8]? { pointer.value(in: &self) }
 }

@@ -1,6 +1,7 @@
 import Disk
 import LosslessJSON
 import Records
+import SystemPackage
 
 /// What a reader hands its records and findings to.
 package protocol RecordSink: AnyObject {
@@ -43,6 +44,9 @@ package struct StoreFormat: Sendable {
   /// The kind of the stores that the records came from, and whether they were of one file each, for
   /// kinds that keep other stores; nil where they came from stores of several kinds.
   package var origin: (@Sendable (any StoreTree) throws -> (kind: String, isSingleFile: Bool)?)?
+  /// The one store that lies in `tree`, as if it were named itself, for kinds that keep other
+  /// stores; nil where several lie there that do not make one.
+  package var kept: (@Sendable (any StoreTree) throws -> KeptStore?)?
   /// The contexts that records are read of; all where empty.
   package var contexts: [String] = []
   /// The same kind, reading only some contexts, for kinds that can tell them apart themselves.
@@ -74,6 +78,23 @@ package struct StoreFormat: Sendable {
   package static let fileFormats: [StoreFormat] = [
     .contentArchive, .intentSnapshot, .memoryGraph, .taskList, .jsonLines, .json,
   ]
+}
+
+/// A store that another one keeps, such as a database that it was migrated to.
+package struct KeptStore {
+  /// Its files by name; their bytes are to be had from `writeFiles` alone.
+  package let tree: any StoreTree
+  /// The store's own kind, which reads the records of `tree` from where they are kept.
+  package let format: StoreFormat
+  /// Writes the files as they were into a directory that exists; returns their names. Nil where
+  /// they are no longer to be had, or only a part of them is meant.
+  package let writeFiles: ((FilePath) throws -> [FilePath])?
+
+  package init(
+    _ tree: any StoreTree, as format: StoreFormat, writeFiles: ((FilePath) throws -> [FilePath])?
+  ) {
+    (self.tree, self.format, self.writeFiles) = (tree, format, writeFiles)
+  }
 }
 
 /// A store could not be taken as any kind, or not as the kind that was asked for.

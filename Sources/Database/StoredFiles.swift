@@ -1,4 +1,3 @@
-import Database
 import Disk
 import LosslessJSON
 import Records
@@ -16,7 +15,7 @@ package struct StoredStore: Sendable {
   package let digest: String
 
   /// Whether its files can be written as they were.
-  var hasItsFiles: Bool { !digest.isEmpty }
+  package var hasItsFiles: Bool { !digest.isEmpty }
 
   /// All of them. Throws as `StoreDatabase.steps` does.
   package static func all(in connection: borrowing Connection) throws -> [StoredStore] {
@@ -38,10 +37,14 @@ package struct StoredStore: Sendable {
 
 /// Writes the files of a migrated store as they were: what lies between the records, and each
 /// record in the layout that it had.
-struct StoredFiles {
-  let store: StoredStore
-  /// A directory that exists.
-  let directory: FilePath
+package struct StoredFiles {
+  private let store: StoredStore
+  private let directory: FilePath
+
+  /// - Parameter directory: exists.
+  package init(store: StoredStore, directory: FilePath) {
+    (self.store, self.directory) = (store, directory)
+  }
 
   private struct File {
     var number: Int
@@ -52,7 +55,7 @@ struct StoredFiles {
 
   /// Writes them all. Throws `verificationFailed` for a file that does not come out with the hash
   /// that it had. Returns their names.
-  func write(_ connection: borrowing Connection) throws -> [FilePath] {
+  package func write(_ connection: borrowing Connection) throws -> [FilePath] {
     let files = try makeDirectories(connection)
     let known = Dictionary(files.map { ($0.number, $0) }) { first, _ in first }
     let gaps = try Statement(
@@ -98,14 +101,7 @@ struct StoredFiles {
     rows.bind(1, store.number)
     var files: [File] = []
     while try rows.step() {
-      // A name in a database is to be trusted no more than one in an archive.
-      guard let name = FilePath(bytes: rows.bytes(1)), name.root == nil, !name.isEmpty,
-        name.components.allSatisfy({ $0.kind == .regular })
-      else {
-        throw MigrationError(
-          .refused, "names a file that leads out of the store: \(rows.text(1))",
-          path: connection.path.string)
-      }
+      let name = try Self.name(rows.bytes(1), connection)
       if rows.integer(2) != 0 {
         try Disk.makeDirectory(directory.pushing(name))
       } else {
@@ -115,6 +111,21 @@ struct StoredFiles {
       }
     }
     return files
+  }
+
+  /// The name of a file: one in a database is to be trusted no more than one in an archive.
+  static func name(
+    _ bytes: [UInt8], _ connection: borrowing Connection
+  ) throws(StoreError) -> FilePath {
+    guard let name = FilePath(bytes: bytes), name.root == nil, !name.isEmpty,
+      name.components.allSatisfy({ $0.kind == .regular })
+    else {
+      throw StoreError(
+        .refused,
+        "names a file that leads out of the store: \(String(decoding: bytes, as: UTF8.self))",
+        path: connection.path.string)
+    }
+    return name
   }
 
   private func append(
@@ -134,7 +145,7 @@ struct StoredFiles {
   private func append(_ rows: borrowing Statement, to output: Output) throws {
     output.records += 1
     guard let layout = RecordLayout(number: rows.integer(2)) else {
-      throw MigrationError(.refused, "has a record with an unknown layout \(rows.integer(2))")
+      throw StoreError(.refused, "has a record with an unknown layout \(rows.integer(2))")
     }
     if layout == .own {
       try rows.withBytes(4) { try output.append($0) }
@@ -149,7 +160,7 @@ struct StoredFiles {
   private func finish(_ file: File, _ output: Output, _ gaps: borrowing Statement) throws {
     _ = try append(gaps, file.number, 0, to: output)
     guard try output.finish().hex == file.sha256 else {
-      throw MigrationError(
+      throw StoreError(
         .verificationFailed, "does not come out with the hash that it had",
         path: file.name.string,
         hint: "nothing was written; export it as another kind, which its records allow")
