@@ -2,6 +2,7 @@ import Archive
 import Disk
 import LosslessJSON
 import Records
+import Stores
 import SystemPackage
 
 /// What `run`, `schedule` and `doctor` are told by `holdfast.toml`.
@@ -46,7 +47,8 @@ package struct Configuration: Sendable {
 
   /// Reads and checks a file. Throws `notFound`, or `usage` with line and byte: for every key that
   /// there is not, for every value that is none, and for a reference to what is not there.
-  package init(reading file: FilePath) throws {
+  /// - Parameter formats: the kinds of stores that there are.
+  package init(reading file: FilePath, formats: [StoreFormat]) throws {
     path = Disk.absolute(file)
     var bytes = ByteBuffer()
     let input = try InputFile(opening: file)
@@ -59,7 +61,7 @@ package struct Configuration: Sendable {
         .usage, error.message, path: file.string, line: error.line, offset: error.offset,
         hint: "correct the line and run it again")
     }
-    var reader = ConfigurationReader(text, file: file)
+    var reader = ConfigurationReader(text, file: file, formats: formats)
     try read(&reader)
     try reader.finish()
   }
@@ -106,16 +108,19 @@ package struct Configuration: Sendable {
         .usage, "names no series", path: path.string,
         hint: "add a table such as [series.memory] with store = \"…\"")
     }
+    // A key that is misspelt is the likelier reason, so those that are not known come first.
+    var missing: BackupError?
     for name in names {
       let base = ["series", name]
       guard Repository.isSeriesName(name) else {
         throw reader.failure(
           "\(name) is no name for a series: letters, digits, '.', '_' and '-'", under: base)
       }
-      guard let store = try reader.path(base + ["store"]) else {
-        throw reader.failure("the series \(name) has no store", under: base)
+      let store = try reader.path(base + ["store"])
+      if store == nil, missing == nil {
+        missing = reader.failure("the series \(name) has no store", under: base)
       }
-      var request = BackupRequest(store: store, time: 0)
+      var request = BackupRequest(store: store ?? FilePath(), time: 0)
       request.series = name
       request.lockWait = Double(wait ?? 0)
       request.repository = try repository(of: name, repositories, &reader)
@@ -129,6 +134,9 @@ package struct Configuration: Sendable {
           purgeAfter: try reader.inherited("purge_after", base).flatMap { try reader.span($0) },
           verifiesFully: verifiesFully))
     }
+    guard let missing else { return }
+    try reader.finish()
+    throw missing
   }
 
   private mutating func readSchedule(_ reader: inout ConfigurationReader) throws {

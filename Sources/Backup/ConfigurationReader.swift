@@ -1,6 +1,7 @@
 import Archive
 import Disk
 import Records
+import Stores
 import SystemPackage
 
 /// Takes the known keys out of a configuration, each of the type it must have; what is left in the
@@ -11,11 +12,13 @@ struct ConfigurationReader {
   private let text: ConfigurationText
   private let file: FilePath
   private let directory: FilePath
+  private let formats: [StoreFormat]
   private var taken: Set<[String]> = []
   private var knownTables: Set<[String]> = [["repositories"], ["series"], ["schedule"]]
 
-  init(_ text: ConfigurationText, file: FilePath) {
+  init(_ text: ConfigurationText, file: FilePath, formats: [StoreFormat]) {
     self.text = text
+    self.formats = formats
     self.file = file
     directory = Disk.absolute(file).removingLastComponent()
   }
@@ -70,7 +73,9 @@ struct ConfigurationReader {
   func checked<T>(_ entry: Entry, _ body: () throws -> T) throws -> T {
     do { return try body() } catch let error as BackupError {
       throw failure(error.message, entry)
-    } catch let error as ArchiveError { throw failure(error.message, entry) }
+    } catch let error as ArchiveError {
+      throw failure(error.message, entry)
+    } catch let error as StoreError { throw failure(error.message, entry) }
   }
 
   private func wrong(_ entry: Entry, _ expected: String) -> BackupError {
@@ -130,9 +135,16 @@ struct ConfigurationReader {
 
   /// What a series says of its backups. Returns whether the encodings are to be compared too.
   mutating func request(_ request: inout BackupRequest, _ base: [String]) throws -> Bool {
-    request.kind = try text(base + ["kind"])?.0
+    if let (kind, entry) = try text(base + ["kind"]) {
+      request.kind = try checked(entry) { try formats.named(kind).name }
+    }
     request.note = try text(base + ["note"])?.0
-    request.idField = try text(base + ["id_field"])?.0
+    if let (pointer, entry) = try text(base + ["id_field"]) {
+      guard JSONPointer(pointer) != nil else {
+        throw failure("\(pointer) is no JSON pointer; it looks like /meta/id", entry)
+      }
+      request.idField = pointer
+    }
     if let entry = take(base + ["contexts"]) { request.contexts = try strings(entry) }
     if let entry = take(base + ["allow_empty"]) { request.allowsEmpty = try flag(entry) }
     if let entry = inherited("compression", base) {

@@ -20,7 +20,7 @@ package struct MetricsFile: Sendable {
       case .lastAttempt: "When the series was last run."
       case .duration: "How long the last run of the series took."
       case .records: "Records in the last backup."
-      case .findings: "Findings of the last run."
+      case .findings: "Findings of the last backup."
       case .bytes: "Size of the archive of the last backup."
       case .exitCode: "Exit code of the last run of the series."
       }
@@ -47,8 +47,8 @@ package struct MetricsFile: Sendable {
     }
   }
 
-  /// Takes over what a run came to; what is not known of it is left out, apart from the last
-  /// success, which stays as it was.
+  /// Takes over what a run came to. Where there is no backup, what is told of the last one stays as
+  /// it was, and so does the last success where there is no good one.
   package mutating func add(_ result: NightResult, exitCode: Int) {
     func set(_ name: Name, _ value: String?) { values[name, default: [:]][result.series] = value }
     set(.lastAttempt, String(result.time))
@@ -57,10 +57,12 @@ package struct MetricsFile: Sendable {
     let rest = String(milliseconds % 1000)
     let zeros = String(repeating: "0", count: 3 - rest.count)
     set(.duration, "\(milliseconds / 1000).\(zeros)\(rest)")
-    set(.records, result.backup.map { String($0.manifest.recordCount) })
-    set(.findings, result.backup.map { String($0.log.total) })
-    if let seal = result.backup?.seal { set(.bytes, String(seal.size)) }
-    if exitCode == 0 { set(.lastSuccess, String(result.time)) }
+    if let backup = result.backup {
+      set(.records, String(backup.manifest.recordCount))
+      set(.findings, String(backup.log.total))
+      if let seal = backup.seal { set(.bytes, String(seal.size)) }
+    }
+    if result.isGood { set(.lastSuccess, String(result.time)) }
   }
 
   package var text: String {

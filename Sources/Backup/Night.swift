@@ -24,6 +24,8 @@ package struct NightResult: Sendable {
   package var troubles: [any Error] = []
   /// Whether it was only found out what would become of it.
   package fileprivate(set) var isForeseen = false
+  /// Whether a good backup holds the store's state now, whatever went wrong after that.
+  package fileprivate(set) var isGood = false
   /// Whether it ended because somebody asked to stop.
   package var isInterrupted: Bool { (error as? DiskError)?.code == .interrupted }
 
@@ -82,6 +84,7 @@ package struct Night {
       let plan = try BackupPlan(series.request, formats: formats)
       let backup = try plan.foresee(formats: formats)
       result.backup = backup
+      result.isGood = backup.isGood
       if backup.isGood, backup.obstacle == nil { try foresee(plan.repository, backup, &result) }
     } catch let error as DiskError where error.code == .interrupted {
       throw error
@@ -110,23 +113,24 @@ package struct Night {
   /// Does it all. Whatever goes wrong is in the result, an interruption too. The backup and the
   /// rotation that rests on it happen under one lock; the hook `before` runs once that is held and
   /// before the store is looked at, which it may make; `after` and `failed` run when the lock has
-  /// been given up.
+  /// been given up, `failed` also where `after` is what went wrong.
   package func run() throws -> (result: NightResult, verdict: NightVerdict) {
     let start = Clock.now
     var result = NightResult(series: series.name, store: series.request.store, time: time)
     do { try backUp(&result) } catch { result.error = error }
     result.duration = Clock.now - start
-    var verdict = judge(result)
-    let (event, command) =
-      verdict.exitCode == 0 ? ("after", series.hooks.after) : ("failed", series.hooks.failed)
+    if judge(result).exitCode == 0 { tell("after", series.hooks.after, &result) }
+    if judge(result).exitCode != 0 { tell("failed", series.hooks.failed, &result) }
+    return (result, judge(result))
+  }
+
+  /// Who asked to stop is obeyed once somebody has been told; asking twice ends that too.
+  private func tell(_ event: String, _ command: HookCommand?, _ result: inout NightResult) {
     do {
-      // Who asked to stop is obeyed once somebody has been told; asking twice ends that too.
-      try Interruption.postponed { try hook(event, command, result) }
-    } catch {
-      result.troubles.append(error)
-      verdict = judge(result)
-    }
-    return (result, verdict)
+      try Interruption.postponed { try hook(event, command, verdict: judge(result), result) }
+    } catch let error as DiskError where error.code == .interrupted && result.error == nil {
+      result.error = error
+    } catch { result.troubles.append(error) }
   }
 
   private func backUp(_ result: inout NightResult) throws {
@@ -138,8 +142,10 @@ package struct Night {
       after: { backup in
         result.backup = backup
         try verify(backup)
+        result.isGood = backup.isGood
         try rotate(plan.repository, backup, &result)
       })
+    result.isGood = result.backup?.isGood ?? false
   }
 
   /// Runs the hook `before` under the lock of the repository that the backup will go to. Which one
@@ -157,26 +163,43 @@ package struct Night {
           Repository(fallback), waitingUpTo: series.request.lockWait)
       }
     }
-    try hook("before", series.hooks.before, result)
+    try hook("before", series.hooks.before, verdict: nil, result)
     return held
   }
 
-  private func hook(_ event: String, _ command: HookCommand?, _ result: NightResult) throws {
+  /// - Parameter verdict: nil as long as nothing has happened that could be judged.
+  private func hook(
+    _ event: String, _ command: HookCommand?, verdict: NightVerdict?, _ result: NightResult
+  ) throws {
     guard let command else { return }
-    let verdict = judge(result)
+    let repository = try series.repository().path
     var variables = [
       "HOLDFAST_SERIES": result.series, "HOLDFAST_STORE": result.store.string,
-      "HOLDFAST_EXIT_CODE": event == "before" ? "" : String(verdict.exitCode),
-      "HOLDFAST_MESSAGE": verdict.message ?? "",
+      "HOLDFAST_REPOSITORY": repository.string,
+      "HOLDFAST_EXIT_CODE": verdict.map { String($0.exitCode) } ?? "",
+      "HOLDFAST_MESSAGE": verdict?.message ?? "",
     ]
-    variables["HOLDFAST_REPOSITORY"] = try series.repository().path.string
     if let backup = result.backup {
       variables["HOLDFAST_BACKUP"] = (backup.archive ?? backup.unchangedSince)?.string
       variables["HOLDFAST_DIGEST"] = backup.manifest.digest.hex
       variables["HOLDFAST_RECORDS"] = String(backup.manifest.recordCount)
     }
+    let input = verdict?.json ?? Self.announcement(result, repository)
     try command.run(
-      event, input: verdict.json + [0x0A], variables: variables, limit: series.hooks.timeLimit)
+      event, input: input + [0x0A], variables: variables, limit: series.hooks.timeLimit)
+  }
+
+  /// What `before` is given: there is no result yet.
+  private static func announcement(_ result: NightResult, _ repository: FilePath) -> [UInt8] {
+    var builder = JSONBuilder(pretty: false)
+    builder.object {
+      $0.member("series", result.series)
+      $0.member("store", Disk.absolute(result.store).string)
+      $0.member("repository", Disk.absolute(repository).string)
+      $0.member("time", ISOTime(seconds: result.time).text)
+      $0.member("state", "starting")
+    }
+    return builder.bytes.array
   }
 
   /// Compares the encodings of a new backup. One that fails is no longer called verified.

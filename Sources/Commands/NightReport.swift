@@ -61,7 +61,7 @@ enum NightReport {
     guard let backup = result.backup else { return "failed" }
     if backup.unchangedSince != nil { return "unchanged" }
     if backup.manifest.isSuspect { return "suspect" }
-    return backup.isVerified && result.error == nil ? "verified" : "unverified"
+    return result.isGood || (backup.isVerified && result.error == nil) ? "verified" : "unverified"
   }
 
   static func line(_ result: NightResult, _ verdict: NightVerdict) -> String {

@@ -23,7 +23,7 @@ struct RotateCommand: Verb {
       stay. Where a series has no good backup, or its newest has lost more than a fifth of its \
       records, nothing of it is removed (exit 14).
 
-      \(ExitStatus.help([.notFound, .locked, .retentionRefused, .notWritable]))
+      \(ExitStatus.help([.findings, .notFound, .locked, .retentionRefused, .notWritable]))
       """)
 
   @Argument(help: "The repository.", completion: .directory)

@@ -36,9 +36,9 @@ struct RunCommand: Verb {
 
       Hooks get the result as JSON on their standard input, and HOLDFAST_EVENT, _SERIES, _STORE, \
       _REPOSITORY, _BACKUP, _DIGEST, _RECORDS, _EXIT_CODE and _MESSAGE in their environment. after \
-      is for exit code 0, failed for any other, SIGTERM and SIGINT included. before runs with the \
-      repository locked and before the store is looked at, which it may write; when it fails there \
-      is no backup. A hook whose time_limit is over is ended with everything that it started. \
+      is for exit code 0, failed for any other, SIGTERM and SIGINT included, also where after is \
+      what failed. before is told what starts, and runs with the repository locked and before the \
+      store is looked at, which it may write; when it fails there is no backup. A hook whose time_limit is over is ended with everything that it started. \
       --dry-run reads the stores and runs no hooks.
 
       \(ExitStatus.help([
@@ -166,5 +166,7 @@ struct ConfigOption: ParsableArguments {
       ?? Configuration.standard(home: getenv("HOME").map { String(cString: $0) })
   }
 
-  func read() throws -> Configuration { try Configuration(reading: path()) }
+  func read() throws -> Configuration {
+    try Configuration(reading: path(), formats: HoldfastCommand.formats)
+  }
 }

@@ -1,12 +1,14 @@
 import Backup
 import Records
+import Stores
 import SystemPackage
 import TestSupport
 import Testing
 
 struct ConfigurationTests {
   private func read(_ text: String, _ scratch: Scratch) throws -> Configuration {
-    try Configuration(reading: try scratch.write(text, to: "conf/holdfast.toml"))
+    try Configuration(
+      reading: try scratch.write(text, to: "conf/holdfast.toml"), formats: StoreFormat.fileFormats)
   }
 
   @Test func everyKey() throws {
@@ -110,6 +112,10 @@ struct ConfigurationTests {
     ("[schedule]\nat = \"3:15\"\n", 2, "time of day"),
     ("[schedule]\nat = \"24:00\"\n", 2, "time of day"),
     ("[series.a]\nkind = \"jsonl\"\n", 1, "no store"),
+    ("[series.a]\nstor = \"x\"\n", 2, "no key series.a.stor"),
+    ("[series.a]\nkind = \"jsonl\"\n[series.b]\nstore = \"x\"\nnoet = \"y\"\n", 5, "series.b.noet"),
+    ("[series.a]\nstore = \"x\"\nkind = 'x'\n", 3, "no kind of store called x"),
+    ("[series.a]\nstore = \"x\"\nid_field = \"id\"\n", 3, "id is no JSON pointer"),
     ("[series.\"a b\"]\nstore = \"x\"\n", 1, "no name"),
     ("[series.a]\nstore = \"\"\n", 2, "empty"), ("[series.a]\nstore = 3\n", 2, "a string"),
     ("[series.a]\nstore = \"x\"\nrepository = \"r\"\n", 3, "no repository r"),
@@ -170,7 +176,9 @@ struct ConfigurationTests {
         }
       }
       let file = try scratch.write(bytes, to: "f.toml")
-      do { _ = try Configuration(reading: file) } catch let error as BackupError {
+      do {
+        _ = try Configuration(reading: file, formats: StoreFormat.fileFormats)
+      } catch let error as BackupError {
         #expect(error.code == .usage, "seed \(random.seed)")
       }
     }

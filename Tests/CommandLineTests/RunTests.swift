@@ -188,6 +188,51 @@ import Testing
     if command.contains("mail") { #expect(outcome.message.contains("no mail"), "\(outcome)") }
   }
 
+  /// A hook `after` that fails does not undo the backup, and somebody is told of it.
+  @Test func afterThatFailsIsAFailure() throws {
+    let scratch = try Scratch.here()
+    let failing = head.split(separator: "\n").map { line in
+      line.hasPrefix("after") ? "after = \"exit 7\"" : String(line)
+    }.joined(separator: "\n")
+    try write(scratch, ["a"], head: failing + "\n")
+    try scratch.graph(10, to: "a.jsonl")
+    let outcome = try run(scratch, 0, "-q")
+    #expect(outcome.status == 3 && outcome.messages.count == 1, "\(outcome)")
+    #expect(try TestFile.text(scratch.file("hooks")) == "before a\nfailed a 3\n")
+    let told = try JSONValue(parsing: TestFile.read(scratch.file("failed.a")))
+    #expect(told["state"]?.text == "verified" && told["exit_code"]?.integer == 3)
+    #expect(try metric(scratch, "last_success_timestamp_seconds", "a") == String(Night.first))
+    #expect(try metric(scratch, "exit_code", "a") == "3")
+  }
+
+  /// Before anything has been done there is nothing that could have failed.
+  @Test func beforeIsToldOfTheStart() throws {
+    let scratch = try Scratch.here()
+    let hooks = "repositories.main = \"repo\"\nhooks.before = \"cat > before\"\n"
+    try write(scratch, ["a"], head: hooks)
+    try scratch.graph(10, to: "a.jsonl")
+    #expect(try run(scratch, 0, "-q").status == 0)
+    let told = try JSONValue(parsing: TestFile.read(scratch.file("before")))
+    #expect(told["state"]?.text == "starting" && told["series"]?.text == "a")
+    #expect(told["store"]?.text == scratch.file("a.jsonl"))
+    #expect(told["repository"]?.text == scratch.file("repo"))
+    #expect(told["exit_code"] == nil && told["message"] == nil)
+  }
+
+  /// What the textfile tells of the last backup outlives nights that have none.
+  @Test func theTextfileKeepsWhatTheLastBackupWas() throws {
+    let scratch = try Scratch.here()
+    try write(scratch, ["a"])
+    try scratch.graph(10, to: "a.jsonl")
+    #expect(try run(scratch, 0, "-q").status == 0)
+    let names = ["records", "findings", "bytes", "last_success_timestamp_seconds"]
+    let before = try names.map { try metric(scratch, $0, "a") }
+    try scratch.tool("rm", scratch.file("a.jsonl"))
+    #expect(try run(scratch, 1, "-q").status == 10)
+    #expect(try names.map { try metric(scratch, $0, "a") } == before && !before.contains(nil))
+    #expect(try metric(scratch, "exit_code", "a") == "10")
+  }
+
   @Test func logAsJSON() throws {
     let scratch = try Scratch.here()
     try write(scratch, ["a", "gone"])
@@ -323,6 +368,27 @@ import Testing
     #expect(try metric(scratch, "exit_code", "a") == String(status))
     #expect(try metric(scratch, "exit_code", "b") == nil)
     #expect(try scratch.archives(scratch.file("repo")) == [])
+  }
+
+  /// The backup is there by then; who waits for the end of the run is told.
+  @Test func askedToStopDuringAfter() throws {
+    let scratch = try Scratch.here()
+    let waiting = head.split(separator: "\n").map { line in
+      line.hasPrefix("after") ? "after = \"touch ready; sleep 100\"" : String(line)
+    }.joined(separator: "\n")
+    try write(scratch, ["a", "b"], head: waiting + "\n")
+    for name in ["a", "b"] { try scratch.graph(10, to: "\(name).jsonl") }
+    var setting = Night.setting(0)
+    setting.directory = scratch.path
+    let child = try scratch.start([Binary.path, "run", "-q"], setting)
+    try Child.until { TestFile.exists(scratch.file("ready")) }
+    child.signal(SIGTERM)
+    let outcome = try child.wait()
+    #expect(outcome.status == 143 && outcome.messages.count == 1, "\(outcome)")
+    #expect(try TestFile.text(scratch.file("hooks")) == "before a\nfailed a 143\n")
+    #expect(try metric(scratch, "exit_code", "a") == "143")
+    #expect(try metric(scratch, "last_success_timestamp_seconds", "a") == String(Night.first))
+    #expect(try scratch.archives(scratch.file("repo")) == ["a-20261101T031500Z.tar.zst"])
   }
 
   /// What a hook starts ends with it when its time is over, in whatever group it is.
