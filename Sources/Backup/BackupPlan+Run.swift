@@ -107,9 +107,11 @@ extension BackupPlan {
       if let obstacle { throw obstacle }
       try room.check()
       try Disk.checkWritable(repository.path)
+      try repository.checkUnlocked(waitingUpTo: request.lockWait)
     } catch let error as DiskError where isAboutRepository(error) {
       guard let fallback = request.fallback else { throw error }
       try Disk.checkWritable(fallback)
+      try Repository(fallback).checkUnlocked(waitingUpTo: request.lockWait)
       return try redirected(to: fallback).foreseeHere(formats, obstacle: error)
     }
     return try foreseeHere(formats, obstacle: nil)
@@ -128,14 +130,20 @@ extension BackupPlan {
     return result
   }
 
-  /// The last good backup of the series, here or in the repository that this stands in for.
-  private func lastGood() throws -> Catalog.Entry? {
-    let isThere = try FileFacts(at: repository.path) != nil
-    let here =
-      try isThere
-      ? Catalog(of: repository, series: series).newestGood(notAfter: request.time) : nil
-    guard let here, let parent else { return here ?? parent }
-    return here.time < parent.time && parent.state == .verified ? parent : here
+  /// The last good backup of the series, and the last that is or was good, here or in the repository
+  /// that this stands in for.
+  private func lastGood() throws -> (parent: Catalog.Entry?, yardstick: Catalog.Entry?) {
+    guard try FileFacts(at: repository.path) != nil else { return (parent, yardstick) }
+    let here = try Catalog(of: repository, series: series)
+    func newer(_ a: Catalog.Entry?, _ b: Catalog.Entry?, _ isFit: Bool) -> Catalog.Entry? {
+      guard let a, let b else { return a ?? b }
+      return a.time < b.time && isFit ? b : a
+    }
+    return (
+      newer(here.newestGood(notAfter: request.time), parent, parent?.state == .verified),
+      newer(
+        here.newestKnownGood(notAfter: request.time), yardstick, yardstick?.state != .unverified)
+    )
   }
 
   /// Whether the series has a suspect backup that is newer: then the store has come back to what
@@ -158,10 +166,10 @@ extension BackupPlan {
     let writer = try capture(progress, directory)
     let survey = writer.survey
     var log = survey.log
-    let parent = try lastGood()
+    let (parent, yardstick) = try lastGood()
     var manifest = writer.manifest(series: series)
     if survey.total == 0, !request.allowsEmpty { throw Self.refusal(survey, store) }
-    try describe(&manifest, survey, parent)
+    try describe(&manifest, survey, parent, yardstick)
     if request.skipUnchanged, try !isFollowedBySuspect(parent), let parent,
       let last = parent.manifest,
       last.digest == manifest.digest, Self.sameFiles(last, manifest),
@@ -293,9 +301,10 @@ extension BackupPlan {
   }
 
   /// Findings, parent and suspicions.
-  private func describe(_ manifest: inout Manifest, _ survey: Survey, _ parent: Catalog.Entry?)
-    throws
-  {
+  private func describe(
+    _ manifest: inout Manifest, _ survey: Survey, _ parent: Catalog.Entry?,
+    _ yardstick: Catalog.Entry?
+  ) throws {
     let log = survey.log
     manifest.parent = parent?.manifest?.digest
     manifest.findings = Array(
@@ -307,7 +316,7 @@ extension BackupPlan {
         "the store has \(log.errors) error\(log.errors == 1 ? "" : "s")")
     }
     if survey.total == 0 { manifest.suspicions.append("the store holds no records") }
-    guard let last = parent?.manifest, !request.allowsShrink,
+    guard let last = yardstick?.manifest, !request.allowsShrink,
       ShrinkGuard.isShrunken(survey.total, since: last.recordCount)
     else { return }
     let reason =

@@ -50,6 +50,8 @@ package struct BackupPlan {
   package let archiveName: String
   /// The last good backup of the series.
   package let parent: Catalog.Entry?
+  /// The last backup of the series that is or was good, with which the store is compared.
+  let yardstick: Catalog.Entry?
   /// What stands in the way of writing to the repository; only where there is a fallback.
   private(set) var obstacle: (any Error)?
   /// What it takes, and what there is, before anything is written.
@@ -96,15 +98,17 @@ package struct BackupPlan {
     byteCount = files.reduce(0) { $0 + $1.size }
     archiveName =
       "\(series)-\(ISOTime(seconds: request.time).compactText).\(request.compression.fileExtension)"
-    var (found, problem): (Catalog.Entry?, (any Error)?) = (nil, nil)
+    var (catalog, problem): (Catalog?, (any Error)?) = (nil, nil)
     do {
-      found = try Self.parent(in: repository, series, request.time)
+      catalog = try Self.catalog(of: repository, series)
     } catch let error as DiskError
       where request.fallback != nil && [.notWritable, .noSpace].contains(error.code)
     {
       problem = error
     }
+    let found = catalog?.newestGood(notAfter: request.time)
     parent = found
+    yardstick = catalog?.newestKnownGood(notAfter: request.time)
     obstacle = problem
     room = try Room(
       at: repository.path, storing: byteCount, like: found, request.compression, request.hasRTFS)
@@ -121,16 +125,14 @@ package struct BackupPlan {
       hint: "leave --to out for .backup/ in the store, or name a directory outside of it")
   }
 
-  private static func parent(in repository: Repository, _ series: String, _ time: Int) throws
-    -> Catalog.Entry?
-  {
+  private static func catalog(of repository: Repository, _ series: String) throws -> Catalog? {
     guard let place = try FileFacts(at: repository.path) else { return nil }
     guard place.kind == .directory else {
       throw DiskError(
         .notWritable, "is not a directory, so no backup can be put there", path: repository.path,
         hint: "name a directory with --to")
     }
-    return try Catalog(of: repository, series: series).newestGood(notAfter: time)
+    return try Catalog(of: repository, series: series)
   }
 
   /// The same plan for the fallback directory.

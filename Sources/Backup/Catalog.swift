@@ -28,6 +28,8 @@ package struct Catalog: Sendable {
     package var manifest: Manifest?
     /// What is wrong, for damaged ones.
     package var reason: String?
+    /// Whether it is damaged now and was verified once, by the manifest beside it.
+    var wasVerified = false
 
     /// From the manifest, else from the file name.
     package var series: String {
@@ -67,6 +69,7 @@ package struct Catalog: Sendable {
     var entry = Entry(path: path, state: .verified, size: size, manifest: manifest)
     if seal.file != path.lastComponent?.string || seal.size != size {
       entry.state = .damaged
+      entry.wasVerified = seal.isVerified && !manifest.isSuspect
       entry.reason =
         seal.size != size
         ? "it has \(size) bytes, its manifest says \(seal.size)"
@@ -114,6 +117,22 @@ package struct Catalog: Sendable {
   package func newestGood(notAfter now: Int = .max) -> Entry? {
     entries.last { $0.state == .verified && $0.time <= now }
       ?? entries.last { $0.state == .verified } ?? entries.last { $0.state == .unverified }
+  }
+
+  /// The newest backup that is good or is known to have been so before it was damaged: what a store
+  /// has to be compared with, for damage to its last backup must not hide what it has lost since.
+  /// Archives that have no manifest beside them are opened for their own.
+  func newestKnownGood(notAfter now: Int) -> Entry? {
+    for var entry in entries.reversed() where entry.time <= now {
+      if entry.state == .verified || entry.wasVerified { return entry }
+      guard entry.state == .damaged, entry.manifest == nil,
+        let own = try? BackupFile(opening: entry.path).manifest, !own.isSuspect,
+        own.series == entry.series
+      else { continue }
+      entry.manifest = own
+      return entry
+    }
+    return newestGood(notAfter: now)
   }
 }
 

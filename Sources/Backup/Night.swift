@@ -85,7 +85,7 @@ package struct Night {
       let backup = try plan.foresee(formats: formats)
       result.backup = backup
       result.isGood = backup.isGood
-      if backup.isGood, backup.obstacle == nil { try foresee(plan.repository, backup, &result) }
+      if backup.obstacle == nil { try foresee(plan.repository, backup, &result) }
     } catch let error as DiskError where error.code == .interrupted {
       throw error
     } catch { result.error = error }
@@ -97,6 +97,8 @@ package struct Night {
   ) throws {
     let lock = try Repository.readingLock(for: repository.path, series.request.lockWait)
     defer { withExtendedLifetime(lock) {} }
+    try noteDamage(repository, &result)
+    guard backup.isGood else { return }
     try collectingTroubles(&result) { result in
       let planned = backup.archive.map { archive in
         Retention.Candidate(
@@ -141,6 +143,7 @@ package struct Night {
       formats: formats, holding: held?.path,
       after: { backup in
         result.backup = backup
+        try noteDamage(plan.repository, &result)
         try verify(backup)
         result.isGood = backup.isGood
         try rotate(plan.repository, backup, &result)
@@ -217,6 +220,19 @@ package struct Night {
         + (check.log.findings.first { $0.severity == .error }?.message ?? ""),
       path: archive.string, hint: "it is marked unverified and nothing was removed; check the disk",
       findings: check.log.findings)
+  }
+
+  /// Tells of archives of the series that are no longer as they were written.
+  private func noteDamage(_ repository: Repository, _ result: inout NightResult) throws {
+    try collectingTroubles(&result) { result in
+      guard try FileFacts(at: repository.path) != nil else { return }
+      let damaged = try Catalog(of: repository, series: series.name).entries.filter {
+        $0.state == .damaged
+      }
+      if let trouble = RotationPlan.trouble(RotationPlan.reasons(damaged)) {
+        result.troubles.append(trouble)
+      }
+    }
   }
 
   /// Rotates where tonight's backup is good; else what is there stays as it is. Called with the

@@ -39,6 +39,11 @@ package struct Repository: Sendable {
     try StoreLock(path.appending(".lock"), waitingUpTo: seconds)
   }
 
+  /// Throws `locked` where a change could not have the lock now. Nothing is written.
+  func checkUnlocked(waitingUpTo seconds: Double) throws {
+    _ = try StoreLock(existing: path.appending(".lock"), waitingUpTo: seconds)
+  }
+
   /// The lock that who reads archives holds, so that none is taken away meanwhile. Any number may
   /// hold it, also while a backup is being written. Nothing is written for it.
   package func readingLock(waitingUpTo seconds: Double) throws -> StoreLock {

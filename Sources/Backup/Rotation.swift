@@ -19,6 +19,8 @@ package struct RotationPlan: Sendable {
   /// Archives without a manifest that can be read. Nothing says for certain which series they
   /// are of, so rotation leaves them alone.
   package let unknown: [Catalog.Entry]
+  /// Those of the series whose manifest or size is not as it was written.
+  package let damaged: [Catalog.Entry]
   /// Unix seconds.
   package let time: Int
 
@@ -37,6 +39,7 @@ package struct RotationPlan: Sendable {
     time = now
     let isStillToCome = try planned != nil && FileFacts(at: repository.path) == nil
     let entries = isStillToCome ? [] : try Catalog(of: repository).entries
+    damaged = entries.filter { $0.state == .damaged && (name == nil || $0.series == name) }
     unknown = name == nil ? entries.filter { $0.manifest == nil } : []
     let groups = Dictionary(grouping: entries.filter { $0.manifest != nil }, by: \.series)
     if let name, groups[name] == nil, planned == nil {
@@ -104,6 +107,24 @@ package struct RotationPlan: Sendable {
     } catch let error as DiskError where error.code == .interrupted {
       throw error
     } catch { return false }
+  }
+
+  /// What is wrong with the archives that are there, on one line; nil if nothing is known to be.
+  package var trouble: BackupError? {
+    let rotten = series.flatMap(\.rotten).map { ($0, "is not what its manifest says") }
+    return Self.trouble(rotten + Self.reasons(damaged))
+  }
+
+  static func reasons(_ damaged: [Catalog.Entry]) -> [(FilePath, String)] {
+    damaged.map { ($0.path, $0.reason ?? "it is damaged") }
+  }
+
+  static func trouble(_ found: [(path: FilePath, reason: String)]) -> BackupError? {
+    guard let first = found.first else { return nil }
+    let more = found.count > 1 ? " (and \(found.count - 1) more)" : ""
+    return BackupError(
+      .verificationFailed, "\(first.reason) and displaced nothing\(more)", path: first.path.string,
+      hint: "holdfast verify tells what is left of it")
   }
 
   /// All that is going to be removed, oldest first in each series.

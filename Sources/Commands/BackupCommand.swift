@@ -79,7 +79,7 @@ struct BackupCommand: Verb {
       valueName: "dir"), completion: .directory)
   var fallbackTo: String?
 
-  @Flag(name: .long, help: "Show what would be done, and write nothing.")
+  @Flag(name: .long, help: "Read the store, show what would be done, and write nothing.")
   var dryRun = false
 
   @OptionGroup var reading: ReadingOptions
@@ -107,25 +107,44 @@ struct BackupCommand: Verb {
     request.lockWait = shared.waitLock.seconds
     let plan = try BackupPlan(request, formats: HoldfastCommand.formats)
     if dryRun {
-      show(plan, console)
-      return .done
+      let result = try plan.foresee(formats: HoldfastCommand.formats)
+      show(plan, result, console)
+      return judge(result, console)
     }
     let progress = ProgressLine("backing up", total: plan.byteCount, console)
     let result = try plan.run(formats: HoldfastCommand.formats) { progress.add($0) }
     progress.finish()
     report(result, plan, console)
-    if result.obstacle != nil { return .findings }
+    return judge(result, console)
+  }
+
+  /// Says what is wrong, on one line, whether it was done or only found out.
+  private func judge(_ result: BackupResult, _ console: Console) -> ExitStatus {
+    let would = dryRun ? "would be " : ""
+    let place = (result.archive ?? result.unchangedSince)?.string ?? ""
+    if let obstacle = result.obstacle {
+      console.failure(
+        "\(place): \(would)written here, not to the repository: \(Failure(obstacle).text)")
+      return .findings
+    }
+    if result.archive != nil, result.manifest.isSuspect {
+      let reason = result.manifest.suspicions.joined(separator: ", ")
+      let first = result.log.errors > 0 ? ": \(FindingsReport.headline(result.log))" : ""
+      console.failure(
+        "\(place): \(would)saved, but suspect: \(reason)\(first); holdfast inspect tells more")
+      return .findings
+    }
     // Part of what looks like the store is not in the backup: nobody must take it for whole.
     if result.log.counts[.skippedFile] != nil, !result.manifest.isSuspect {
       let what = FindingsReport.headline(result.log, of: .skippedFile)
       console.failure("\(what); put the file itself there, or back up its directory as well")
       return .findings
     }
-    return result.archive != nil && result.manifest.isSuspect ? .findings : .done
+    return .done
   }
 
-  private func show(_ plan: BackupPlan, _ console: Console) {
-    let archive = Disk.absolute(plan.repository.path.appending(plan.archiveName)).string
+  private func show(_ plan: BackupPlan, _ result: BackupResult, _ console: Console) {
+    let archive = result.archive?.string
     console.json(Self.verb) {
       $0.member("dry_run", true)
       $0.key("plan")
@@ -135,16 +154,27 @@ struct BackupCommand: Verb {
         $0.member("series", plan.series)
         $0.member("files", plan.fileCount)
         $0.member("bytes", plan.byteCount)
-        $0.member("backup", archive)
+        $0.member("backup", ifPresent: archive)
+        $0.member("unchanged_since", ifPresent: result.unchangedSince?.string)
+        $0.member("state", state(result))
+        $0.member("records", result.manifest.recordCount)
+        $0.member("digest", result.manifest.digest.hex)
         $0.member("parent", ifPresent: plan.parent?.path.string)
         $0.member("bytes_needed", plan.room.needed)
         $0.member("bytes_free", plan.room.free)
       }
+      $0.key("findings")
+      $0.array(of: result.log.findings) { $1.encode(to: &$0) }
+    }
+    if let since = result.unchangedSince {
+      console.result("unchanged since \(since)")
+      return
     }
     console.result("would back up \(plan.store) (\(plan.format.name))")
     console.result("  files   \(grouped(plan.fileCount)), \(humanBytes(plan.byteCount))")
     console.result("  series  \(plan.series)")
-    console.result("  to      \(archive)")
+    console.result("  records \(grouped(result.manifest.recordCount)), \(state(result))")
+    console.result("  to      \(archive ?? "")")
     console.result(
       "  room    about \(humanBytes(plan.room.needed)) of \(humanBytes(plan.room.free)) free")
     if let parent = plan.parent { console.result("  after   \(parent.path)") }
@@ -161,10 +191,6 @@ struct BackupCommand: Verb {
       $0.key("findings")
       $0.array(of: result.log.findings) { $1.encode(to: &$0) }
     }
-    if let obstacle = result.obstacle {
-      let place = (result.archive ?? result.unchangedSince)?.string ?? ""
-      console.failure("\(place): written here, not to the repository: \(Failure(obstacle).text)")
-    }
     if let since = result.unchangedSince {
       console.result("unchanged since \(since)")
       return
@@ -179,17 +205,11 @@ struct BackupCommand: Verb {
     console.result("  state     \(state(result))")
     console.result("  findings  \(FindingsReport.summary(result.log))")
     FindingsReport.print(result.log, to: console)
-    if result.manifest.isSuspect, result.obstacle == nil {
-      let reason = result.manifest.suspicions.joined(separator: ", ")
-      let first = result.log.errors > 0 ? ": \(FindingsReport.headline(result.log))" : ""
-      console.failure(
-        "\(archive): saved, but suspect: \(reason)\(first); holdfast inspect tells more")
-    }
   }
 
   private func state(_ result: BackupResult) -> String {
     if result.manifest.isSuspect { return "suspect" }
-    return result.seal?.isVerified ?? true ? "verified" : "unverified"
+    return result.unchangedSince != nil || result.isVerified ? "verified" : "unverified"
   }
 }
 

@@ -79,12 +79,8 @@ struct RotateCommand: Verb {
     RotationReport.show(plan, console)
     for line in RotationReport.refusals(plan) { console.failure(line) }
     if RotationReport.isRefused(plan) { return .retentionRefused }
-    let rotten = plan.series.flatMap(\.rotten)
-    guard let first = rotten.first else { return .done }
-    let more = rotten.count > 1 ? " (and \(rotten.count - 1) more)" : ""
-    console.failure(
-      "\(first): is not what its manifest says and displaced nothing\(more); "
-        + "holdfast verify tells what is left of it")
+    guard let trouble = plan.trouble else { return .done }
+    console.failure(Failure(trouble).text)
     return .findings
   }
 }
@@ -167,19 +163,23 @@ enum RotationReport {
 
   /// What is wrong with what is kept.
   static func findings(_ plan: RotationPlan) -> [Finding] {
-    plan.series.flatMap { series in
-      series.rotten.map {
-        Finding(
-          .error, .damagedMember,
-          "is not what it was when it was verified; it no longer counts as good", path: $0.string)
-      }
-        + series.retention.future.map {
-          Finding(
-            .warning, .futureTime,
-            "was made at \(ISOTime(seconds: $0.time).text), which is still to come; it stays",
-            path: plan.repository.path.appending($0.name).string)
-        }
+    let damaged = plan.damaged.map {
+      Finding(.error, .damagedMember, $0.reason ?? "is damaged", path: $0.path.string)
     }
+    return damaged
+      + plan.series.flatMap { series in
+        series.rotten.map {
+          Finding(
+            .error, .damagedMember,
+            "is not what it was when it was verified; it no longer counts as good", path: $0.string)
+        }
+          + series.retention.future.map {
+            Finding(
+              .warning, .futureTime,
+              "was made at \(ISOTime(seconds: $0.time).text), which is still to come; it stays",
+              path: plan.repository.path.appending($0.name).string)
+          }
+      }
   }
 
   static func isRefused(_ plan: RotationPlan) -> Bool { !refused(plan).isEmpty }

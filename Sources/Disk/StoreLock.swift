@@ -11,6 +11,12 @@ package struct StoreLock: ~Copyable {
     descriptor = try Self.acquire(path, waitingUpTo: seconds)
   }
 
+  /// Takes the lock on the file `path` as it is; nil where there is none.
+  package init?(existing path: FilePath, waitingUpTo seconds: Double) throws(DiskError) {
+    guard try FileFacts(at: path, following: false) != nil else { return nil }
+    descriptor = try Self.acquire(path, waitingUpTo: seconds)
+  }
+
   /// Takes a lock on a directory itself, for which nothing is written: shared by all that read
   /// what it holds, or exclusive for who takes something away. Waits up to `seconds`, then throws
   /// `locked`. File systems that cannot lock directories are passed over: there a reader may find

@@ -78,6 +78,7 @@ import Testing
     let repository = scratch.file("repo")
     let outcome = try scratch.holdfast(exit: 11, "backup", store, "--to", repository)
     #expect(outcome.message.contains(".lock"))
+    try scratch.holdfast(exit: 11, "backup", store, "--to", repository, "--dry-run")
     #expect(outcome.message.contains("--wait-lock"))
     try scratch.holdfast(exit: 11, "backup", store, "--to", repository, "--wait-lock", "0.2s")
     #expect(try TestFile.names(repository) == [".lock"])

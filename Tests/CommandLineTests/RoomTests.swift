@@ -2,6 +2,52 @@ import Testing
 
 /// No room, no right to write, and the place for that case.
 @Suite(.scratch) struct RoomTests {
+  /// A dry run tells what the run then comes to: state, digest and exit code.
+  @Test(
+    arguments: [
+      (10, [], 0), (7, [], 3), (7, ["--strict"], 13), (7, ["--allow-shrink"], 0), (0, [], 13),
+      (-1, [], 3), (-2, [], 13), (10, ["--no-verify"], 0), (10, ["--skip-unchanged"], 0),
+    ] as [(Int, [String], Int32)])
+  func dryRunsTellWhatIsDone(_ count: Int, _ words: [String], _ status: Int32) throws {
+    let scratch = try Scratch.here()
+    let store = try scratch.graph(10)
+    _ = try scratch.backUp(store, time: Night.first)
+    if count >= 0 { try scratch.graph(count) }
+    if count == -1 {
+      try scratch.write(TestFile.read(store) + Array("{\"a".utf8), to: "memory.jsonl")
+    }
+    if count == -2 { try scratch.write("{\"type\":", to: "memory.jsonl") }
+    let run = [Binary.path, "backup", store, "--to", scratch.file("repo"), "--json"] + words
+    let before = try scratch.bytes(scratch.file("repo"))
+    let told = try scratch.run(run + ["--dry-run"], Night.setting(1))
+    #expect(try scratch.bytes(scratch.file("repo")) == before)
+    let done = try scratch.run(run, Night.setting(1))
+    #expect(told.status == status && done.status == status, "\(told) \(done)")
+    let (plan, real) = try (JSONValue(parsing: told.output), JSONValue(parsing: done.output))
+    for key in ["backup", "state", "digest", "unchanged_since"] {
+      #expect(plan["plan"]?[key] == real[key], "\(key): \(told) \(done)")
+    }
+    #expect(plan["error"] == real["error"], "\(told) \(done)")
+    #expect(told.messages.count == done.messages.count, "\(told) \(done)")
+  }
+
+  /// The same where the repository may not be written to, with and without another place.
+  @Test func dryRunsTellWhereItGoes() throws {
+    let scratch = try Scratch.here()
+    let store = try scratch.graph(10)
+    let repository = try scratch.write("x", to: "taken")
+    let run = ["backup", store, "--to", repository]
+    for more in [["--dry-run"], []] {
+      let refused = try scratch.run([Binary.path] + run + more, Night.setting(0))
+      #expect(refused.status == 15, "\(refused)")
+      let other = ["--fallback-to", scratch.file("other"), "-q"]
+      let outcome = try scratch.run([Binary.path] + run + other + more, Night.setting(0))
+      #expect(outcome.status == 3 && outcome.messages.count == 1, "\(outcome)")
+      #expect(outcome.message.contains(scratch.file("other/memory-2026")), "\(outcome)")
+      #expect(TestFile.exists(scratch.file("other")) == more.isEmpty)
+    }
+  }
+
   @Test func theFallbackTakesTheBackup() throws {
     let scratch = try Scratch.here()
     let store = try scratch.graph(10)

@@ -190,10 +190,27 @@ import Testing
       exit: 14, "rotate", repository, "--keep-last", "1", "--quiet", with: Night.setting(5))
     // A good one, and all but the unknown and what the lists of their own keep may go.
     _ = try scratch.backUp(store, time: Night.first + 4 * Night.day)
-    try scratch.holdfast(
-      exit: 0, "rotate", repository, "--keep-last", "1", with: Night.setting(5))
+    let told = try scratch.holdfast(
+      exit: 3, "rotate", repository, "--keep-last", "1", "-q", with: Night.setting(5))
+    #expect(told.messages.count == 1 && told.message.contains("manifest beside it is missing"))
     #expect(
       try scratch.archives(repository) == [1, 4, 5].map { "memory-2026110\($0)T031500Z.tar.zst" })
+  }
+
+  /// One that was cut down counts for nothing, and that is told.
+  @Test func oneThatWasCutDownIsTold() throws {
+    let scratch = try Scratch.here()
+    let made = try scratch.nights(0..<4)
+    let repository = scratch.file("repo")
+    try scratch.tool("truncate", "-s", "500", made[3])
+    for more in [["--dry-run"], []] {
+      let told = try scratch.run(
+        [Binary.path, "rotate", repository, "--keep-last", "1", "-q"] + more, Night.setting(4))
+      #expect(told.status == 3 && told.messages.count == 1 && told.output.isEmpty, "\(told)")
+      #expect(told.message.contains("20261104T031500Z.tar.zst: it has 500 bytes"), "\(told)")
+    }
+    #expect(
+      try scratch.archives(repository) == [3, 4].map { "memory-2026110\($0)T031500Z.tar.zst" })
   }
 
   @Test func aShrunkenStoreStopsRotation() throws {

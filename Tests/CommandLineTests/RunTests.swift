@@ -159,6 +159,29 @@ import Testing
       left.contains("a-20261104T031500Z.tar.zst") && left.contains("a-20261101T031500Z.tar.zst"))
   }
 
+  /// What a store has lost is seen although its last backup has been damaged since, and that is told
+  /// as well, every night.
+  @Test(arguments: ["truncate -s 500 repo/*.zst", "rm repo/*.manifest.json"])
+  func damageDoesNotHideWhatIsLost(_ damage: String) throws {
+    let scratch = try Scratch.here()
+    try write(scratch, ["a"])
+    try scratch.graph(20, to: "a.jsonl")
+    #expect(try run(scratch, 0, "-q").status == 0)
+    try scratch.tool("sh", "-c", "cd '\(scratch.path)' && \(damage)")
+    try scratch.graph(2, to: "a.jsonl")
+    try compare(scratch, 1, [], 3, "suspect")
+    let outcome = try run(scratch, 2, "-q")
+    #expect(outcome.status == 3 && outcome.messages.count == 1, "\(outcome)")
+    #expect(outcome.message.contains("2 records, 20 at the last good backup"), "\(outcome)")
+    #expect(outcome.message.contains("displaced nothing"), "\(outcome)")
+    try compare(scratch, 3, ["--strict"], 13, "failed")
+    // The store is what it was; the damaged one is still told of.
+    try scratch.graph(20, to: "a.jsonl")
+    try compare(scratch, 4, [], 3, "verified")
+    #expect(try run(scratch, 5, "-q").message.contains("displaced nothing"))
+    #expect(try scratch.archives(scratch.file("repo")).count == 5)
+  }
+
   /// A hook that fails or takes too long: before, there is no backup; after, it is told.
   @Test(arguments: [
     ("before", "exit 7", 1, 0), ("after", "echo no mail >&2; exit 7", 3, 1),
