@@ -114,7 +114,7 @@ import Testing
       !$0.hasPrefix(" holdfast verify tells")
     }
     return troubles.allSatisfy { trouble in
-      trouble.contains("is not what its manifest says and displaced nothing")
+      trouble.contains(" and displaced nothing")
         && world.rotten.contains { trouble.contains("/repo/\($0):") }
     }
   }
