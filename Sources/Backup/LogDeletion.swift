@@ -10,6 +10,9 @@ struct LogDeletion {
   /// The entities among them.
   private(set) var entities: [[UInt8]] = []
 
+  /// The kind in the label of a document whose id is no string.
+  static let valueKind = "document value"
+
   /// Whether a record takes another one away, `{"type":"delete",…}`, rather than being one.
   static func isDeletion(_ record: borrowing Record) -> Bool {
     guard record.kind == .document, let type = record.text.member("type") else { return false }
@@ -30,7 +33,7 @@ struct LogDeletion {
   /// `from`, `relationType` and `to`, a document (or an entity) by `id`; several by `entityNames`,
   /// `names`, `ids`, `entities` or `relations`; also one level down, under `data` or `record`.
   init(_ record: Record) {
-    if let id = record.documentID { add("document", id) }
+    if let id = record.documentID { add(record.hasValueID ? Self.valueKind : "document", id) }
     read(record.text, 0)
     for key in ["data", "record", "entity", "relation"] as [StaticString] {
       if let inner = record.text.member(key), record.text.kind(inner) == .object {
@@ -78,7 +81,7 @@ struct LogDeletion {
       var copy = text
       var out = ByteBuffer()
       copy.appendCanonical(token, to: &out)
-      add("document", out.array)
+      add(Self.valueKind, out.array)
     default: break
     }
   }

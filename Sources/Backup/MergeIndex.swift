@@ -33,7 +33,7 @@ struct MergeIndex: ~Copyable {
   /// Takes the next record; they are numbered from 0 in the order in which they come.
   mutating func insert(_ record: inout Record, _ hash: Hash256, store: Int) throws {
     key.removeAll()
-    key.append(1)
+    key.append(record.hasValueID ? 2 : 1)
     key.append(record.kind.word)
     key.append(0x3A)
     // A record in a scope is known by that where it has no id of its own; tasks are not.
@@ -107,7 +107,7 @@ struct MergeIndex: ~Copyable {
       if !key.isEqual(to: current.span) {
         if !current.isEmpty { try body(group) }
         current = (0..<key.count).map { key[$0] }
-        group = Group(label: current[0] == 1 ? Array(current.dropFirst()) : nil)
+        group = Group(label: current[0] > 0 ? Array(current.dropFirst()) : nil)
       }
       group.add(Self.entry(text))
     }

@@ -52,8 +52,22 @@ extension MergePlan {
     let more = unresolvedCount > 1 ? " (and \(unresolvedCount - 1) more)" : ""
     return BackupError(
       .conflict, "\(first?.record ?? "") in \(places): \(reason)\(more)",
-      hint: "nothing was merged; decide with --on-conflict newest, first or keep-both, or with"
-        + " --union-observations")
+      hint: "nothing was merged; \(advice)")
+  }
+
+  /// What was not asked for yet, and decides.
+  private var advice: String {
+    let isUnion = request.unitesObservations
+    switch request.policy {
+    case .fail:
+      return isUnion
+        ? "--on-conflict newest or first decides what else differs"
+        : "decide with --on-conflict newest, first or keep-both, or with --union-observations"
+    case .newest:
+      return "decide with --on-conflict first\(isUnion ? "" : " or keep-both")"
+    case .keepBoth: return "decide with --on-conflict newest or first, or choose another --as"
+    case .first: return "choose another --as"
+    }
   }
 
   /// Reads all stores in their order once more. Throws `changed` where one of them is not what it

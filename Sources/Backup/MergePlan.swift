@@ -83,6 +83,7 @@ package struct MergePlan {
         .usage, "is one of the stores to be merged", path: store.path.string,
         hint: "merge into a new place, then put it where it belongs")
     }
+    try TargetPlace.check(request.target, outside: stores.map(\.path))
     guard replacement.undo == nil || request.replaces else {
       throw BackupError(
         .exists, "is there already", path: replacement.target.string,

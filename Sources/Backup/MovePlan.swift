@@ -119,6 +119,15 @@ package struct MovePlan {
   }
 
   private static func targetFile(_ request: MoveRequest, _ tree: DiskTree) throws -> FilePath {
+    let bytes = Array(request.context.utf8)
+    guard !bytes.isEmpty, ![".", ".."].contains(request.context),
+      bytes.allSatisfy({ $0 >= 0x20 && $0 != 0x7F })
+    else {
+      throw BackupError(
+        .usage,
+        "\(request.context.isEmpty ? "nothing" : request.context) cannot be the name of a"
+          + " context", hint: "it is a word without line feeds and other control characters")
+    }
     if tree.isSingleFile { return tree.files[0].name }
     let known = tree.files.first { MemoryGraph.context(of: $0.name) == request.context }
     guard

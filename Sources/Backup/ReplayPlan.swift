@@ -61,9 +61,10 @@ package struct ReplayPlan {
   /// names no record.
   package init(_ request: ReplayRequest, of log: OpenedStore) throws {
     self.request = request
-    self.log = log
     let kinds = [StoreFormat.memoryGraph.name, StoreFormat.jsonLines.name]
-    guard kinds.contains(log.format.name), log.tree.isSingleFile else {
+    let isLog = kinds.contains(log.format.name)
+    self.log = try isLog || !Self.hasLines(log) ? log : log.read(as: .jsonLines)
+    guard kinds.contains(self.log.format.name), log.tree.isSingleFile else {
       throw BackupError(
         .refused, "is no log of one record a line", path: log.path.string,
         hint: "name a JSONL file or a backup of one; --kind jsonl takes a file as that")
@@ -74,6 +75,7 @@ package struct ReplayPlan {
         .usage, "is the log itself", path: log.path.string,
         hint: "replay it into a new place, then put it where it belongs")
     }
+    try TargetPlace.check(request.target, outside: [log.path])
     guard replacement.undo == nil || request.replaces else {
       throw BackupError(
         .exists, "is there already", path: replacement.target.string,
@@ -89,7 +91,14 @@ package struct ReplayPlan {
         .refused, "says nowhere when a line was written", path: log.path.string,
         hint: "say with --until-line how far it counts")
     }
-    for finding in reading.survey.log.findings where counts(finding, history) {
+    for var finding in reading.survey.log.findings where counts(finding, history) {
+      if finding.code == .unknownType, finding.message.contains("with the type delete,") {
+        // What reads as a document of its own has been done here.
+        let count = history.deletionLines
+        guard count > 0 else { continue }
+        finding.message =
+          "\(count) record\(count == 1 ? "" : "s") with the type delete, applied as deletions"
+      }
       findings.add(finding)
     }
     (linesRead, lastLine) = (history.linesRead, history.lastLine)
@@ -97,6 +106,17 @@ package struct ReplayPlan {
     kept = try history.settle()
     superseded = history.linesRead - history.deletions - kept.count
     if request.withRelations { try dropRelations(history) }
+  }
+
+  /// Whether a store that looks like one of another kind is one value a line as well: a log of one
+  /// line, say.
+  private static func hasLines(_ log: OpenedStore) throws -> Bool {
+    let kinds: [StoreFormat] = [.json, .taskList, .intentSnapshot]
+    guard log.tree.isSingleFile, kinds.contains(where: { $0.name == log.format.name }) else {
+      return false
+    }
+    let survey = try Survey.read(log.tree, as: .jsonLines, rules: false)
+    return survey.total > 0 && survey.log.errors == 0
   }
 
   /// Whether a finding is of what counts.
@@ -161,6 +181,8 @@ private final class LogHistory {
   private(set) var linesRead = 0
   private(set) var lastLine = 0
   private(set) var deletions = 0
+  /// Those of them that say nothing else.
+  private(set) var deletionLines = 0
   private(set) var hasTimes = false
   /// The first line that does not count.
   private(set) var end: Int?
@@ -180,13 +202,18 @@ private final class LogHistory {
     if LogDeletion.isDeletion(record) {
       let deletion = LogDeletion(record)
       deletions += 1
+      deletionLines += 1
       guard !deletion.labels.isEmpty else { throw namesNothing(record) }
       for label in deletion.labels { try insert(label, isDeletion: true) }
       for name in deletion.entities where withRelations { gone[name.span] = UInt32(ordinal) }
       return
     }
     key.removeAll()
-    key.append(record.kind.word)
+    if record.hasValueID {
+      key.append(Array(LogDeletion.valueKind.utf8).span)
+    } else {
+      key.append(record.kind.word)
+    }
     key.append(0x3A)
     let hasID = record.appendID(to: &key) || !record.scope.isEmpty
     let isTombstone = LogDeletion.isTombstone(record)

@@ -44,10 +44,14 @@ struct Failure {
       offset = error.offset
       hint = error.hint
     case let error as StoreError:
-      self.init(
-        error.code == .verificationFailed
-          ? .verificationFailed : error.code == .notFound ? .notFound : .refused,
-        error.code.rawValue, error.message)
+      let status: ExitStatus
+      switch error.code {
+      case .verificationFailed: status = .verificationFailed
+      case .notFound: status = .notFound
+      case .usage: status = .usage
+      case .refused, .unknownKind: status = .refused
+      }
+      self.init(status, error.code.rawValue, error.message)
       path = error.path
       line = error.line
       offset = error.offset

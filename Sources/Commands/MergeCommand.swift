@@ -66,6 +66,11 @@ struct MergeCommand: Verb {
 
   func validate() throws {
     guard stores.count > 1 else { throw ValidationError("name two stores or more") }
+    guard !unionObservations || onConflict != .keepBoth else {
+      throw ValidationError(
+        "--on-conflict keep-both keeps entities apart, --union-observations unites them: leave one"
+          + " of them out")
+    }
   }
 
   func perform(_ console: Console) throws -> ExitStatus {

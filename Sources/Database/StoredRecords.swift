@@ -109,6 +109,15 @@ struct StoredRecords {
     return files
   }
 
+  /// Where the documents of the stores have their ids.
+  private func idFields(_ connection: borrowing Connection) throws -> [JSONPointer] {
+    let rows = try Statement(
+      "SELECT DISTINCT id_field FROM stores WHERE id_field IS NOT NULL", on: connection)
+    var pointers: [JSONPointer] = []
+    while try rows.step() { if let found = JSONPointer(rows.text(0)) { pointers.append(found) } }
+    return pointers
+  }
+
   private func readRecords(_ connection: borrowing Connection) throws {
     guard !contexts.isEmpty else {
       return try readRecords(connection) { record in
@@ -145,6 +154,7 @@ struct StoredRecords {
   ) throws {
     let statement = try Statement(Self.sql, on: connection)
     if let store { statement.bind(1, store) }
+    let pointers = try idFields(connection)
     var record = Record()
     var count = 0
     // The kind of the last record, and its name: seldom another than the one before.
@@ -172,6 +182,9 @@ struct StoredRecords {
         if key != Array("line \(record.place.line)".utf8) { record.documentID = key }
       }
       guard try parse(statement, &record, count) else { continue }
+      record.documentIDIsText = pointers.allSatisfy { pointer in
+        pointer.token(in: record.text).map { record.text.kind($0) == .string } ?? true
+      }
       try take(&record)
     }
   }

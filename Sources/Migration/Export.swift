@@ -69,6 +69,7 @@ package struct ExportPlan {
     source = try OpenedStore(opening: request.source, formats: formats, kind: request.kind)
       .restricted(to: request.contexts)
     target = Disk.absolute(request.target)
+    try TargetPlace.check(request.target, outside: [request.source])
     let isDatabase = source.format.name == StoreFormat.sqlite.name
     var stores: [StoredStore] = []
     if isDatabase {

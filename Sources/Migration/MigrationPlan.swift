@@ -91,6 +91,7 @@ package struct MigrationPlan {
       }
       sources.append(opened)
     }
+    try TargetPlace.check(request.target, outside: sources.map(\.path))
     self.sources = try sources.map { source in
       guard let disk = source.tree as? DiskTree, let freeze = source.format.freeze else {
         return source

@@ -45,6 +45,8 @@ package struct Record: Sendable {
   package var place = RecordPlace()
   /// For documents: the id taken from `--id-field`. Otherwise the line number serves.
   package var documentID: [UInt8]?
+  /// Whether that is the text of a string: `"1"` and `1` are two ids.
+  package var documentIDIsText = true
   private var scratch = ByteBuffer()
   private var hasher = RecordHasher()
 
@@ -135,6 +137,9 @@ package struct Record: Sendable {
     }
     return found
   }
+
+  /// Whether the record is a document whose id is no string.
+  package var hasValueID: Bool { kind == .document && documentID != nil && !documentIDIsText }
 
   /// The id for a person to read, as in `entity:Ada`; bytes that are no UTF-8 are shown as U+FFFD.
   package var label: String {

@@ -139,12 +139,12 @@ package struct SalvagePlan: Sendable {
   private static func checkPlace(_ request: SalvageRequest) throws {
     let target = Disk.absolute(request.target)
     for path in request.paths {
-      let input = Disk.absolute(path)
-      if target == input || target.starts(with: input) {
+      if target == Disk.absolute(path) {
         throw SalvageError(
-          .usage, "lies inside the store that is to be salvaged", path: request.target.string,
+          .usage, "is the store that is to be salvaged", path: request.target.string,
           hint: "name a directory outside of it with --to")
       }
     }
+    try TargetPlace.check(request.target, outside: request.paths)
   }
 }

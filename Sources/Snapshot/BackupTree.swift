@@ -117,6 +117,11 @@ package struct OpenedStore {
     return OpenedStore(path, kept.tree, kept.format, backup)
   }
 
+  /// The same store, taken for one of another kind.
+  package func read(as format: StoreFormat) -> OpenedStore {
+    OpenedStore(path, tree, format, backup)
+  }
+
   /// The part of a memory graph that lies in some contexts: files of a directory, or records of
   /// one file. Throws `notFound` for a context that is not there, `refused` for other stores.
   package func restricted(to contexts: [String]) throws -> OpenedStore {

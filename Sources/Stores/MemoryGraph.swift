@@ -184,7 +184,7 @@ package struct MemoryGraph {
       var hasType = true
       record.kind = implied ?? Self.kind(of: record.text, hasType: &hasType)
       if record.kind == .document {
-        record.documentID = options.idField.flatMap { record.text.idValue($0) }
+        record.takeID(options.idField)
         unknown[record.text.string("type") ?? [], default: 0] += 1
       } else if !hasType {
         sink.note(
@@ -223,4 +223,12 @@ extension StoreFile {
 
 extension JSONText {
   package mutating func idValue(_ pointer: JSONPointer) -> [UInt8]? { pointer.value(in: &self) }
+}
+
+extension Record {
+  /// Takes the id of a document from where `pointer` says that it is.
+  mutating func takeID(_ pointer: JSONPointer?) {
+    documentID = pointer.flatMap { $0.value(in: &text) }
+    documentIDIsText = pointer?.token(in: text).map { text.kind($0) == .string } ?? true
+  }
 }

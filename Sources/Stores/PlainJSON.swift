@@ -17,7 +17,7 @@ extension StoreFormat {
         var record = Record()
         record.kind = .document
         try LineReader(tree: tree, file: index, sink: sink).read(&record) { record in
-          record.documentID = options.idField.flatMap { record.text.idValue($0) }
+          record.takeID(options.idField)
           try sink.take(&record)
         }
       }
@@ -104,7 +104,7 @@ extension StoreFormat {
       return
     }
     record.place = RecordPlace(file: file, offset: start, length: bytes.count - start, line: 1)
-    record.documentID = options.idField.flatMap { record.text.idValue($0) }
+    record.takeID(options.idField)
     try sink.take(&record)
   }
 }

@@ -42,6 +42,7 @@ package struct RecordBatch: Sendable {
     record.kind = kind
     record.scope = []
     record.documentID = nil
+    record.documentIDIsText = true
   }
 
   mutating func clear() {

@@ -104,6 +104,7 @@ package struct StoreError: Error, Sendable, CustomStringConvertible {
     case notFound = "not-found"
     case refused
     case verificationFailed = "verification-failed"
+    case usage
   }
 
   package var code: Code
@@ -175,8 +176,17 @@ package struct JSONPointer: Sendable, Equatable {
   }
 
   /// The value it points at, as an id: the inside of a string, the canonical text of anything
-  /// else. Nil where there is none.
+  /// else. Nil where there is none, or null.
   package func value(in text: inout JSONText) -> [UInt8]? {
+    guard let at = token(in: text), text.kind(at) != .null else { return nil }
+    if text.kind(at) == .string { return text.decoded(at) }
+    var out = ByteBuffer()
+    text.appendCanonical(at, to: &out)
+    return out.array
+  }
+
+  /// The token of the value it points at; nil where there is none.
+  package func token(in text: borrowing JSONText) -> Int? {
     var at = 0
     for step in steps {
       let children = text.children(of: at)
@@ -191,9 +201,6 @@ package struct JSONPointer: Sendable, Equatable {
       default: return nil
       }
     }
-    if text.kind(at) == .string { return text.decoded(at) }
-    var out = ByteBuffer()
-    text.appendCanonical(at, to: &out)
-    return out.array
+    return at
   }
 }

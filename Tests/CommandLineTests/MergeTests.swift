@@ -225,6 +225,32 @@ import Testing
     #expect(try scratch.json(exit: 3, "inspect", scratch.file("m"))["records"]?.integer == 2)
   }
 
+  /// Advice is never what was given already.
+  @Test func hints() throws {
+    let scratch = try Scratch.here()
+    func graph(_ kind: String, _ seen: String) throws -> String {
+      try scratch.write(
+        "{\"type\":\"entity\",\"name\":\"A\",\"entityType\":\"\(kind)\",\"observations\":[\"\(seen)\"],"
+          + "\"metadata\":{\"updatedAt\":\"2026-01-01\"}}\n", to: "\(kind).jsonl")
+    }
+    let (one, two) = (try graph("x", "1"), try graph("y", "2"))
+    for (words, advice, others) in [
+      (["--on-conflict", "newest", "--union-observations"], "first", ["newest", "union"]),
+      (["--on-conflict", "newest"], "first or keep-both", ["newest", "union"]),
+      (["--union-observations"], "newest or first", ["union", "keep-both"]),
+    ] {
+      let outcome = try scratch.run(
+        [Binary.path, "merge", one, two, "--to", scratch.file("m")] + words)
+      let hint = outcome.message.split(separator: ";").last.map(String.init) ?? ""
+      #expect(outcome.status == 13 && hint.contains(advice), "\(outcome)")
+      for other in others { #expect(!hint.contains(other), "\(outcome)") }
+    }
+    let both = try scratch.holdfast(
+      exit: 64, "merge", one, two, "--to", scratch.file("m"), "--on-conflict", "keep-both",
+      "--union-observations")
+    #expect(both.message.contains("--union-observations"), "\(both)")
+  }
+
   /// Random graphs, against a few lines of Python that say what a union is.
   @Test(arguments: 0..<8) func random(_ round: Int) throws {
     let scratch = try Scratch.here()

@@ -128,6 +128,9 @@ import Testing
     try refuse(13, "another of this name", store, "--select", "entity:a2", "--into", "home")
     try refuse(13, "another of this name", store, "--select", "entity:a2", "--into", "new")
     try refuse(64, "name of a context", store, "--select", "entity:b", "--into", "a/b")
+    for name in [".", "..", "", "a\nb", "a\u{7F}"] {
+      try refuse(64, "name of a", store, "--select", "entity:b", "--into", name)
+    }
     try refuse(64, "", store, "--select", "nonsense", "--into", "work")
     let tasks = try SampleStore.tasks.make(in: scratch, "t").path
     try refuse(13, "no memory graph", tasks, "--select", "task", "--into", "work")

@@ -123,6 +123,60 @@ import Testing
     )
   }
 
+  /// Null is no id, and a number is not the text of it.
+  @Test func idsOfDifferentTypes() throws {
+    let scratch = try Scratch.here()
+    let lines = [
+      "{\"id\":null,\"v\":1}", "{\"id\":null,\"v\":2}", "{\"id\":\"1\",\"v\":3}",
+      "{\"id\":1,\"v\":4}", "{\"id\":\"2\",\"v\":5}", "{\"id\":2,\"v\":6}",
+    ]
+    let deletions = ["{\"type\":\"delete\",\"id\":2}"]
+    let log = try scratch.write((lines + deletions).joined(separator: "\n"), to: "log.jsonl")
+    let target = scratch.file("state")
+    try scratch.holdfast(exit: 0, "replay", log, "--to", target, "--quiet")
+    let left = lines.dropLast().map { $0 + "\n" }.joined()
+    #expect(try TestFile.text(target) == left)
+    // In a merge they are no conflict either, from a file or a database.
+    let store = try scratch.write(left, to: "left.jsonl")
+    let database = scratch.file("left.db")
+    try scratch.holdfast(
+      exit: 0, "migrate", store, "--id-field", "/id", "--to", database, "--quiet")
+    for other in [store, database] {
+      let merged = scratch.fresh("merged")
+      try scratch.holdfast(
+        exit: 0, "merge", store, other, "--id-field", "/id", "--to", merged, "--quiet")
+      #expect(try TestFile.text(merged) == left, "\(other)")
+    }
+  }
+
+  /// A log of one line looks like a single value, and is a log all the same.
+  @Test(arguments: [
+    "{\"id\":1,\"v\":1}", "{\"version\":\"1.0\",\"tasks\":[]}", "[1]",
+    "{\"intents\":{},\"edges\":[]}",
+  ])
+  func oneLine(_ line: String) throws {
+    let scratch = try Scratch.here()
+    let log = try scratch.write(line + "\n", to: "log.jsonl")
+    let archive = try scratch.backUp(log, ["--allow-empty"])
+    for source in [log, archive] {
+      let target = scratch.fresh("state")
+      try scratch.holdfast(exit: 0, "replay", source, "--to", target, "--quiet")
+      #expect(try TestFile.text(target) == line + "\n")
+    }
+    let value = try scratch.write("{\n\"id\": 1\n}\n", to: "value.json")
+    try scratch.holdfast(exit: 13, "replay", value, "--to", scratch.file("v"))
+  }
+
+  /// Deletions are done here, not kept.
+  @Test func deletionsAreTold() throws {
+    let scratch = try Scratch.here()
+    let log = try scratch.write(Self.log.joined(separator: "\n"), to: "log.jsonl")
+    let told = try scratch.json("replay", log, "--to", scratch.file("t"))
+    let messages = told["findings"]?.elements.compactMap { $0["message"]?.text } ?? []
+    #expect(messages.contains { $0.hasPrefix("3 records with the type delete, applied") })
+    #expect(!messages.contains { $0.contains("delete, kept") })
+  }
+
   @Test func damageAndUsage() throws {
     let scratch = try Scratch.here()
     let log = try scratch.write(
