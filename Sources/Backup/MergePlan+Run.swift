@@ -21,27 +21,35 @@ extension MergePlan {
   /// where contents differ that nothing decides between; then nothing is written.
   package func run() throws -> MergeResult {
     if unresolvedCount > 0 { throw conflict }
-    return try replacement.perform { staging in
-      let united = try UnitedRecords(self)
-      let options = try writeOptions(staging)
-      let output = try StoreOutput(form.format, options)
-      let router = try router()
-      try readAll { ordinal, store, record, hash in
-        guard kept.contains(ordinal) else { return }
-        var hash = hash
-        if try united.replace(&record, ordinal) { hash = record.canonicalHash() }
-        let place = place(of: record, in: store, router)
-        do { try output.take(&record, hash, at: place) } catch var error as StoreError {
-          error.path = error.path ?? stores[store].tree.displayPath(record.place.file)
-          throw error
-        }
+    return try replacement.perform(stage)
+  }
+
+  /// Throws what `run` would throw for records that the kind has no place for. Leaves nothing.
+  package func rehearse() throws {
+    if unresolvedCount > 0 { throw conflict }
+    _ = try Rehearsal.run(stage)
+  }
+
+  private func stage(in staging: FilePath) throws -> (root: FilePath, result: MergeResult) {
+    let united = try UnitedRecords(self)
+    let options = try writeOptions(staging)
+    let output = try StoreOutput(form.format, options)
+    let router = try router()
+    try readAll { ordinal, store, record, hash in
+      guard kept.contains(ordinal) else { return }
+      var hash = hash
+      if try united.replace(&record, ordinal) { hash = record.canonicalHash() }
+      let place = place(of: record, in: store, router)
+      do { try output.take(&record, hash, at: place) } catch var error as StoreError {
+        error.path = error.path ?? stores[store].tree.displayPath(record.place.file)
+        throw error
       }
-      let made = try output.finish()
-      let result = MergeResult(
-        root: replacement.target, counts: made.counts, digest: made.digest,
-        undo: replacement.undo)
-      return (made.store.root, result)
     }
+    let made = try output.finish()
+    let result = MergeResult(
+      root: replacement.target, counts: made.counts, digest: made.digest,
+      undo: replacement.undo)
+    return (made.store.root, result)
   }
 
   private var conflict: BackupError {

@@ -34,6 +34,13 @@ extension RestorePlan {
       })
   }
 
+  /// Throws what `run` would throw for records that the kind has no place for. Leaves nothing.
+  package func rehearse() throws {
+    guard let copy, !isUnchanged else { return }
+    let result = RestoreResult(restored: [], digest: try expectedDigest(), records: 0)
+    _ = try Rehearsal.run { try stage(copy, in: $0, result) }
+  }
+
   private func expectedDigest() throws -> Hash256 {
     switch source {
     case .backup(let backup):

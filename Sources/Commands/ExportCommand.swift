@@ -14,9 +14,10 @@ struct ExportCommand: Verb {
     discussion: """
       The reverse of migrate: the files come out byte for byte as they were. --as another kind \
       writes the same records as that kind, where it has a place for them; jsonl writes one record \
-      a line, csv one file a table, of any store. What is written is read back before it appears at its place.
+      a line, csv one file a table, of any store; records that stand under a key that lines have no \
+      place for, such as the user of a task, are a finding (exit 3). What is written is read back before it appears at its place.
 
-      \(ExitStatus.help([.notFound, .verificationFailed, .refused, .notWritable]))
+      \(ExitStatus.help([.findings, .notFound, .verificationFailed, .refused, .notWritable]))
       """)
 
   @Argument(
@@ -70,6 +71,7 @@ struct ExportCommand: Verb {
     request.replaces = replace
     let plan = try ExportPlan(request, formats: HoldfastCommand.formats)
     if dryRun {
+      let findings = try plan.rehearse()
       console.json(Self.verb) { root in
         root.member("dry_run", true)
         root.key("plan")
@@ -79,10 +81,12 @@ struct ExportCommand: Verb {
           $0.member("target", plan.target.string)
           $0.member("undo", ifPresent: plan.undo?.string)
         }
+        root.key("findings")
+        root.array(of: findings.findings) { $1.encode(to: &$0) }
       }
       console.result("would export \(source) as \(plan.form) to \(plan.target)")
       if let undo = plan.undo { console.result("  undo    \(undo)") }
-      return .done
+      return status(findings, console)
     }
     let result = try plan.run()
     console.json(Self.verb) { root in
@@ -94,6 +98,8 @@ struct ExportCommand: Verb {
       root.member("digest", ifPresent: result.digest?.hex)
       root.member("identical", result.isIdentical)
       root.member("undo", ifPresent: result.undo?.string)
+      root.key("findings")
+      root.array(of: result.findings.findings) { $1.encode(to: &$0) }
     }
     console.result(result.root.string)
     console.result("  as        \(plan.form)\(result.isIdentical ? ", byte for byte" : "")")
@@ -101,6 +107,12 @@ struct ExportCommand: Verb {
     console.result("  records   \(grouped(result.records))")
     if let digest = result.digest { console.result("  digest    \(digest.hex)") }
     if let undo = result.undo { console.result("  undo      \(undo)") }
-    return .done
+    return status(result.findings, console)
+  }
+
+  private func status(_ findings: FindingLog, _ console: Console) -> ExitStatus {
+    guard let first = findings.findings.first else { return .done }
+    console.failure(printable("\(source ?? ""): \(first.message)"))
+    return .findings
   }
 }

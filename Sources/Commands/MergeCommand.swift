@@ -84,6 +84,7 @@ struct MergeCommand: Verb {
     let plan = try MergePlan(request, of: opened, formats: HoldfastCommand.formats)
     if plan.unresolvedCount > 0 { return try refuse(plan, console) }
     if dryRun {
+      try plan.rehearse()
       console.json(Self.verb) { root in
         root.member("dry_run", true)
         root.key("plan")

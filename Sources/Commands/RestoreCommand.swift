@@ -99,6 +99,7 @@ struct RestoreCommand: Verb {
       )
     }
     if dryRun {
+      try plan.rehearse()
       show(plan, console)
       return .done
     }

@@ -140,6 +140,8 @@ package struct ExportResult: Sendable {
   /// Whether the files are those that were migrated, byte for byte.
   package var isIdentical: Bool
   package var undo: FilePath?
+  /// What the form has no place for, and was left out.
+  package var findings = FindingLog()
 }
 
 extension ExportPlan {
@@ -165,6 +167,15 @@ extension ExportPlan {
     } catch {
       try? Disk.remove(staging)
       throw error
+    }
+  }
+
+  /// Throws what `run` would throw for records that the kind has no place for, and returns what it
+  /// would find. Leaves nothing.
+  package func rehearse() throws -> FindingLog {
+    switch way {
+    case .files, .tables: return FindingLog()
+    case .records, .lines: return try Rehearsal.run { try stage(in: $0).0.findings }
     }
   }
 
@@ -265,8 +276,10 @@ extension ExportPlan {
     let root = staging.appending("records.jsonl")
     let output = try StagedFile(root)
     var lines = ByteBuffer()
+    var scoped = 0
     let survey = Survey(rules: false)
     survey.onRecord = { record, _ in
+      if !record.scope.isEmpty { scoped += 1 }
       record.text.appendCompact(to: &lines)
       lines.append(0x0A)
       if lines.count > 256 << 10 {
@@ -281,9 +294,23 @@ extension ExportPlan {
     try output.write(bytes.span)
     try output.close()
     try refuseDamage(survey.log)
-    let result = ExportResult(
+    var result = ExportResult(
       root: target, files: [FilePath("records.jsonl")], digest: survey.digest(),
       records: survey.total, isIdentical: false)
+    if survey.total > 0 {
+      // Lines are read as what they look like, which need not be what they were.
+      let tree = try DiskTree(root)
+      let kind = try StoreFormat.fileFormats.detect(tree, path: target.string)
+      result.digest = try Survey.read(tree, as: kind, rules: false).digest()
+    }
+    if scoped > 0 {
+      result.findings.add(
+        Finding(
+          .note, .keyMismatch,
+          "\(scoped) record\(scoped == 1 ? "" : "s") lost the key under which the store had"
+            + " \(scoped == 1 ? "it" : "them"), such as user and project: lines have no place for"
+            + " that", path: request.source.string))
+    }
     return (result, root)
   }
 

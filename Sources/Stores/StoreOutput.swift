@@ -51,6 +51,31 @@ package final class StoreOutput {
           + (first.map { ": \($0.message)" } ?? ""),
         path: store.root.string, hint: "nothing was put in place; choose another kind or layout")
     }
+    try checkKind(of: store, digest)
     return Result(store: store, digest: digest, counts: counts)
+  }
+
+  /// What was written must be recognised for what it is, or be read as the same records. A file of
+  /// values is whatever the values are.
+  private func checkKind(of store: WrittenStore, _ digest: Hash256) throws {
+    let plain = [StoreFormat.jsonLines.name, StoreFormat.json.name]
+    guard hashes.count > 0, !plain.contains(format.name) else { return }
+    let tree = try DiskTree(store.root)
+    let found: StoreFormat?
+    if StoreFormat.fileFormats.contains(where: { $0.name == format.name }) {
+      found = try StoreFormat.fileFormats.first { try $0.recognises(tree) }
+    } else {
+      found = try format.recognises(tree) ? format : nil
+    }
+    if let found {
+      if found.name == format.name { return }
+      if try Survey.read(tree, as: found, rules: false).digest() == digest { return }
+    }
+    let kinds = counts.keys.sorted().map(\.plural).joined(separator: ", ")
+    throw StoreError(
+      .refused,
+      "a store of the kind \(format.name) with only these \(kinds) would not be recognised as one"
+        + (tree.isSingleFile ? "" : ": its directory would be read by no command"),
+      hint: "nothing was put in place; select more, or write another kind or one file with --as")
   }
 }

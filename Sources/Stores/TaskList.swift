@@ -98,14 +98,19 @@ package struct TaskList {
         try reader.expect(0x5B, .unexpectedByte)
         guard try reader.nextElement(first: true) else { return !othersAreThere }
         _ = try reader.element(&text)
-        return text.kind() == .object && text.member("completed") != nil
-          && (text.member("description") != nil || text.member("title") != nil)
+        return isTask(text)
       }
     } catch {
       // The head ends or is damaged inside the first task: its fields tell.
       return head.contains("\"completed\"") && head.contains("\"description\"")
     }
     return false
+  }
+
+  /// Whether a value has the fields by which a list of tasks is recognised.
+  static func isTask(_ text: JSONText) -> Bool {
+    text.kind() == .object && text.member("completed") != nil
+      && (text.member("description") != nil || text.member("title") != nil)
   }
 
   func read(_ text: inout JSONReader<ByteStream>, _ record: inout Record) throws {

@@ -18,6 +18,8 @@ final class TaskListWriter: StoreWriter {
   private var members: SpillFile?
   private var hasVersion = false
   private var depths: Set<Int> = []
+  /// Whether the first task without a scope lacks what a list of tasks is recognised by.
+  private var startsOddly = false
   /// Users as keys, in the order in which they came, and the projects of each.
   private var users = KeyOrdinals()
   private var projects: [KeyOrdinals] = []
@@ -46,6 +48,7 @@ final class TaskListWriter: StoreWriter {
     guard let keys = TaskScope.keys(record.scope) else {
       throw StoreError.refusal(of: record, "has a scope that is no user and project")
     }
+    if keys.isEmpty, !depths.contains(0) { startsOddly = !TaskList.isTask(record.text) }
     depths.insert(keys.count)
     if depths.contains(0), depths.contains(2) {
       throw StoreError.refusal(
@@ -128,6 +131,17 @@ final class TaskListWriter: StoreWriter {
       try file.write("{")
       try spill.copy(to: file)
       try file.write("\n}")
+    }
+    // Empty members, where nothing else would tell that the file is a task list.
+    if depths.contains(2), maps[.user] == nil, maps[.project] == nil {
+      for kind in [RecordKind.user, .project] {
+        try begin(kind.plural, &isFirst, file)
+        try file.write("{}")
+      }
+    }
+    if startsOddly, !depths.contains(1) {
+      try begin("tasks_by_user", &isFirst, file)
+      try file.write("{}")
     }
     try writeTasks(to: file, isList: isList, isFirst: &isFirst)
     try file.write("}\n")

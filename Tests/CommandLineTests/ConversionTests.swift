@@ -92,6 +92,83 @@ import Testing
       scratch.file("t"))
   }
 
+  private static let samples =
+    "/"
+    + #filePath.split(separator: "/").dropLast(3).joined(
+      separator: "/") + "/samples/intact/"
+
+  /// A part of a store is recognised for what it is, or not written.
+  @Test(arguments: [
+    ("tasks-by-project.json", "task:*"), ("tasks-by-project.json", "user:*"),
+    ("tasks-by-project.json", "project:*"), ("tasks-by-user.json", "task:*"),
+    ("tasks.json", "task:*"), ("snapshot-v1.1.json", "edge:*"), ("archive", "edge:*"),
+  ])
+  func partsAreRecognised(_ name: String, _ part: String) throws {
+    let scratch = try Scratch.here()
+    let archive = try scratch.backUp(Self.samples + name)
+    let told = try scratch.json(
+      "restore", archive, "--select", part, "--to", scratch.file("t"))
+    let path = name == "archive" ? scratch.file("t") : scratch.file("t/" + name)
+    #expect(try scratch.json("digest", path)["digest"] == told["digest"])
+    #expect(
+      try scratch.holdfast("inspect", path, "--json").text.contains(
+        "\"kind\": \"\(told["kind"]?.text ?? "")\""))
+  }
+
+  @Test func partsThatNobodyReads() throws {
+    let scratch = try Scratch.here()
+    let store = try scratch.write(
+      Array("{\"type\":\"beat\",\"n\":1}\n".utf8) + SampleRecords.lines([SampleRecords.entity(1)]),
+      to: "c/charts.jsonl")
+    let archive = try scratch.backUp(String(store.dropLast("/charts.jsonl".count)))
+    for words in [["--as", "contexts"], [], ["--as", "contexts", "--dry-run"]] {
+      let outcome = try scratch.run(
+        [Binary.path, "restore", archive, "--select", "document:*", "--to", scratch.file("t")]
+          + words)
+      #expect(outcome.status == 13 && outcome.message.contains("recognised"), "\(outcome)")
+      #expect(!TestFile.exists(scratch.file("t")))
+    }
+  }
+
+  /// Lines say what they lose, and their digest is that of the file.
+  @Test(
+    arguments: [
+      ("tasks-by-project.json", 3), ("tasks-by-user.json", 3), ("tasks.json", 0),
+      ("snapshot-v1.1.json", 0), ("archive", 0), ("memory.jsonl", 0), ("runs.db", 0),
+    ] as [(String, Int32)])
+  func lines(_ name: String, _ status: Int32) throws {
+    let scratch = try Scratch.here()
+    let path = scratch.file("o")
+    let words = ["export", Self.samples + name, "--as", "jsonl", "--to", path, "--json"]
+    for more in [["--dry-run"], []] {
+      let outcome = try scratch.run([Binary.path] + words + more)
+      #expect(outcome.status == status, "\(outcome)")
+      let told = try JSONValue(parsing: outcome.output)
+      #expect(told["findings"]?.elements.count == (status == 0 ? 0 : 1))
+      if more.isEmpty { #expect(told["digest"]?.text == (try scratch.digest(path))) }
+    }
+  }
+
+  /// A plan decides what the run would refuse.
+  @Test func plansDecide() throws {
+    let scratch = try Scratch.here()
+    let odd = try scratch.write(
+      "{\"intents\":{\"key\":{\"intent_id\":\"i\",\"goal\":\"g\"}},\"edges\":[]}\n",
+      to: "odd.json")
+    let archive = try scratch.backUp(odd)
+    for words in [
+      ["export", Self.samples + "coaia", "--as", "task-list"],
+      ["export", odd, "--as", "content-archive"], ["restore", archive, "--as", "content-archive"],
+      ["merge", Self.samples + "tasks-by-project.json", Self.samples + "tasks.json"],
+    ] {
+      let told = try ["--dry-run", "--json"].map {
+        try scratch.run([Binary.path] + words + ["--to", scratch.file("t"), $0])
+      }
+      #expect(told.map(\.status) == [13, 13], "\(told)")
+    }
+    #expect(!TestFile.exists(scratch.file("t")))
+  }
+
   @Test func relationsComeAlong() throws {
     let scratch = try Scratch.here()
     let store = try scratch.write(

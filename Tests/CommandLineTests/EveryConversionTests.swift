@@ -65,8 +65,13 @@ import Testing
               || outcome.message.contains("nothing but runs"), "\(comment)")
           continue
         }
+        guard legal.contains(form) else {
+          // Lines have no place for the keys that records stand under.
+          #expect(outcome.status == 0 || outcome.status == 3, "\(comment)")
+          #expect(try outcome.text.contains("digest    " + scratch.digest(there)), "\(comment)")
+          continue
+        }
         try #require(outcome.status == 0, "\(comment)")
-        guard legal.contains(form) else { continue }
         let shape = form == "contexts" ? "memory-graph" : form
         let read = try scratch.holdfast("digest", there, "--kind", shape)
         #expect(read.text.hasPrefix(digest), "\(comment)")
