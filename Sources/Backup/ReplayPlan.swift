@@ -82,7 +82,8 @@ package struct ReplayPlan {
         hint: "choose another name, or keep what is there as an undo copy with --replace")
     }
     let history = LogHistory(request, path: log.path.string)
-    let reading = try StoreReading(of: log, ReadOptions(idField: request.idField)) { record, _ in
+    let reading = try StoreReading(of: self.log, ReadOptions(idField: request.idField)) {
+      record, _ in
       try history.take(&record)
     }
     sequence = reading.sequence

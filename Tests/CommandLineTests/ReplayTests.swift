@@ -151,8 +151,8 @@ import Testing
 
   /// A log of one line looks like a single value, and is a log all the same.
   @Test(arguments: [
-    "{\"id\":1,\"v\":1}", "{\"version\":\"1.0\",\"tasks\":[]}", "[1]",
-    "{\"intents\":{},\"edges\":[]}",
+    "{\"id\":1,\"v\":1}", "[1]",
+    "{\"version\":\"1.0\",\"tasks\":[{\"id\":1,\"description\":\"d\",\"completed\":false}]}",
   ])
   func oneLine(_ line: String) throws {
     let scratch = try Scratch.here()
