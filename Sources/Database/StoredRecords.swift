@@ -145,7 +145,7 @@ struct StoredRecords {
   private func settle(_ record: inout Record) {
     record.place.file = places?[record.place.file] ?? 0
     guard let idField, record.kind == .document, record.scope.isEmpty else { return }
-    record.documentID = record.text.idValue(idField)
+    record.takeID(idField)
   }
 
   /// - Parameter take: sees the number of the file in the record's place.

@@ -175,7 +175,7 @@ extension ExportPlan {
   package func rehearse() throws -> FindingLog {
     switch way {
     case .files, .tables: return FindingLog()
-    case .records, .lines: return try Rehearsal.run { try stage(in: $0).0.findings }
+    case .records, .lines, .copies: return try Rehearsal.run { try stage(in: $0).0.findings }
     }
   }
 

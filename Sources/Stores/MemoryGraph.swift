@@ -221,13 +221,9 @@ extension StoreFile {
   }
 }
 
-extension JSONText {
-  package mutating func idValue(_ pointer: JSONPointer) -> [UInt8]? { pointer.value(in: &self) }
-}
-
 extension Record {
   /// Takes the id of a document from where `pointer` says that it is.
-  mutating func takeID(_ pointer: JSONPointer?) {
+  package mutating func takeID(_ pointer: JSONPointer?) {
     documentID = pointer.flatMap { $0.value(in: &text) }
     documentIDIsText = pointer?.token(in: text).map { text.kind($0) == .string } ?? true
   }
