@@ -99,6 +99,13 @@ package struct ByteBuffer: Sendable {
 
   @inlinable package mutating func append(_ bytes: [UInt8]) { append(bytes.span) }
 
+  /// Appends the bytes of a number as they lie in memory: `value.bigEndian` for the most
+  /// significant first.
+  @inlinable @inline(__always)
+  package mutating func append(bytesOf value: some FixedWidthInteger & BitwiseCopyable) {
+    withUnsafeBytes(of: value) { append(Span(_unsafeBytes: $0)) }
+  }
+
   /// The UTF-8 of a string of our own; never for text that comes from a store.
   @inlinable package mutating func append(utf8 text: String) {
     for byte in text.utf8 { append(byte) }

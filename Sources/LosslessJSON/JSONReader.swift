@@ -16,7 +16,7 @@ package struct JSONReader<Source: ByteSource & ~Copyable>: ~Copyable {
   private var linesBefore: Int
   private var counted = 0
   private let elementLimit: Int
-  /// Whether every value so far that was looked for at the end of its line was found there.
+  /// Whether every object so far that was looked for at the end of its line was found there.
   private var fillsLines = true
 
   /// - Parameter offset: the absolute offset of the first byte that `source` will give.
@@ -127,7 +127,7 @@ package struct JSONReader<Source: ByteSource & ~Copyable>: ~Copyable {
   package mutating func element(_ text: inout JSONText) throws -> Extent {
     guard try peek() != nil else { throw JSONError(.unexpectedEnd, at: offset) }
     let start = offset
-    if fillsLines, let end = endOnLine {
+    if fillsLines, window[cursor] == 0x7B, let end = endOnLine {
       fillsLines = (try? text.parse(window.span.extracting(cursor..<end))) != nil
       if fillsLines {
         defer { cursor = end }
@@ -231,7 +231,7 @@ package struct JSONReader<Source: ByteSource & ~Copyable>: ~Copyable {
     return value
   }
 
-  /// Where the value at the cursor ends if it fills the rest of its line, but for the comma behind
+  /// Where the object at the cursor ends if it fills the rest of its line, but for the comma behind
   /// it. No value is the beginning of another, so what parses up to there is the whole of it.
   private var endOnLine: Int? {
     let text = window.span

@@ -25,11 +25,14 @@ package struct RTFSWriter: Sendable {
   /// For each field of the kind: the token of its key, `absent` or `repeated`.
   private var slots: [Int] = []
   private var scratch = ByteBuffer()
+  private let isEscaped: Bool
 
   private static let absent = -1
   private static let repeated = -2
 
-  package init() {}
+  /// - Parameter escaped: writes the lines as they stand inside a JSON string. Only what lies
+  ///   between quotes can need that: of the rest no byte is a quote, a backslash or a control.
+  package init(escaped: Bool = false) { isEscaped = escaped }
 
   /// Appends one record as one line, without indentation and LF.
   ///
@@ -167,11 +170,14 @@ package struct RTFSWriter: Sendable {
     switch entry.kind {
     case .string:
       if entry.isPlain {
-        out.append(text.extracting(entry.range))
+        appendPlain(entry, text, to: &out)
         return
       }
       let start = out.count
-      if out.append(rtfsStringForJSON: text.extracting(entry.inside)) { return }
+      if out.append(rtfsStringForJSON: text.extracting(entry.inside)) {
+        escape(from: start, of: &out)
+        return
+      }
       out.truncate(to: start)
       appendAsJSON(token, &json, to: &out)
     case .number:
@@ -203,12 +209,42 @@ package struct RTFSWriter: Sendable {
 
   /// Appends a key, known to hold no lone surrogate, as a string.
   @inline(__always)
-  private func appendKey(_ key: JSONToken, _ text: Span<UInt8>, to out: inout ByteBuffer) {
+  private mutating func appendKey(
+    _ key: JSONToken, _ text: Span<UInt8>, to out: inout ByteBuffer
+  ) {
     if key.isPlain {
-      out.append(text.extracting(key.range))
+      appendPlain(key, text, to: &out)
     } else {
+      let start = out.count
       _ = out.append(rtfsStringForJSON: text.extracting(key.inside))
+      escape(from: start, of: &out)
     }
+  }
+
+  /// Appends a string without escapes, which is spelt alike in both languages.
+  @inline(__always)
+  private func appendPlain(_ string: JSONToken, _ text: Span<UInt8>, to out: inout ByteBuffer) {
+    guard isEscaped else {
+      out.append(text.extracting(string.range))
+      return
+    }
+    let size = string.range.count
+    var writer = out.writer(atMost: size + 2)
+    writer.append(0x5C)
+    writer.append(text.extracting(Int(string.start)..<Int(string.end) - 1))
+    writer.append(0x5C)
+    writer.append(0x22)
+    let end = writer.end
+    out.commit(to: end)
+  }
+
+  /// Escapes, where that is wanted, what has been appended from `start` on.
+  private mutating func escape(from start: Int, of out: inout ByteBuffer) {
+    guard isEscaped else { return }
+    scratch.removeAll()
+    scratch.append(out.span.extracting(start..<out.count))
+    out.truncate(to: start)
+    appendJSONEscaped(scratch.span, to: &out)
   }
 
   private mutating func appendAsJSON(
@@ -219,9 +255,11 @@ package struct RTFSWriter: Sendable {
     appendScratchAsJSON(to: &out)
   }
 
-  private func appendScratchAsJSON(to out: inout ByteBuffer) {
+  private mutating func appendScratchAsJSON(to out: inout ByteBuffer) {
     out.append("(json ")
+    let start = out.count
     out.append(rtfsString: scratch.span)
+    escape(from: start, of: &out)
     out.append(0x29)
   }
 
@@ -239,6 +277,8 @@ package struct RTFSWriter: Sendable {
       }
       at = found + 1
     }
+    let start = out.count
     out.append(rtfsString: span)
+    escape(from: start, of: &out)
   }
 }

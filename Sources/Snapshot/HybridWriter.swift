@@ -50,10 +50,9 @@ final class HybridWriter {
   /// comma and the LF before it, and its line of the RTFS, escaped as the JSON string wants it.
   static func preparation(hasRTFS: Bool) -> Survey.Prepare {
     { batch in
-      var writer = RTFSWriter()
+      var writer = RTFSWriter(escaped: true)
       var key = ByteBuffer()
       var line = ByteBuffer()
-      var escaped = ByteBuffer()
       for index in 0..<batch.count {
         batch.prepared.append(separator)
         appendElement(&batch.records[index], to: &batch.prepared)
@@ -61,11 +60,9 @@ final class HybridWriter {
         guard hasRTFS else { continue }
         key.removeAll()
         line.removeAll()
-        escaped.removeAll()
         appendSortKey(&batch.records[index], batch.hashes[index], to: &key)
         writer.append(&batch.records[index], to: &line)
-        appendJSONEscaped(line.span, to: &escaped)
-        batch.entries.insert(key: key.span, payload: escaped.span)
+        batch.entries.insert(key: key.span, payload: line.span)
       }
     }
   }
@@ -88,11 +85,8 @@ final class HybridWriter {
     out.append(UInt8(RTFSSnapshot.order.firstIndex(of: record.kind) ?? 255))
     record.appendID(to: &out)
     out.append(0)
-    for word in [hash.a, hash.b] {
-      for shift in stride(from: 56, through: 0, by: -8) {
-        out.append(UInt8(truncatingIfNeeded: word >> UInt64(shift)))
-      }
-    }
+    out.append(bytesOf: hash.a.bigEndian)
+    out.append(bytesOf: hash.b.bigEndian)
   }
 
   /// Takes records in store order, as `preparation` left them.
