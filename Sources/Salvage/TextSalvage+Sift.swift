@@ -56,7 +56,8 @@ extension TextSalvage {
         if !isWhole, end - valueEnd < 64, end - start < Self.valueLimit {
           return try holdBack(text, &fragment, start)
         }
-        if let back = swallowed(text, start: start, end: valueEnd) {
+        let isLast = isWhole && TextBytes.skipSpace(text, valueEnd) == text.count
+        if let back = swallowed(text, start: start, end: valueEnd, isLast: isLast) {
           fragment.note(JSONError(.expectedCommaOrEnd, at: back), start: start, isPlaced: false)
           isClean = false
           at = back
@@ -81,11 +82,11 @@ extension TextSalvage {
         breaks = error.offset
         fragment.note(error, start: start, isPlaced: isPlaced)
         isClean = false
-        if let inner = innerRecord(text, start: start, before: error.offset) {
+        if let back = swallowedRecord(text, start: start, end: error.offset) {
+          at = back
+        } else if let inner = innerRecord(text, start: start, before: error.offset) {
           try accept(text, inner, &fragment)
           at = inner.upperBound
-        } else if let back = swallowedRecord(text, start: start, end: error.offset) {
-          at = back
         } else {
           at = max(start + 1, error.offset - 3)
         }
@@ -342,9 +343,12 @@ extension TextSalvage {
 
   /// What parses, but is a record that was cut off and took records behind it, and the ends of
   /// what is around them all, for its own: the start of the first of those records.
-  private func swallowed(_ text: Span<UInt8>, start: Int, end: Int) -> Int? {
+  /// - Parameter isLast: whether the text ends behind it, although a container is open.
+  private func swallowed(_ text: Span<UInt8>, start: Int, end: Int, isLast: Bool) -> Int? {
     // The first key of a pretty-printed record stands no deeper than that of any other.
-    if style.keyIndent != nil, let record = swallowedRecord(text, start: start, end: end) {
+    if style.keyIndent != nil || (isLast && style.isContainer),
+      let record = swallowedRecord(text, start: start, end: end)
+    {
       return record
     }
     guard let list = swallowedList(text, start: start, end: end) else { return nil }

@@ -9,22 +9,49 @@ struct ContainerTests {
     case array, arrayOfLines, prettyArray, wrapper, prettyWrapper, pretty, commas
   }
 
-  private func pretty(
-    _ values: [[UInt8]], _ indent: Int, _ scratch: Scratch
-  ) throws -> [[UInt8]] {
-    try scratch.write(Array(values.joined(separator: [0x0A])), to: "values")
-    let texts = try scratch.python(
-      """
-      import json
-      for line in open('values', encoding='utf-8'):
-          print(json.dumps(json.loads(line), indent=2, ensure_ascii=True), end=chr(1))
-      """)
-    let pad = String(repeating: " ", count: indent)
-    return texts.split(separator: "\u{1}").map { text in
-      Array(
-        text.split(separator: "\n").map { pad + $0 }.joined(separator: "\n").drop { $0 == " " }
-          .utf8)
+  /// The record over several lines, as `indent` spaces deep as it stands in its container.
+  private static func pretty(_ record: [UInt8], _ indent: Int) -> [UInt8] {
+    var out: [UInt8] = []
+    var depth = 0
+    var isString = false
+    var isEscaped = false
+    func feed() {
+      out.append(0x0A)
+      out += [UInt8](repeating: 0x20, count: indent + 2 * depth)
     }
+    for byte in record {
+      if isString {
+        out.append(byte)
+        if isEscaped {
+          isEscaped = false
+        } else if byte == 0x5C {
+          isEscaped = true
+        } else if byte == 0x22 {
+          isString = false
+        }
+        continue
+      }
+      let last = out.last ?? 0
+      switch byte {
+      case 0x7B, 0x5B:
+        if last == 0x7B || last == 0x5B { feed() }
+        out.append(byte)
+        depth += 1
+      case 0x7D, 0x5D:
+        depth -= 1
+        if last != 0x7B, last != 0x5B { feed() }
+        out.append(byte)
+      case 0x2C:
+        out.append(byte)
+        feed()
+      case 0x3A: out += [byte, 0x20]
+      default:
+        if last == 0x7B || last == 0x5B { feed() }
+        out.append(byte)
+        if byte == 0x22 { isString = true }
+      }
+    }
+    return out
   }
 
   private static func compact(_ bytes: [UInt8]) throws -> [UInt8] {
@@ -78,12 +105,11 @@ struct ContainerTests {
     var random = Seeded()
     let story = "HOLDFAST_SEED=\(random.seed) \(layout)"
     for round in 0..<20 * rounds {
-      let scratch = try Scratch()
       let records = records(&random, layout)
       let (before, frameEnd) = frame(layout, records)
       let indent = layout == .prettyArray ? 2 : layout == .prettyWrapper ? 4 : 0
       let isPretty = [.prettyArray, .prettyWrapper, .pretty].contains(layout)
-      let shown = isPretty ? try pretty(records, indent, scratch) : records
+      let shown = isPretty ? records.map { Self.pretty($0, indent) } : records
       // None of them cut off, or one or two.
       let cuts = Set((0..<round % 3).map { _ in random.below(records.count) })
       var bytes: [UInt8] = []

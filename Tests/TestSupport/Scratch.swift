@@ -13,13 +13,37 @@ package final class Scratch {
   package let path: FilePath
 
   package init() throws {
-    var template = Array("/tmp/holdfast-unit-XXXXXX".utf8CString)
+    let parent = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
+    var template = Array("\(parent)/holdfast-unit-XXXXXX".utf8CString)
     guard mkdtemp(&template) != nil else { throw TestFailure("no scratch directory") }
     path = FilePath(
       String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self))
   }
 
-  deinit { _ = try? run("chmod -R u+rwX . 2>/dev/null; rm -rf '\(path)'") }
+  deinit { Self.remove(Array(path.string.utf8CString)) }
+
+  /// Removes what is there with all below it, directories that may not be written to included.
+  private static func remove(_ path: [CChar]) {
+    var info = stat()
+    guard lstat(path, &info) == 0 else { return }
+    guard info.st_mode & S_IFMT == S_IFDIR else {
+      unlink(path)
+      return
+    }
+    chmod(path, 0o700)
+    if let stream = opendir(path) {
+      var names: [[CChar]] = []
+      while let entry = readdir(stream) {
+        let bytes = withUnsafeBytes(of: &entry.pointee.d_name) { $0.prefix { $0 != 0 } }
+        names.append(bytes.map { CChar(bitPattern: $0) })
+      }
+      closedir(stream)
+      for name in names where name != [0x2E] && name != [0x2E, 0x2E] {
+        remove(path.dropLast() + [0x2F] + name + [0])
+      }
+    }
+    rmdir(path)
+  }
 
   package func file(_ name: String) -> FilePath { path.pushing(FilePath(name)) }
 
@@ -27,7 +51,11 @@ package final class Scratch {
   @discardableResult
   package func write(_ bytes: [UInt8], to name: String) throws -> FilePath {
     let target = file(name)
-    if name.contains("/") { try run("mkdir -p '\(target.removingLastComponent())'") }
+    var above = path
+    for part in FilePath(name).components.dropLast() {
+      above.append(part)
+      mkdir(above.string, 0o777)
+    }
     guard let stream = fopen(target.string, "wb") else {
       throw TestFailure("cannot make \(target)")
     }
