@@ -12,7 +12,7 @@ BINARY := .build/release/holdfast
 # What building and testing need beside the Swift toolchain (Debian and Ubuntu names).
 PACKAGES := libarchive-dev libzstd-dev libsqlite3-dev zstd strace jq sqlite3
 
-.PHONY: help deps build demo test nights lint bench fuzz install clean
+.PHONY: help deps build demo test nights live lint bench fuzz install clean
 
 help: ## Say what each target does
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s  %s\n", $$1, $$2 }' Makefile
@@ -47,6 +47,12 @@ NIGHTS ?= 730
 nights: deps build ## Two years of nights, and two hundred runs at once (NIGHTS=n, SEED=n repeats one)
 	HOLDFAST_BINARY="$(CURDIR)/$(BINARY)" HOLDFAST_NIGHTS=$(NIGHTS) \
 	  $(if $(SEED),HOLDFAST_SEED=$(SEED)) $(SWIFT) test --filter NightsTests
+
+RUNS ?= 100000
+
+live: deps build ## A run history of RUNS (100000), backed up ten times while it is written
+	HOLDFAST_BINARY="$(CURDIR)/$(BINARY)" HOLDFAST_RUNS=$(RUNS) \
+	  $(SWIFT) test --filter RunHistoryTests/backedUpWhileWritten
 
 lint: ## Check the formatting; warnings are errors in every build already
 	$(SWIFT) format lint --strict -r Sources Tests Package.swift \

@@ -70,6 +70,7 @@ package struct MergePlan {
     }
     self.sources = sources
     form = try Self.form(request, stores, counts, formats)
+    try Self.checkFree(replacement, request, forFile: form.isFile)
     try index.take()?.drain { group in take(group) }
     unions.sort { $0.ordinal < $1.ordinal }
     try describe()
@@ -84,7 +85,13 @@ package struct MergePlan {
         hint: "merge into a new place, then put it where it belongs")
     }
     try TargetPlace.check(request.target, outside: stores.map(\.path))
-    guard replacement.undo == nil || request.replaces else {
+    try checkFree(replacement, request, forFile: false)
+  }
+
+  private static func checkFree(
+    _ replacement: Replacement, _ request: MergeRequest, forFile isFile: Bool
+  ) throws {
+    guard replacement.isFree(forFile: isFile) || request.replaces else {
       throw BackupError(
         .exists, "is there already", path: replacement.target.string,
         hint: "choose another name, or keep what is there as an undo copy with --replace")

@@ -76,7 +76,7 @@ package struct ReplayPlan {
         hint: "replay it into a new place, then put it where it belongs")
     }
     try TargetPlace.check(request.target, outside: [log.path])
-    guard replacement.undo == nil || request.replaces else {
+    guard replacement.isFree(forFile: true) || request.replaces else {
       throw BackupError(
         .exists, "is there already", path: replacement.target.string,
         hint: "choose another name, or keep what is there as an undo copy with --replace")

@@ -97,6 +97,7 @@ package struct RestorePlan {
     format = opened.format
     files = opened.tree.files
     target = Disk.absolute(request.target)
+    try TargetPlace.check(request.target, outside: [path], keeping: DiskTree.kept)
     copy = try Self.copy(
       request, path, opened, formats, hasFiles: kept.map { $0.writeFiles != nil } ?? true)
     replacement = try Replacement(of: target, time: request.time, keeping: DiskTree.kept)

@@ -91,10 +91,7 @@ extension ContextList.Context {
   fileprivate func encode(to root: inout JSONBuilder) {
     root.member("context", name)
     root.member("path", path)
-    root.key("counts")
-    root.object { counts in
-      for kind in RecordKind.allCases { counts.member(kind.rawValue, ifPresent: self.counts[kind]) }
-    }
+    root.member("counts", counts)
     root.member("records", records)
     root.member("bytes", bytes)
     root.member("changed", ifPresent: changed?.text)

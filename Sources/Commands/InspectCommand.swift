@@ -38,12 +38,7 @@ struct InspectCommand: Verb {
     console.json(Self.verb) {
       $0.member("path", store)
       $0.member("kind", opened.format.name)
-      $0.key("counts")
-      $0.object { counts in
-        for kind in RecordKind.allCases {
-          counts.member(kind.rawValue, ifPresent: survey.counts[kind])
-        }
-      }
+      $0.member("counts", survey.counts)
       $0.member("records", survey.total)
       $0.member("files", opened.tree.files.count { !$0.isDirectory })
       $0.member("bytes", opened.byteCount)

@@ -83,53 +83,33 @@ struct MergeCommand: Verb {
     let opened = try stores.map { try reading.open($0, kind: shared.kind) }
     let plan = try MergePlan(request, of: opened, formats: HoldfastCommand.formats)
     if plan.unresolvedCount > 0 { return try refuse(plan, console) }
+    let view = PlanView(
+      verb: Self.verb, console: console, encode: { encode(plan, to: &$0) }, rows: rows(plan),
+      width: 12)
     if dryRun {
       try plan.rehearse()
-      console.json(Self.verb) { root in
-        root.member("dry_run", true)
-        root.key("plan")
-        root.object { encode(plan, to: &$0) }
-      }
-      console.result("would merge \(stores.count) stores to \(plan.replacement.target)")
-      show(plan, console)
+      view.planned("would merge \(stores.count) stores to \(plan.replacement.target)")
       return .done
     }
     let result = try plan.run()
-    console.json(Self.verb) { root in
-      root.member("merged", result.root.string)
-      root.member("digest", result.digest.hex)
-      root.key("counts")
-      root.object { counts in
-        for kind in RecordKind.allCases {
-          counts.member(kind.rawValue, ifPresent: result.counts[kind])
-        }
-      }
-      encode(plan, to: &root)
-    }
-    console.result(result.root.string)
-    show(plan, console)
-    console.result("  digest      \(result.digest.hex)")
+    view.made("merged", result.root.string, digest: result.digest, counts: result.counts)
     return .done
   }
 
-  private func show(_ plan: MergePlan, _ console: Console) {
-    for source in plan.sources {
-      console.result("  from        \(source.path) (\(grouped(source.records)) records)")
+  private func rows(_ plan: MergePlan) -> [(name: String, text: String)] {
+    var rows = plan.sources.map {
+      (name: "from", text: "\($0.path) (\(grouped($0.records)) records)")
     }
-    console.result("  as          \(plan.form.name)")
-    console.result("  records     \(grouped(plan.records))")
-    console.result("  duplicates  \(grouped(plan.duplicates))")
+    rows.append(("as", plan.form.name))
+    rows.append(("records", grouped(plan.records)))
+    rows.append(("duplicates", grouped(plan.duplicates)))
     if plan.conflictCount > 0 {
-      console.result("  conflicts   \(grouped(plan.conflictCount)), settled:")
-      for conflict in plan.conflicts.prefix(Self.shown) { console.result(line(conflict)) }
-      if plan.conflictCount > Self.shown {
-        console.result("    … and \(grouped(plan.conflictCount - Self.shown)) more")
-      }
+      rows.append(("conflicts", "\(grouped(plan.conflictCount)), settled:"))
+      rows += PlanView.list(plan.conflicts.map(line), of: plan.conflictCount)
     }
-    if let undo = plan.replacement.undo { console.result("  undo        \(undo)") }
+    if let undo = plan.replacement.undo { rows.append(("undo", undo.string)) }
+    return rows
   }
-
-  private static let shown = 50
 
   private func line(_ conflict: MergeConflict) -> String {
     let versions = conflict.versions
@@ -140,7 +120,7 @@ struct MergeCommand: Verb {
     case .united(let index): told = "observations united, the rest from \(versions[index].place)"
     case .unresolved(let reason): told = reason
     }
-    return printable("    \(conflict.record)  \(told)")
+    return "\(conflict.record)  \(told)"
   }
 
   /// Lists what stands in the way, each with both its places and the fields that differ.
@@ -148,7 +128,7 @@ struct MergeCommand: Verb {
     do { _ = try plan.run() } catch let error as BackupError where error.code == .conflict {
       let failure = Failure(error)
       let unresolved = plan.conflicts.filter(\.isUnresolved)
-      for conflict in unresolved.prefix(Self.shown) {
+      for conflict in unresolved.prefix(PlanView.listed) {
         console.message(printable("~ \(conflict.record)"))
         for version in conflict.versions {
           let time = version.updated.map { "  updated \($0.text)" } ?? ""
@@ -156,8 +136,8 @@ struct MergeCommand: Verb {
         }
         for field in conflict.fields { console.message(ChangedField(field).line) }
       }
-      if plan.unresolvedCount > Self.shown {
-        console.message("… and \(grouped(plan.unresolvedCount - Self.shown)) more conflicts")
+      if plan.unresolvedCount > PlanView.listed {
+        console.message("… and \(grouped(plan.unresolvedCount - PlanView.listed)) more conflicts")
       }
       console.failure(failure.text)
       console.json(Self.verb) { root in

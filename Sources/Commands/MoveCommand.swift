@@ -59,56 +59,35 @@ struct MoveCommand: Verb {
     request.kind = shared.kind
     request.lockWait = shared.waitLock.seconds
     let plan = try MovePlan(request, formats: HoldfastCommand.formats)
+    let view = PlanView(
+      verb: Self.verb, console: console, encode: { encode(plan, to: &$0) }, rows: rows(plan),
+      width: 10)
     if dryRun {
-      console.json(Self.verb) { root in
-        root.member("dry_run", true)
-        root.key("plan")
-        root.object { encode(plan, to: &$0) }
-      }
-      console.result("would move \(grouped(plan.total)) records to the context \(into)")
-      show(plan, console)
+      view.planned("would move \(grouped(plan.total)) records to the context \(into)")
       return .done
     }
     let result = try plan.run()
-    console.json(Self.verb) { root in
-      root.member("store", plan.store.string)
-      root.member("digest", result.digest.hex)
-      encode(plan, to: &root)
-    }
-    guard plan.total > 0 else {
-      console.result("nothing to do: all of it is in the context \(into)")
-      return .done
-    }
-    console.result(plan.store.string)
-    show(plan, console)
-    console.result("  digest    \(result.digest.hex)")
+    view.made(
+      "store", plan.store.string, digest: result.digest,
+      nothing: plan.total > 0 ? nil : "nothing to do: all of it is in the context \(into)")
     return .done
   }
 
-  private func show(_ plan: MovePlan, _ console: Console) {
-    console.result("  into      \(into) (\(plan.targetFile))")
-    console.result("  moved     \(grouped(plan.total)) (\(describe(plan.counts)))")
-    if plan.followers > 0 { console.result("  followed  \(grouped(plan.followers)) relations") }
-    for label in plan.moved.prefix(Self.shown) { console.result(printable("    \(label)")) }
-    if plan.total > Self.shown {
-      console.result("    … and \(grouped(plan.total - Self.shown)) more")
-    }
-    if plan.total > 0, let undo = plan.replacement.undo { console.result("  undo      \(undo)") }
+  private func rows(_ plan: MovePlan) -> [(name: String, text: String)] {
+    var rows = [(name: "into", text: "\(into) (\(plan.targetFile))")]
+    rows.append(("moved", "\(grouped(plan.total)) (\(describe(plan.counts)))"))
+    if plan.followers > 0 { rows.append(("followed", "\(grouped(plan.followers)) relations")) }
+    rows += PlanView.list(plan.moved, of: plan.total)
+    if plan.total > 0, let undo = plan.replacement.undo { rows.append(("undo", undo.string)) }
+    return rows
   }
-
-  private static let shown = 50
 
   private func encode(_ plan: MovePlan, to root: inout JSONBuilder) {
     root.member("context", into)
     root.member("file", plan.targetFile.string)
     root.member("records", plan.total)
     root.member("followers", plan.followers)
-    root.key("counts")
-    root.object { counts in
-      for kind in RecordKind.allCases {
-        counts.member(kind.rawValue, ifPresent: plan.counts[kind])
-      }
-    }
+    root.member("counts", plan.counts)
     root.key("moved")
     root.array(of: plan.moved) { $0.value($1) }
     root.member("digest_before", plan.digest.hex)

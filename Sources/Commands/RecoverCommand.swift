@@ -17,7 +17,8 @@ struct RecoverCommand: Verb {
       is salvaged, what the damage destroyed is filled in from the newest good backup, and the \
       outcome is shown. With --yes the recovered store is swapped in; the damaged files are kept \
       as they are under .recovery/, with everything that belongs to no record and a log. Running \
-      it again changes nothing.
+      it again changes nothing. With --context only the files of these contexts are looked at and \
+      replaced; contexts that share one file are recovered with it.
 
       \(ExitStatus.help([.findings, .notFound, .locked, .refused, .notWritable]))
       """)
@@ -39,11 +40,13 @@ struct RecoverCommand: Verb {
   @Flag(name: .long, help: "Show what would be done, and write nothing; so it is without --yes.")
   var dryRun = false
 
+  @OptionGroup var contexts: ContextOptions
   @OptionGroup var shared: SharedOptions
 
   func perform(_ console: Console) throws -> ExitStatus {
     var request = RecoveryRequest(store: FilePath(store), time: try currentTime())
     request.kind = shared.kind
+    request.contexts = contexts.context
     request.formats = HoldfastCommand.formats
     request.lockWait = shared.waitLock.seconds
     let plan = try RecoveryPlan(request)
@@ -52,7 +55,9 @@ struct RecoverCommand: Verb {
         $0.member("path", store)
         $0.member("sound", true)
       }
-      console.result("\(store) is sound: nothing to do")
+      let part =
+        contexts.context.isEmpty ? "" : " (\(contexts.context.joined(separator: ", ")))"
+      console.result("\(store)\(part) is sound: nothing to do")
       return .done
     }
     request.backup = try backup(isSingleFile: plan.isSingleFile)

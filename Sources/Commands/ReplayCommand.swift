@@ -101,31 +101,15 @@ struct ReplayCommand: Verb {
     )
     .keptStore().ofOneFile
     let plan = try ReplayPlan(request, of: opened)
+    let view = PlanView(
+      verb: Self.verb, console: console, encode: { encode(plan, to: &$0) }, rows: rows(plan),
+      width: 11)
     if dryRun {
-      console.json(Self.verb) { root in
-        root.member("dry_run", true)
-        root.key("plan")
-        root.object { encode(plan, to: &$0) }
-      }
-      console.result("would replay \(log) to \(plan.replacement.target)")
-      show(plan, console)
+      view.planned("would replay \(log) to \(plan.replacement.target)")
       return status(plan, console)
     }
     let result = try plan.run()
-    console.json(Self.verb) { root in
-      root.member("replayed", result.root.string)
-      root.member("digest", result.digest.hex)
-      root.key("counts")
-      root.object { counts in
-        for kind in RecordKind.allCases {
-          counts.member(kind.rawValue, ifPresent: result.counts[kind])
-        }
-      }
-      encode(plan, to: &root)
-    }
-    console.result(result.root.string)
-    show(plan, console)
-    console.result("  digest     \(result.digest.hex)")
+    view.made("replayed", result.root.string, digest: result.digest, counts: result.counts)
     return status(plan, console)
   }
 
@@ -141,12 +125,13 @@ struct ReplayCommand: Verb {
     return .findings
   }
 
-  private func show(_ plan: ReplayPlan, _ console: Console) {
-    console.result("  from       \(log), lines up to \(grouped(plan.lastLine))")
-    console.result("  records    \(grouped(plan.records))")
-    console.result("  replaced   \(grouped(plan.superseded))")
-    console.result("  deletions  \(grouped(plan.deletions))")
-    if let undo = plan.replacement.undo { console.result("  undo       \(undo)") }
+  private func rows(_ plan: ReplayPlan) -> [(name: String, text: String)] {
+    var rows = [(name: "from", text: "\(log), lines up to \(grouped(plan.lastLine))")]
+    rows.append(("records", grouped(plan.records)))
+    rows.append(("replaced", grouped(plan.superseded)))
+    rows.append(("deletions", grouped(plan.deletions)))
+    if let undo = plan.replacement.undo { rows.append(("undo", undo.string)) }
+    return rows
   }
 
   private func encode(_ plan: ReplayPlan, to root: inout JSONBuilder) {

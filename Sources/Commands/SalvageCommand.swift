@@ -18,6 +18,9 @@ struct SalvageCommand: Verb {
       quarantine/ (every other byte, named by offset and length), ledger.json (what became of each \
       range of each input) and recovery-YYYY-MM-DD.log (the same for a person).
 
+      With --context only the files of these contexts are looked at; where a file or a backup \
+      holds others too, what is recovered of those goes to other-contexts/.
+
       \(ExitStatus.help([.findings, .notFound, .refused, .notWritable]))
       """)
 
@@ -51,12 +54,14 @@ struct SalvageCommand: Verb {
   @Flag(name: .long, help: "Show what would be done, and write nothing.")
   var dryRun = false
 
+  @OptionGroup var contexts: ContextOptions
   @OptionGroup var shared: SharedOptions
 
   func perform(_ console: Console) throws -> ExitStatus {
     var request = SalvageRequest(
       paths: paths.map { FilePath($0) }, target: FilePath(to), time: try currentTime())
     request.kind = shared.kind
+    request.contexts = contexts.context
     request.formats = HoldfastCommand.formats
     request.repairs = repair
     request.takesDeleted = deleted

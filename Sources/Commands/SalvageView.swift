@@ -54,6 +54,7 @@ enum SalvageView {
     console.result("recovered        \(describe(report.counts))")
     for (name, count) in [
       ("filled in", report.filled.count), ("conflicts", report.filled.conflicts),
+      ("other contexts", report.otherContexts),
     ] {
       if count > 0 { console.result("\(name.padded(to: 17))\(grouped(count)) records") }
     }
@@ -75,12 +76,10 @@ enum SalvageView {
       }
     }
     builder.member("output", report.output.string)
-    builder.key("counts")
-    builder.object {
-      for kind in RecordKind.allCases { $0.member(kind.rawValue, ifPresent: report.counts[kind]) }
-    }
+    builder.member("counts", report.counts)
     builder.member("filled", report.filled.count)
     builder.member("conflicts", report.filled.conflicts)
+    if report.otherContexts > 0 { builder.member("other_contexts", report.otherContexts) }
   }
 
   private static func row(_ fate: Fate, _ tally: InputAccount.Tally, _ console: Console) {

@@ -17,7 +17,8 @@ struct VerifyCommand: Verb {
     discussion: """
       A backup: every member is hashed again, every record is read from the verbatim files, from \
       the JSON and from the RTFS, and the three are compared; what is damaged is named, and which \
-      encodings still hold. A repository: all its backups. A store: every record must be readable.
+      encodings still hold. A repository: all its backups. A store: every record must be readable. \
+      With --context only what these contexts hold is proved, and told.
 
       \(ExitStatus.help([.findings, .notFound, .verificationFailed, .refused]))
       """)
@@ -32,6 +33,12 @@ struct VerifyCommand: Verb {
 
   @OptionGroup var contexts: ContextOptions
   @OptionGroup var shared: SharedOptions
+
+  func validate() throws {
+    guard !quick || contexts.context.isEmpty else {
+      throw ValidationError("--quick reads no records, so it knows of no --context")
+    }
+  }
 
   private struct Outcome {
     var path: String
@@ -91,7 +98,8 @@ struct VerifyCommand: Verb {
     let progress = ProgressLine("verifying", total: 0, console)
     defer { progress.finish() }
     do {
-      if let opened = try openedStore(path) {
+      if let whole = try openedStore(path) {
+        let opened = try whole.restricted(to: contexts.context)
         progress.begin(total: opened.byteCount)
         let survey = try Survey.read(
           progress.watching(opened.tree), as: opened.format, rules: true)
@@ -100,15 +108,18 @@ struct VerifyCommand: Verb {
           path: path.string, isGood: !survey.hasErrors,
           digest: isEmpty && survey.hasErrors ? nil : survey.digest(), log: survey.log)
       }
-      let result = try Verification.run(
-        path, formats: HoldfastCommand.formats, quick: quick, progress: progress.verification)
+      let (formats, contexts) = (HoldfastCommand.formats, contexts.context)
+      let result =
+        try contexts.isEmpty
+        ? Verification.run(path, formats: formats, quick: quick, progress: progress.verification)
+        : .run(path, formats: formats, contexts: contexts, progress: progress.verification)
       return Outcome(
         path: path.string, isGood: result.isGood, digest: result.digest, log: result.log)
     } catch {
       var failure = Failure(error).ofReading
       if [.interrupted, .terminated].contains(failure.status) { throw error }
       // What holds no records that anything here can read has failed the proof.
-      if error is StoreError { failure.status = .verificationFailed }
+      if error is StoreError, contexts.context.isEmpty { failure.status = .verificationFailed }
       return Outcome(path: path.string, isGood: false, log: FindingLog(), failure: failure)
     }
   }
@@ -118,13 +129,7 @@ struct VerifyCommand: Verb {
     do {
       let opened = try OpenedStore(
         opening: path, formats: HoldfastCommand.formats, kind: shared.kind)
-      if opened.backup == nil { return try opened.restricted(to: contexts.context) }
-      guard contexts.context.isEmpty else {
-        throw BackupError(
-          .usage, "is a backup, and those are proved as a whole", path: path.string,
-          hint: "leave --context out, or inspect the context in it")
-      }
-      return nil
+      return opened.backup == nil ? opened : nil
     } catch is SnapshotError {
       return nil
     } catch let error as ArchiveError where error.cause == nil {

@@ -225,6 +225,11 @@ package enum Disk {
     }
   }
 
+  package static func removeEmptyDirectory(_ path: FilePath) throws(DiskError) {
+    let result = path.withPlatformString { rmdir($0) }
+    if result != 0 { throw DiskError("cannot remove", path, Errno(rawValue: errno)) }
+  }
+
   private static func unlinkFile(_ path: FilePath) throws(DiskError) {
     let result = path.withPlatformString { unlink($0) }
     if result != 0, errno != ENOENT {

@@ -12,6 +12,7 @@ package struct Replacement: Sendable {
   /// Directories in a directory that stay in their place, by name: they are linked into the new
   /// one, and taken out of the undo copy.
   package let kept: [FilePath.Component]
+  private let isEmptyDirectory: Bool
   private let time: Int
 
   /// Looks at the target and writes nothing.
@@ -21,7 +22,8 @@ package struct Replacement: Sendable {
     self.target = Disk.absolute(target)
     self.time = time
     var (kept, isOccupied): ([FilePath.Component], Bool) = ([], false)
-    if let facts = try FileFacts(at: self.target, following: false) {
+    let facts = try FileFacts(at: self.target, following: false)
+    if let facts {
       isOccupied = facts.kind != .directory
       for name in isOccupied ? [] : try TreeWalk.names(in: self.target) {
         let isKept =
@@ -31,7 +33,14 @@ package struct Replacement: Sendable {
       }
     }
     self.kept = kept
+    isEmptyDirectory = facts?.kind == .directory && kept.isEmpty && !isOccupied
     undo = isOccupied ? try Self.undoPath(for: self.target, time: time) : nil
+  }
+
+  /// Whether the place can be taken without a word of whom it belongs to: nothing is there, or for
+  /// a directory an empty one.
+  package func isFree(forFile isFile: Bool) -> Bool {
+    undo == nil && !(isFile && isEmptyDirectory)
   }
 
   /// A free name beside the target for what is there now.
@@ -97,6 +106,10 @@ package struct Replacement: Sendable {
   private func put(_ root: FilePath, _ isStill: (FilePath) throws -> Bool) throws {
     guard try isStill(target) else { throw changed }
     guard undo != nil || !kept.isEmpty else {
+      // A rename puts a directory in the place of an empty one, but no file.
+      if isEmptyDirectory, try FileFacts(at: root, following: false)?.kind != .directory {
+        try Disk.removeEmptyDirectory(target)
+      }
       try Disk.rename(root, to: target, replacing: false)
       return try Disk.syncDirectory(of: target)
     }

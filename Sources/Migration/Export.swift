@@ -58,7 +58,8 @@ package struct ExportPlan {
   package let form: String
   /// Absolute.
   package let target: FilePath
-  package let undo: FilePath?
+  package var undo: FilePath? { replacement.undo }
+  private let replacement: Replacement
 
   package static let tablesForm = "csv"
 
@@ -69,7 +70,6 @@ package struct ExportPlan {
     source = try OpenedStore(opening: request.source, formats: formats, kind: request.kind)
       .restricted(to: request.contexts)
     target = Disk.absolute(request.target)
-    try TargetPlace.check(request.target, outside: [request.source])
     let isDatabase = source.format.name == StoreFormat.sqlite.name
     var stores: [StoredStore] = []
     if isDatabase {
@@ -87,9 +87,9 @@ package struct ExportPlan {
     let named =
       request.store == nil
       ? source.format : .sqlite(store: own?.number, contexts: request.contexts)
-    let kept = try named.kept?(source.tree)
-    tree = kept?.tree ?? source.tree
-    format = kept?.format ?? named
+    let inner = try named.kept?(source.tree)
+    tree = inner?.tree ?? source.tree
+    format = inner?.format ?? named
     if stores.count > 1, request.form == nil || request.store != nil {
       throw MigrationError(
         .usage, "holds \(stores.count) stores", path: request.source.string,
@@ -107,7 +107,7 @@ package struct ExportPlan {
           hint: "leave --context out, or query it")
       }
       way = .tables
-    } else if form == usual, let own, kept?.writeFiles != nil {
+    } else if form == usual, let own, inner?.writeFiles != nil {
       way = .files(own)
     } else if form == usual, !isDatabase, format.contexts.isEmpty {
       way = .copies
@@ -116,16 +116,22 @@ package struct ExportPlan {
     } else {
       way = .records(try formats.form(form))
     }
-    guard try FileFacts(at: target, following: false) != nil else {
-      undo = nil
-      return
-    }
-    guard request.replaces else {
+    let isFile =
+      switch way {
+      case .files(let store): store.isSingleFile
+      case .copies: tree.isSingleFile
+      case .records(let form): form.isFile
+      case .lines: true
+      case .tables: false
+      }
+    let kept = isFile ? [] : DiskTree.kept
+    try TargetPlace.check(request.target, outside: [request.source], keeping: kept)
+    replacement = try Replacement(of: target, time: request.time, keeping: kept)
+    guard replacement.isFree(forFile: isFile) || request.replaces else {
       throw MigrationError(
         .exists, "is there already", path: target.string,
         hint: "choose another name, or keep what is there as an undo copy with --replace")
     }
-    undo = try Replacement.undoPath(for: target, time: request.time)
   }
 }
 
@@ -147,27 +153,13 @@ package struct ExportResult: Sendable {
 extension ExportPlan {
   /// Stages the files beside the target, proves them, and puts them in place.
   package func run() throws -> ExportResult {
-    try Disk.makeDirectory(target.removingLastComponent())
-    try Leftovers.clear(beside: target)
-    let staging = Disk.temporaryPath(for: target)
-    do {
-      try Disk.makeDirectory(staging)
-      var (result, root) = try stage(in: staging)
-      try Disk.syncDirectory(staging)
-      if let undo { try Disk.rename(target, to: undo, replacing: false) }
-      do { try Disk.rename(root, to: target, replacing: false) } catch {
-        if let undo { try? Disk.rename(undo, to: target, replacing: false) }
-        throw error
-      }
-      try Disk.syncDirectory(of: target)
-      try Disk.remove(staging)
-      result.root = target
-      result.undo = undo
-      return result
-    } catch {
-      try? Disk.remove(staging)
-      throw error
+    var result = try replacement.perform { staging in
+      let (result, root) = try stage(in: staging)
+      return (root, result)
     }
+    result.root = target
+    result.undo = undo
+    return result
   }
 
   /// Throws what `run` would throw for records that the kind has no place for, and returns what it

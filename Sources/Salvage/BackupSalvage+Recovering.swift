@@ -50,6 +50,14 @@ extension BackupSalvage {
     directory.path(FilePath("recovered").pushing(input.top))
   }
 
+  /// The store below `recovered/`: its file, or the directory that it is.
+  var graph: FilePath {
+    guard let manifest, manifest.isSingleFile else { return input.top }
+    let entry = manifest.storeEntries.first { $0.header.kind == .regular }
+    let name = entry.flatMap { FilePath(bytes: $0.header.path)?.lastComponent }
+    return name.map { input.top.appending($0) } ?? input.top
+  }
+
   func recover(_ sink: PieceSink) throws {
     try Disk.makeDirectory(target)
     let root = try storeRoot()

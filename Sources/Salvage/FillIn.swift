@@ -13,6 +13,8 @@ import SystemPackage
 struct FillIn {
   let request: SalvageRequest
   let backup: FilePath
+  /// Parts of the store that are not salvaged: what they hold is missing nowhere.
+  var elsewhere: (any StoreTree)?
   private(set) var filled = FilledRecords()
   private(set) var counts: [RecordKind: Int] = [:]
 
@@ -24,8 +26,14 @@ struct FillIn {
   /// - Parameter root: the recovered store, in the directory that is being written: its file, or
   ///   the directory `recovered`.
   mutating func run(_ root: FilePath, in directory: OutputDirectory) throws {
-    let source = try OpenedStore(opening: backup, formats: request.formats, kind: nil)
+    var source = try OpenedStore(opening: backup, formats: request.formats, kind: nil)
     let format = source.format
+    do { source = try source.restricted(to: request.contexts) } catch let error as StoreError
+      where error.code == .notFound
+    {
+      // It was made before there was such a context.
+      return
+    }
     let place = directory.path(FilePath(".filled"))
     defer { try? Disk.remove(place) }
     try Disk.makeDirectory(place)
@@ -39,10 +47,18 @@ struct FillIn {
       own.tree = tree
       try format.read(tree, ReadOptions(), own)
     }
+    if let elsewhere {
+      own.isWriting = false
+      try format.read(elsewhere, ReadOptions(), own)
+    }
     let filler = FillSink(own, writer, source.tree, origin: backup.string)
     let options2 = ReadOptions(
       idField: source.backup?.manifest.idField.flatMap(JSONPointer.init))
-    try format.read(source.tree, options2, filler)
+    do { try source.format.read(source.tree, options2, filler) } catch let error as StoreError
+      where error.code == .notFound && !request.contexts.isEmpty
+    {
+      // So it is here, for a graph of one file.
+    }
     filled = filler.filled
     counts = filler.counts
     if counts.isEmpty { return }
@@ -64,6 +80,8 @@ struct FillIn {
 private final class IDSink: RecordSink {
   private let writer: any StoreWriter
   var tree: DiskTree?
+  /// Whether records are passed on, or only remembered.
+  var isWriting = true
   /// The first eight bytes of the canonical hash of each record, by its id.
   private(set) var hashes: [Int: UInt64] = [:]
   private(set) var firstFile: FilePath?
@@ -72,6 +90,7 @@ private final class IDSink: RecordSink {
 
   func take(_ record: inout Record) throws {
     hashes[SalvagedID(&record).hashValue] = record.canonicalHash().a
+    guard isWriting else { return }
     let file = tree.map { $0.files[record.place.file].name }
     if firstFile == nil { firstFile = file }
     try writer.write(&record, at: WritePlace(file: file))

@@ -77,7 +77,8 @@ final class LedgerFile {
     try text("}")
   }
 
-  func close(counts: [RecordKind: Int], filled: FilledRecords) throws {
+  func close(_ report: SalvageReport) throws {
+    let (counts, filled) = (report.counts, report.filled)
     try text("\n  ],\n  \"filled\": ")
     try value { builder in
       builder.array(of: filled.named) { builder, record in record.encode(to: &builder) }
@@ -91,6 +92,10 @@ final class LedgerFile {
       builder.object {
         for kind in RecordKind.allCases { $0.member(kind.rawValue, ifPresent: counts[kind]) }
       }
+    }
+    if report.otherContexts > 0 {
+      try text(",\n  \"other_contexts\": ")
+      try value { $0.value(report.otherContexts) }
     }
     try text("\n}\n")
     try file.close()

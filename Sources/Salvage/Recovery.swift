@@ -9,6 +9,8 @@ import SystemPackage
 package struct RecoveryRequest: Sendable {
   package var store: FilePath
   package var kind: String?
+  /// Only these contexts of a memory graph; all where empty.
+  package var contexts: [String] = []
   /// The newest good backup of the store, if there is one.
   package var backup: FilePath?
   package var formats = StoreFormat.fileFormats
@@ -47,6 +49,11 @@ package struct RecoveryPlan {
     isSingleFile = tree.isSingleFile
     var facts: [FilePath: FileFacts] = [:]
     for (index, file) in tree.files.enumerated() where !file.isDirectory {
+      if !isSingleFile, !request.contexts.isEmpty,
+        !ContextSplit.isWanted(file.name, request.contexts)
+      {
+        continue
+      }
       facts[tree.path(index)] = try FileFacts(at: tree.path(index))
     }
     self.facts = facts
@@ -54,24 +61,42 @@ package struct RecoveryPlan {
   }
 
   private static func inspect(_ request: RecoveryRequest) throws -> [Finding] {
+    let whole: OpenedStore
     do {
-      let opened = try OpenedStore(
+      whole = try OpenedStore(
         opening: request.store, formats: request.formats, kind: request.kind)
-      guard opened.backup == nil else {
-        throw SalvageError(
-          .usage, "is a backup and no store", path: request.store.string,
-          hint: "restore it, or salvage it if it is damaged")
-      }
-      let survey = try Survey.read(opened.tree, as: opened.format, rules: true)
-      return survey.log.findings.filter { $0.severity == .error }
-    } catch let error as StoreError {
-      return [Finding(.error, .unreadable, error.message, path: request.store.string)]
+    } catch let error as StoreError { return [damage(error, request)] }
+    guard whole.backup == nil else {
+      throw SalvageError(
+        .usage, "is a backup and no store", path: request.store.string,
+        hint: "restore it, or salvage it if it is damaged")
     }
+    let store = try whole.restricted(to: request.contexts)
+    let survey = Survey(rules: true, paths: store.tree.files.indices.map(store.tree.displayPath))
+    store.tree.notes.forEach(survey.note)
+    var missing: StoreError?
+    do { try store.format.read(store.tree, ReadOptions(), survey) } catch let error as StoreError {
+      // All of a context may be what the damage of a graph of one file has destroyed.
+      guard !request.contexts.isEmpty, error.code == .notFound else {
+        return [damage(error, request)]
+      }
+      missing = error
+    }
+    try survey.finish()
+    let errors = survey.log.findings.filter { $0.severity == .error }
+    if let missing, errors.isEmpty { throw missing }
+    return errors
+  }
+
+  private static func damage(_ error: StoreError, _ request: RecoveryRequest) -> Finding {
+    Finding(.error, .unreadable, error.message, path: request.store.string)
   }
 
   private func salvage(into target: FilePath) throws -> SalvageReport {
     var inner = SalvageRequest(paths: [request.store], target: target, time: request.time)
     inner.kind = request.kind
+    // Contexts that share a file are recovered with it.
+    if !isSingleFile { inner.contexts = request.contexts }
     inner.backup = request.backup
     inner.formats = request.formats
     return try SalvagePlan(inner, insideOf: folder).run()

@@ -22,6 +22,10 @@ struct RecoveryLog {
       for path in skipped { text += "  \(path)\n" }
     }
     describe(report.filled)
+    if report.otherContexts > 0 {
+      text += "\nIn other contexts than those asked for\n"
+      text += "  \(report.otherContexts) records, kept in \(ContextSplit.folder)/\n"
+    }
     text += "\nWhat to do next\n"
     for step in Self.advice(report) { text += "  - \(step)\n" }
   }

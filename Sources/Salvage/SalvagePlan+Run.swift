@@ -23,17 +23,41 @@ extension SalvagePlan {
     for (top, archive) in archives { try archive.finish(top: top) }
     if let backup = request.backup, !report.isWhole {
       var fill = FillIn(request, from: backup)
-      let folder = directory.path(FilePath("recovered"))
       let isFile = try FileFacts(at: request.paths[0])?.kind != .directory
+      if !request.contexts.isEmpty, !isFile {
+        let contexts = request.contexts
+        fill.elsewhere = PartialTree(try DiskTree(request.paths[0])) {
+          MemoryGraph.context(of: $0.name).map { !contexts.contains($0) } ?? false
+        }
+      }
+      let folder = directory.path(FilePath("recovered"))
       let isStoreFile = isFile && inputs.first?.kind != .backup
       try fill.run(isStoreFile ? folder.pushing(inputs[0].name) : folder, in: directory)
       report.filled.add(fill.filled)
       report.counts.merge(fill.counts, uniquingKeysWith: +)
     }
-    try ledger.close(counts: report.counts, filled: report.filled)
+    try split(in: directory, &report)
+    try ledger.close(report)
     try RecoveryLog(report, request, skipped: skipped).write(in: directory)
     try directory.publish()
     return report
+  }
+
+  /// Takes out what lies in other contexts than those asked for.
+  private func split(in directory: OutputDirectory, _ report: inout SalvageReport) throws {
+    guard !request.contexts.isEmpty else { return }
+    let split = ContextSplit(contexts: request.contexts, directory: directory)
+    for graph in report.graphs {
+      do {
+        let others = try split.run(graph.name)
+        report.otherContexts += others.values.reduce(0, +)
+        report.counts.merge(others, uniquingKeysWith: -)
+      } catch var error as StoreError where error.code == .notFound {
+        error.path = graph.path.string
+        throw error
+      }
+    }
+    report.counts = report.counts.filter { $0.value > 0 }
   }
 
   private func salvage(
@@ -65,13 +89,17 @@ extension SalvagePlan {
     }
     let output = PendingFile(FilePath("recovered").pushing(input.name), in: directory)
     switch input.kind {
-    case .memoryGraph: try text(.graph, output, sink).run(stream)
+    case .memoryGraph:
+      try text(.graph, output, sink).run(stream)
+      // One that was named itself, not a file of a directory.
+      if request.paths.contains(input.path) { report.graphs.append((input.path, input.name)) }
     case .jsonLines: try text(.lines, output, sink).run(stream)
     case .json: try DocumentSalvage(to: output, sink).run(stream)
     case .backup:
       let backup = BackupSalvage(input, request, in: directory)
       try backup.run(sink, watch)
       report.filled.add(backup.filled)
+      report.graphs.append((input.path, backup.graph))
     case .sqlite:
       let script = FilePath("\(input.name).sql")
       func rows(_ folder: String) -> RowScript {

@@ -9,6 +9,8 @@ package struct SalvageRequest: Sendable {
   package var paths: [FilePath]
   package var target: FilePath
   package var kind: String?
+  /// Only these contexts of memory graphs; all where empty.
+  package var contexts: [String] = []
   package var repairs = false
   /// Whether rows of databases that were deleted are looked for.
   package var takesDeleted = false
@@ -48,9 +50,11 @@ package struct SalvagePlan: Sendable {
         let name = Self.free(tree.files[0].name, &taken)
         var input = try Self.input(path, name, request.kind)
         if input.kind == .backup, !isOnly { input.top = name }
+        try checkContexts(of: input)
         inputs.append(input)
         continue
       }
+      try checkContexts(of: tree)
       if request.kind == nil || request.kind == SalvageInput.Kind.contentArchive.rawValue,
         let layout = try ArchiveLayout(tree)
       {
@@ -58,6 +62,10 @@ package struct SalvagePlan: Sendable {
         continue
       }
       for (index, file) in tree.files.enumerated() where !file.isDirectory {
+        // The other contexts are no part of what was named.
+        if !request.contexts.isEmpty, !ContextSplit.isWanted(file.name, request.contexts) {
+          continue
+        }
         if Self.isStoreFile(file, in: tree) {
           let name = top.pushing(file.name)
           var input = try Self.input(tree.path(index), name, request.kind)
@@ -76,6 +84,40 @@ package struct SalvagePlan: Sendable {
     try OutputDirectory.check(request.target)
     if let folder, Disk.absolute(request.target).starts(with: Disk.absolute(folder)) { return }
     try Self.checkPlace(request)
+  }
+
+  /// Throws `refused` where contexts are asked for of a file that holds none.
+  private func checkContexts(of input: SalvageInput) throws {
+    guard !request.contexts.isEmpty, ![.memoryGraph, .backup].contains(input.kind) else { return }
+    if input.kind == .sqlite {
+      throw SalvageError(
+        .refused, "is a database, which is salvaged as a whole", path: input.path.string,
+        hint: "leave --context out, and export the context from what was recovered")
+    }
+    throw Self.noContexts(input.kind.rawValue, input.path)
+  }
+
+  /// Throws `notFound` for a context that a directory has no file of, `refused` for one that is no
+  /// graph.
+  private func checkContexts(of tree: DiskTree) throws {
+    guard !request.contexts.isEmpty else { return }
+    if let layout = try ArchiveLayout(tree), !layout.entries.isEmpty {
+      throw Self.noContexts(StoreFormat.contentArchive.name, tree.root)
+    }
+    let graph = StoreFormat.memoryGraph
+    guard try request.kind == graph.name || graph.recognises(tree) else {
+      throw SalvageError(
+        .refused, "holds nothing of a memory graph that can be read, and only those have contexts",
+        path: tree.root.string,
+        hint: "leave --context out, or say --kind memory-graph if it is one")
+    }
+    try ContextSplit.check(request.contexts, in: tree, at: tree.root)
+  }
+
+  private static func noContexts(_ kind: String, _ path: FilePath) -> SalvageError {
+    SalvageError(
+      .refused, "is of the kind \(kind), and only memory graphs have contexts",
+      path: path.string, hint: "leave --context out")
   }
 
   /// The indexes first, for what they name; leftovers last, for what is there without them.

@@ -102,6 +102,10 @@ package struct SalvageReport: Sendable {
   /// Records recovered, by kind.
   package var counts: [RecordKind: Int] = [:]
   package var filled = FilledRecords()
+  /// Records recovered from contexts that were not asked for, and kept apart.
+  package var otherContexts = 0
+  /// What may hold several contexts: the input, and its name below `recovered/`.
+  var graphs: [(path: FilePath, name: FilePath)] = []
 
   /// Whether nothing was lost or refused.
   package var isWhole: Bool {

@@ -187,11 +187,21 @@ private final class HashTap {
 }
 
 /// A store inside a backup whose files are hashed while they are read.
-private final class HashingTree: StoreTree {
-  private let base: BackupTree
+final class HashingTree: StoreTree {
+  private let base: any StoreTree
+  private let expected: (Int) -> Hash256?
   private var hashers: [Int: Hasher256] = [:]
 
-  init(_ base: BackupTree) { self.base = base }
+  init(_ base: BackupTree) {
+    self.base = base
+    expected = { base.entry($0).sha256 }
+  }
+
+  /// A part of the store inside a backup.
+  init(_ part: PartialTree, of base: BackupTree) {
+    self.base = part
+    expected = { base.entry(part.places[$0]).sha256 }
+  }
 
   var files: [StoreFile] { base.files }
   var isSingleFile: Bool { base.isSingleFile }
@@ -214,7 +224,7 @@ private final class HashingTree: StoreTree {
   func finish(_ survey: Survey) throws {
     for (index, file) in files.enumerated() where !file.isDirectory {
       if hashers[index] == nil { try open(index).drain() }
-      if hashers[index]?.finish() != base.entry(index).sha256 {
+      if hashers[index]?.finish() != expected(index) {
         survey.note(
           Finding(
             .error, .damagedMember, "does not have the hash that the manifest names",

@@ -46,16 +46,7 @@ package struct Verification: Sendable {
     progress: Progress? = nil
   ) throws -> Verification {
     var result = Verification()
-    var backup: BackupFile
-    do {
-      backup = try BackupFile(opening: path, unpublished: unpublished)
-    } catch let error as SnapshotError {
-      result.add(.badManifest, error.message, path: path.string)
-      return result
-    } catch let error as ArchiveError where error.cause == nil {
-      result.add(.damagedFrame, error.message, path: path.string, offset: error.offset)
-      return result
-    }
+    guard var backup = try result.open(path, unpublished: unpublished) else { return result }
     progress?.start(quick ? backup.archive.size : backup.verificationSize(isCaptured: unpublished))
     backup.onRead = progress?.add
     result.digest = backup.manifest.digest
@@ -68,14 +59,27 @@ package struct Verification: Sendable {
     return result
   }
 
-  private mutating func add(
+  /// The backup at `path`; nil, with a finding, where it cannot be opened as one.
+  mutating func open(_ path: FilePath, unpublished: Bool = false) throws -> BackupFile? {
+    do { return try BackupFile(opening: path, unpublished: unpublished) } catch let error
+      as SnapshotError
+    {
+      add(.badManifest, error.message, path: path.string)
+    } catch let error as ArchiveError where error.cause == nil {
+      add(.damagedFrame, error.message, path: path.string, offset: error.offset)
+    }
+    return nil
+  }
+
+  mutating func add(
     _ code: Finding.Code, _ message: String, path: String, offset: Int? = nil,
     severity: Finding.Severity = .error
   ) {
     log.add(Finding(severity, code, message, path: path, offset: offset))
   }
 
-  private mutating func checkSidecar(_ backup: BackupFile) throws {
+  /// - Parameter ofAll: whether the hash of the whole archive is asked for too.
+  mutating func checkSidecar(_ backup: BackupFile, ofAll: Bool = true) throws {
     let place = BackupFile.sidecarPath(of: backup.path).string
     switch backup.sidecar {
     case .missing:
@@ -91,7 +95,7 @@ package struct Verification: Sendable {
       if seal.file != backup.path.lastComponent?.string {
         add(.sidecarMismatch, "belongs to an archive called \(seal.file)", path: place)
       }
-      try checkArchive(backup, seal)
+      if ofAll { try checkArchive(backup, seal) }
     }
   }
 
@@ -193,14 +197,17 @@ package struct Verification: Sendable {
     for encoding in disagreeing {
       try explain(encoding, backup, formats)
     }
-    if !isGood {
-      let held = holding.map(\.title).joined(separator: " and ")
-      add(
-        .encodingHolds,
-        holding.isEmpty
-          ? "none of the encodings holds every record" : "every record is still in \(held)",
-        path: backup.path.string, severity: .note)
-    }
+    if !isGood { noteHolding(backup) }
+  }
+
+  /// Says where every record still is.
+  mutating func noteHolding(_ backup: BackupFile) {
+    let held = holding.map(\.title).joined(separator: " and ")
+    add(
+      .encodingHolds,
+      holding.isEmpty
+        ? "none of the encodings holds every record" : "every record is still in \(held)",
+      path: backup.path.string, severity: .note)
   }
 
   /// Names the records in which an encoding differs from one that has the manifest's digest.

@@ -9,9 +9,8 @@ extension StoreFormat {
       name: name, summary: summary, recordKinds: recordKinds, writableKinds: writableKinds,
       recognises: recognises,
       read: { tree, options, sink in
-        let routing = RoutingSink()
-        try self.read(tree, options, routing)
-        let filter = ContextFilter(routing.router, contexts)
+        let filter = ContextFilter(
+          try ContextRouter(reading: tree, as: self, options), contexts)
         try self.read(tree, options, FilteringSink(filter, sink))
         try filter.checkAllFound(path: tree.files.isEmpty ? nil : tree.displayPath(0))
       }, write: write)
@@ -51,6 +50,15 @@ package final class ContextFilter {
 }
 
 extension ContextRouter {
+  /// Reads all of `tree` and takes note of its entities.
+  package init(
+    reading tree: any StoreTree, as format: StoreFormat, _ options: ReadOptions = ReadOptions()
+  ) throws {
+    let sink = RoutingSink()
+    try format.read(tree, options, sink)
+    self = sink.router
+  }
+
   /// The name of a record's context, `default` for the default one.
   package func name(of record: borrowing Record) -> [UInt8] {
     let context = context(of: record) ?? []

@@ -7,6 +7,11 @@ package struct StoreForm: Sendable {
   package let format: StoreFormat
   package let layout: WriteOptions.Layout
 
+  /// Whether a store of this form is one file.
+  package var isFile: Bool {
+    layout != .contexts && format.name != StoreFormat.contentArchive.name
+  }
+
   /// The word of `--as` for a memory graph as a directory of contexts.
   package static let contextsName = "contexts"
 }

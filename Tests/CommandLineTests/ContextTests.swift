@@ -124,6 +124,129 @@ import Testing
     try scratch.holdfast(exit: 13, "inspect", tasks, "--context", "w")
   }
 
+  /// A context is salvaged and recovered by itself: the damage of others is left as it is.
+  @Test func oneDamagedContext() throws {
+    let scratch = try Scratch.here()
+    let store = try project(scratch)
+    let archive = try scratch.backUp(store)
+    let digest = try scratch.digest(store + "/charts-wörk.jsonl")
+    for name in ["charts-wörk.jsonl", "completed-charts.jsonl"] {
+      let bytes = try TestFile.read(store + "/" + name)
+      try TestFile.write(Array(bytes.dropLast(30)), to: store + "/" + name)
+    }
+    let told = try scratch.json(
+      exit: 3, "salvage", store, "--to", scratch.file("out"), "--context", "wörk")
+    #expect(told["inputs"]?.elements.map { $0["path"]?.text } == [store + "/charts-wörk.jsonl"])
+    #expect(try TestFile.names(scratch.file("out/recovered")) == ["charts-wörk.jsonl"])
+    try scratch.holdfast(
+      exit: 0, "salvage", store, "--to", scratch.file("sound"), "--context", "default", "-q")
+    let missing = try scratch.holdfast(
+      exit: 10, "salvage", store, "--to", scratch.file("none"), "--context", "none")
+    #expect(missing.message.contains("no context called none") && !TestFile.exists("none"))
+    // Nothing is wrong with this one, and the others are not asked for.
+    #expect(
+      try scratch.json("recover", store, "--context", "default", "--yes")["sound"]?.isTrue == true)
+    let plan = try scratch.json(
+      exit: 3, "recover", store, "--context", "wörk", "--with", archive)
+    #expect(plan["filled"]?.integer == 2)
+    let done = try scratch.json(
+      exit: 3, "recover", store, "--context", "wörk", "--with", archive, "--yes")
+    #expect(done["replaced"]?.elements.map(\.text) == [store + "/charts-wörk.jsonl"])
+    #expect(try scratch.digest(store + "/charts-wörk.jsonl") == digest)
+    let left = try scratch.json(exit: 3, "inspect", store)["findings"]?.elements ?? []
+    #expect(
+      left.filter { $0["severity"]?.text == "error" }.map { $0["path"]?.text }
+        == [store + "/completed-charts.jsonl"])
+    try scratch.holdfast(exit: 10, "recover", store, "--context", "none")
+  }
+
+  /// What is recovered of contexts that were not asked for is kept apart.
+  @Test func contextsInOneFile() throws {
+    let scratch = try Scratch.here()
+    func named(_ context: String) -> String { ",\"metadata\":{\"context\":\"\(context)\"}" }
+    let lines = [
+      Self.entity("ada"), Self.entity("eve", named("w")), Self.relation,
+      Self.entity("bob", named("w")), Self.entity("dan", named("x")),
+    ]
+    let store = try scratch.write(lines.joined(separator: "\n") + "\n", to: "memory.jsonl")
+    let archive = try scratch.backUp(store)
+    let broken = lines.map { $0 == lines[3] ? String($0.prefix(50)) : $0 }
+    let torn = try scratch.write(broken.joined(separator: "\n") + "\n", to: "t/memory.jsonl")
+    func salvage(_ exit: Int32, _ source: String, _ words: String...) throws -> String {
+      let target = scratch.fresh("out")
+      let outcome = try scratch.run(
+        [Binary.path, "salvage", source, "--to", target, "--context", "w", "--json"] + words)
+      #expect(outcome.status == exit, "\(outcome)")
+      let told = try JSONValue(parsing: outcome.output)
+      #expect(told["other_contexts"]?.integer == 2, "\(outcome)")
+      #expect(
+        try TestFile.text(target + "/other-contexts/memory.jsonl")
+          == "\(lines[0])\n\(lines[4])\n", "\(outcome)")
+      return try TestFile.text(target + "/recovered/memory.jsonl")
+    }
+    #expect(try salvage(3, torn) == "\(lines[1])\n\(lines[2])\n")
+    let all = "\(lines[1])\n\(lines[2])\n\(lines[3])\n"
+    #expect(try salvage(3, torn, "--with", archive) == all)
+    #expect(try salvage(0, archive) == all)
+    #expect(try salvage(0, store) == all)
+    try scratch.holdfast(
+      exit: 10, "salvage", torn, "--to", scratch.file("none"), "--context", "none")
+    #expect(!TestFile.exists(scratch.file("none")))
+    // They share the file, and it is recovered as a whole.
+    try scratch.holdfast(
+      exit: 3, "recover", torn, "--with", archive, "--context", "w", "--yes", "-q")
+    #expect(try scratch.digest(torn) == scratch.digest(store))
+    try scratch.holdfast(exit: 10, "recover", torn, "--context", "none")
+    // Other stores have none.
+    for sample in [SampleStore.tasks, .archivePair, .snapshot11] {
+      let other = try sample.make(in: scratch, "\(sample)").path
+      for words in [["salvage", other, "--to", scratch.fresh("out")], ["recover", other]] {
+        let outcome = try scratch.run([Binary.path] + words + ["--context", "w"])
+        #expect(
+          outcome.status == 13 && outcome.message.contains("only memory graphs")
+            || outcome.message.contains("only those"), "\(outcome)")
+      }
+    }
+  }
+
+  /// Of a backup, what the context has is proved, and no more.
+  @Test func oneContextOfABackup() throws {
+    let scratch = try Scratch.here()
+    let store = try project(scratch)
+    let digest = try scratch.digest(store + "/charts-wörk.jsonl")
+    let archive = try scratch.backUp(store, to: scratch.file("repo"), ["--compression", "none"])
+    func verify(_ exit: Int32, _ words: String...) throws -> JSONValue {
+      let outcome = try scratch.run(
+        [Binary.path, "verify", archive, "--json", "--context"] + words)
+      #expect(outcome.status == exit, "\(outcome)")
+      return try JSONValue(parsing: outcome.output)
+    }
+    #expect(try verify(0, "wörk")["targets"]?[0]?["digest"]?.text == digest)
+    #expect(try verify(10, "none")["error"]?["message"]?.text?.contains("none") == true)
+    #expect(try verify(0, "wörk", "--context", "default")["ok"]?.isTrue == true)
+    try scratch.holdfast(exit: 64, "verify", archive, "--context", "wörk", "--quick")
+    try scratch.holdfast(exit: 0, "verify", scratch.file("repo"), "--context", "wörk")
+    // One byte of a record in its file, in the JSON and in the RTFS, in this order.
+    let bytes = try TestFile.read(archive)
+    func places(_ word: String) -> [Int] {
+      let word = Array(word.utf8)
+      return bytes.indices.filter { bytes[$0...].starts(with: word) }
+    }
+    for (word, own, other) in [("seen eve", "wörk", "default"), ("seen ada", "default", "wörk")] {
+      #expect(places(word).count == 3)
+      for place in places(word) {
+        var damaged = bytes
+        damaged[place] = 0x53
+        try TestFile.write(damaged, to: archive)
+        try scratch.holdfast(exit: 12, "verify", archive)
+        let told = try verify(12, own)
+        let findings = told["targets"]?[0]?["findings"]?.elements ?? []
+        #expect(findings.contains { $0["severity"]?.text == "error" }, "\(told)")
+        #expect(try verify(0, other)["ok"]?.isTrue == true)
+      }
+    }
+  }
+
   /// Without `--context` all of them are one graph: a relation may end in another one.
   @Test func oneGraph() throws {
     let scratch = try Scratch.here()

@@ -21,16 +21,23 @@ import Testing
     db.execute("COMMIT")
     """
 
-  /// Adds runs until it is stopped, each in a transaction of its own.
+  /// Adds runs until it is stopped, each in a transaction of its own: so many a second, 0 for as many
+  /// as there can be. One that was held up makes up for it. Says how many there are after each, and
+  /// for how long it has been at it.
   private static let writer = """
-    import sqlite3, sys, time
-    db = sqlite3.connect(sys.argv[1], timeout=60, isolation_level=None)
-    number, pause = int(sys.argv[2]), float(sys.argv[3])
+    import os, sqlite3, sys, time
+    path, number, rate, log = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
+    db = sqlite3.connect(path, timeout=600, isolation_level=None)
+    db.execute("PRAGMA synchronous=NORMAL")
+    file = os.open(log, os.O_WRONLY | os.O_CREAT)
+    first, start = number, time.monotonic()
     while True:
         db.execute("INSERT INTO runs(run_id, plan_id, objective, plan_result, created_at) "
           "VALUES (?,?,?,?,?)", ("run-%06d" % number, "plan", "live", "{}", 1.8e9 + number))
         number += 1
-        if pause: time.sleep(pause)
+        os.pwrite(file, b"%10d %10.3f\\n" % (number, time.monotonic() - start), 0)
+        if rate:
+            time.sleep(max(0, start + (number - first) / rate - time.monotonic()))
     """
 
   /// Says whether a history is sound and holds the runs 0 to n - 1 and no other; prints n.
@@ -43,38 +50,53 @@ import Testing
     print(len(ids))
     """
 
-  /// A writer that commits a hundred times a second, and one that never pauses.
-  @Test(arguments: ["delete", "wal"], ["0.01", "0"])
-  func backedUpWhileWritten(_ journal: String, _ pause: String) throws {
+  /// How many runs the writer has added so far, the seconds that took it included; nil before the
+  /// first.
+  private func progress(_ log: String) throws -> (runs: Int, seconds: Double)? {
+    guard TestFile.exists(log) else { return nil }
+    let words = try TestFile.text(log).split(whereSeparator: \.isWhitespace)
+    guard words.count == 2, let runs = Int(words[0]), let seconds = Double(words[1]) else {
+      return nil
+    }
+    return (runs, seconds)
+  }
+
+  /// A writer that commits a hundred times a second, and one that never pauses. HOLDFAST_RUNS says
+  /// how many runs there are before.
+  @Test(arguments: ["delete", "wal"], ["100", "0"])
+  func backedUpWhileWritten(_ journal: String, _ rate: String) throws {
     let scratch = try Scratch.here()
-    let runs = getenv("HOLDFAST_RUNS").flatMap { Int(String(cString: $0)) } ?? 2000
-    let store = scratch.file("runs.db")
+    let asked = getenv("HOLDFAST_RUNS").flatMap { Int(String(cString: $0)) }
+    let runs = asked ?? 2000
+    let (store, log) = (scratch.file("runs.db"), scratch.file("log"))
     try scratch.python(Self.maker, store, "\(runs)", journal)
-    let live = try scratch.start(["python3", "-c", Self.writer, store, "\(runs)", pause])
+    let live = try scratch.start(["python3", "-c", Self.writer, store, "\(runs)", rate, log])
     defer {
       live.signal(SIGKILL)
       _ = try? live.wait()
     }
-    // The writer is under way once there are more.
-    try scratch.python(
-      """
-      import sqlite3, sys, time
-      db = sqlite3.connect(sys.argv[1], timeout=60)
-      while db.execute("SELECT count(*) FROM runs").fetchone()[0] <= int(sys.argv[2]):
-          time.sleep(0.01)
-      """, store, "\(runs)")
+    while try progress(log) == nil { usleep(10_000) }
     // Ten times in a row, each time no less than before.
-    var last = runs
+    var told: [String] = []
     for round in 0..<10 {
+      let before = try progress(log)?.runs ?? runs
       let archive = try scratch.backUp(store, to: scratch.file("repo-\(round)"))
+      // The one being committed now may be in it already.
+      let after = (try progress(log)?.runs ?? runs) + 1
       let target = scratch.file("out-\(round)")
       try scratch.holdfast(exit: 0, "restore", archive, "--to", target, "--quiet")
       let count = try scratch.python(Self.prover, target + "/runs.db")
       let found = try #require(count.lines.first.flatMap { Int($0) })
-      #expect(found >= last && found > runs)
-      last = found
+      #expect(found > runs && found >= before && found <= after, "\(before) \(found) \(after)")
       #expect(try scratch.digest(archive) == scratch.digest(target + "/runs.db"))
+      told.append("\(found)")
+      if asked != nil { try scratch.tool("rm", "-rf", target, scratch.file("repo-\(round)")) }
     }
+    guard asked != nil, let end = try progress(log) else { return }
+    let pace = Double(end.runs - runs) / end.seconds
+    print(
+      "\(journal): \(told.joined(separator: ", ")) runs; \(Int(pace.rounded())) commits a second")
+    #expect(rate == "0" || pace > 99, "the writer was held up: \(pace) commits a second")
   }
 
   /// Every verb that takes a store takes a run history, and leaves no trace beside it.
