@@ -51,7 +51,7 @@ import Testing
         (["verify", broken], 12), (["verify", damaged], 12), (["verify", "/none"], 10),
         (["restore", "/none", "--to", scratch.fresh("t")], 10),
         (["restore", broken, "--to", scratch.fresh("t")], 12),
-        (["restore", archive, "--to", scratch.path], 1), (["diff", store, "/none"], 10),
+        (["restore", archive, "--to", scratch.file("broken")], 1), (["diff", store, "/none"], 10),
         (["diff", other, damaged], 3), (["merge", other, damaged, "--to", "/none"], 13),
         (["move", "/none", "--select", "entity", "--into", "new"], 10),
         (["move", store, "--select", "entity:zzz", "--into", "new"], 10),
