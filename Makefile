@@ -11,6 +11,8 @@ BINARY := .build/release/holdfast
 
 # What building and testing need beside the Swift toolchain (Debian and Ubuntu names).
 PACKAGES := libarchive-dev libzstd-dev libsqlite3-dev zstd strace jq sqlite3
+# What one test cannot do without, and says so: systemd-analyze, which checks the units.
+CHECKERS := systemd
 
 .PHONY: help deps build demo test nights live lint bench fuzz install clean
 
@@ -18,17 +20,23 @@ help: ## Say what each target does
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s  %s\n", $$1, $$2 }' Makefile
 
 deps: ## Install the system packages that are missing (apt-get; sudo when not root)
-	@missing=(); \
-	for package in $(PACKAGES); do \
-	  state="$$(dpkg-query -W -f '$${db:Status-Status}' "$$package" 2>/dev/null || true)"; \
-	  [[ "$$state" == installed ]] || missing+=("$$package"); \
-	done; \
-	if (( $${#missing[@]} == 0 )); then echo "deps: all there"; exit 0; fi; \
-	echo "deps: installing $${missing[*]}"; \
+	@lacking() { \
+	  for package in "$$@"; do \
+	    state="$$(dpkg-query -W -f '$${db:Status-Status}' "$$package" 2>/dev/null || true)"; \
+	    [[ "$$state" == installed ]] || echo "$$package"; \
+	  done; \
+	}; \
+	missing=($$(lacking $(PACKAGES))); checkers=($$(lacking $(CHECKERS))); \
+	if (( $${#missing[@]} + $${#checkers[@]} == 0 )); then echo "deps: all there"; exit 0; fi; \
+	echo "deps: installing $${missing[*]} $${checkers[*]}"; \
 	sudo=(); if (( EUID != 0 )); then sudo=(sudo); fi; \
+	get() { \
+	  (( $$# == 0 )) || "$${sudo[@]}" env DEBIAN_FRONTEND=noninteractive \
+	    apt-get install -qq -y --no-install-recommends "$$@" >/dev/null; \
+	}; \
 	"$${sudo[@]}" apt-get update -qq; \
-	"$${sudo[@]}" env DEBIAN_FRONTEND=noninteractive \
-	  apt-get install -qq -y --no-install-recommends "$${missing[@]}" >/dev/null; \
+	get "$${missing[@]}"; \
+	get "$${checkers[@]}" || echo "deps: no $${checkers[*]}: the test that needs it is skipped"; \
 	echo "deps: done"
 
 build: ## Build the release binary: .build/release/holdfast

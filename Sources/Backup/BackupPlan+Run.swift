@@ -135,6 +135,7 @@ extension BackupPlan {
   private func lastGood() throws -> (parent: Catalog.Entry?, yardstick: Catalog.Entry?) {
     guard try FileFacts(at: repository.path) != nil else { return (parent, yardstick) }
     let here = try Catalog(of: repository, series: series)
+    try checkOrigin(here)
     func newer(_ a: Catalog.Entry?, _ b: Catalog.Entry?, _ isFit: Bool) -> Catalog.Entry? {
       guard let a, let b else { return a ?? b }
       return a.time < b.time && isFit ? b : a
@@ -344,7 +345,7 @@ extension BackupPlan {
           findings: check.log.findings)
       }
     }
-    let seal = output.seal(isVerified: request.verifies)
+    let seal = output.seal(isVerified: request.verifies, origin: store)
     // The manifest first: an archive under its name always has its manifest beside it.
     let sidecar = BackupFile.sidecarPath(of: target)
     do {

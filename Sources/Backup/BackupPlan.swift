@@ -112,6 +112,26 @@ package struct BackupPlan {
     obstacle = problem
     room = try Room(
       at: repository.path, storing: byteCount, like: found, request.compression, request.hasRTFS)
+    if let catalog { try checkOrigin(catalog) }
+  }
+
+  /// A series that nobody has named goes by the store's name, which another store may have as well.
+  /// Throws `usage` where the newest backup of the series is of one that lies elsewhere: rotation
+  /// would thin out the two as one.
+  func checkOrigin(_ catalog: Catalog) throws {
+    guard request.series == nil, let origin = catalog.newestOrigin,
+      let place = FilePath(bytes: origin)
+    else { return }
+    if place == Disk.absolute(store) { return }
+    // The same file or directory by another way to it.
+    if let there = try? FileFacts(at: place), let here = try FileFacts(at: store),
+      (there.device, there.inode) == (here.device, here.inode)
+    {
+      return
+    }
+    throw BackupError(
+      .usage, "the series \(series) holds backups of another store, \(place)", path: store.string,
+      hint: "give --name: \(series) if that is where this store was before, else another name")
   }
 
   /// A repository among the files of its store would be part of each next backup.

@@ -17,6 +17,8 @@ package struct Catalog: Sendable {
     case suspect
     /// Its manifest or its size is not as it was written.
     case damaged
+    /// Its manifest is there, its archive is not.
+    case missing
   }
 
   package struct Entry: Sendable {
@@ -28,8 +30,10 @@ package struct Catalog: Sendable {
     package var manifest: Manifest?
     /// What is wrong, for damaged ones.
     package var reason: String?
-    /// Whether it is damaged now and was verified once, by the manifest beside it.
+    /// Whether it is damaged or missing now and was verified once, by the manifest beside it.
     var wasVerified = false
+    /// Where the store lay, as bytes of an absolute path; nil where nothing tells.
+    var origin: [UInt8]?
 
     /// From the manifest, else from the file name.
     package var series: String {
@@ -41,10 +45,16 @@ package struct Catalog: Sendable {
     }
     /// 2, 3 … for the second, third … of one second; from the file name.
     var number: Int { Catalog.nameParts(path.lastComponent?.string ?? "").number }
+
+    fileprivate static func isOlder(_ a: Self, _ b: Self) -> Bool {
+      (a.time, a.number) < (b.time, b.number)
+    }
   }
 
   /// Oldest first; those of one second in the order in which they were made.
   package let entries: [Entry]
+  /// Backups of which only the manifest is left, in the same order.
+  package let missing: [Entry]
 
   package init(of repository: Repository, series: String? = nil) throws {
     var entries: [Entry] = []
@@ -52,8 +62,22 @@ package struct Catalog: Sendable {
       let entry = try Self.entry(repository.path.appending(name))
       if series == nil || entry.series == series { entries.append(entry) }
     }
-    self.entries = entries.sorted { ($0.time, $0.number) < ($1.time, $1.number) }
+    self.entries = entries.sorted(by: Entry.isOlder)
+    missing = try repository.missing().filter { series == nil || $0.series == series }
+      .sorted(by: Entry.isOlder)
   }
+
+  /// Both, oldest first.
+  package var all: [Entry] { (entries + missing).sorted(by: Entry.isOlder) }
+
+  /// Those that are not as they were written.
+  package var troubled: [Entry] { all.filter { [.damaged, .missing].contains($0.state) } }
+
+  package static let hintForMissing =
+    "put it back, or remove the manifest if it is not to be missed any more"
+
+  /// Where the store of the newest backup lay, of those that tell.
+  var newestOrigin: [UInt8]? { all.last { $0.origin != nil }?.origin }
 
   static func entry(_ path: FilePath) throws -> Entry {
     let size = try FileFacts(at: path)?.size ?? 0
@@ -66,7 +90,8 @@ package struct Catalog: Sendable {
       return Entry(
         path: path, state: .damaged, size: size, reason: "the manifest beside it cannot be read")
     }
-    var entry = Entry(path: path, state: .verified, size: size, manifest: manifest)
+    var entry = Entry(
+      path: path, state: .verified, size: size, manifest: manifest, origin: seal.origin)
     if seal.file != path.lastComponent?.string || seal.size != size {
       entry.state = .damaged
       entry.wasVerified = seal.isVerified && !manifest.isSuspect
@@ -123,7 +148,7 @@ package struct Catalog: Sendable {
   /// has to be compared with, for damage to its last backup must not hide what it has lost since.
   /// Archives that have no manifest beside them are opened for their own.
   func newestKnownGood(notAfter now: Int) -> Entry? {
-    for var entry in entries.reversed() where entry.time <= now {
+    for var entry in all.reversed() where entry.time <= now {
       if entry.state == .verified || entry.wasVerified { return entry }
       guard entry.state == .damaged, entry.manifest == nil,
         let own = try? BackupFile(opening: entry.path).manifest, !own.isSuspect,

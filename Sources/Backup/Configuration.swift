@@ -35,6 +35,8 @@ package struct Configuration: Sendable {
 
   /// Absolute.
   package let path: FilePath
+  /// Those of `[repositories]`, in the order of the file.
+  package private(set) var repositories: [FilePath] = []
   /// In the order of the file.
   package private(set) var series: [Series] = []
   package private(set) var zone: CivilZone = .utc
@@ -96,7 +98,7 @@ package struct Configuration: Sendable {
     textfile = try reader.path(["textfile"])
     try readSchedule(&reader)
     let wait = try reader.span(["wait_lock"])
-    let repositories = try readRepositories(&reader)
+    let named = try readRepositories(&reader)
     let retention = try reader.retention(["retention"], zone)
     let hooks = try reader.hooks(["hooks"])
     reader.drop(["compression", "rtfs", "skip_unchanged", "strict", "fallback_to", "verify"])
@@ -123,7 +125,7 @@ package struct Configuration: Sendable {
       var request = BackupRequest(store: store ?? FilePath(), time: 0)
       request.series = name
       request.lockWait = Double(wait ?? 0)
-      request.repository = try repository(of: name, repositories, &reader)
+      request.repository = try repository(of: name, named, &reader)
       let verifiesFully = try reader.request(&request, base)
       series.append(
         Series(
@@ -153,12 +155,15 @@ package struct Configuration: Sendable {
     (hour, minute) = (numbers[0], numbers[1])
   }
 
-  private func readRepositories(_ reader: inout ConfigurationReader) throws -> [String: FilePath] {
-    var repositories: [String: FilePath] = [:]
+  private mutating func readRepositories(_ reader: inout ConfigurationReader) throws
+    -> [String: FilePath]
+  {
+    var named: [String: FilePath] = [:]
     for name in reader.names(under: ["repositories"]) {
-      repositories[name] = try reader.path(["repositories", name])
+      named[name] = try reader.path(["repositories", name])
+      repositories += [named[name]].compactMap { $0 }
     }
-    return repositories
+    return named
   }
 
   /// The one named, else the only one there is, else that beside the store.

@@ -74,6 +74,7 @@ package struct Doctor {
       }
     }
     var seen: Set<FilePath> = []
+    func isNew(_ path: FilePath) -> Bool { seen.insert(Disk.absolute(path)).inserted }
     for series in configuration.series {
       try Interruption.check()
       let store = try examineStore(series)
@@ -83,14 +84,41 @@ package struct Doctor {
         continue
       }
       do {
-        if seen.insert(Disk.absolute(repository.path)).inserted { try examine(repository) }
+        if isNew(repository.path) { try examine(repository) }
         try examineBackups(series, repository, store)
       } catch let error as DiskError where error.code != .interrupted {
-        add(
-          .error, "repository", error.message, series: series.name,
-          path: error.path ?? repository.path, hint: error.ofReading.hint ?? "check the disk")
+        add(error, repository.path, series: series.name)
       }
     }
+    // What no series goes to now may hold what one went to before.
+    for path in configuration.repositories where isNew(path) {
+      do { try examine(Repository(path), isUsed: false) } catch let error as DiskError
+        where error.code != .interrupted
+      { add(error, path) }
+    }
+    for path in configuration.series.compactMap(\.request.fallback) where isNew(path) {
+      try examineFallback(path)
+    }
+  }
+
+  private mutating func add(_ error: DiskError, _ repository: FilePath, series: String? = nil) {
+    add(
+      .error, "repository", error.message, series: series, path: error.path ?? repository,
+      hint: error.ofReading.hint ?? "check the disk")
+  }
+
+  /// Whether the directory for backups that the repository cannot take could take any.
+  private mutating func examineFallback(_ path: FilePath) throws {
+    var problem: String?
+    if try FileFacts(at: path) != nil {
+      problem = try Self.writingProblem(path)
+    } else {
+      do throws(DiskError) { try Disk.checkWritable(path) } catch { problem = error.message }
+    }
+    guard let problem else { return }
+    add(
+      .error, "fallback", "cannot be written to: \(problem)", path: path,
+      hint: "let this user write to it, or name another in fallback_to")
   }
 
   /// Digest and number of records of the store, where a good backup could be made of it.
@@ -164,7 +192,7 @@ package struct Doctor {
     try file.write([0].span)
   }
 
-  private mutating func examine(_ repository: Repository) throws {
+  private mutating func examine(_ repository: Repository, isUsed: Bool = true) throws {
     let path = repository.path
     guard try FileFacts(at: path) != nil else {
       do throws(DiskError) { try Disk.checkWritable(path) } catch {
@@ -175,7 +203,10 @@ package struct Doctor {
       }
       add(
         .warning, "repository", "is not there yet", path: path,
-        hint: "holdfast run makes it with the first backup")
+        hint: isUsed
+          ? "holdfast run makes it with the first backup"
+          : "no series goes to it; give one repository = \"NAME\", or take it out of [repositories]"
+      )
       return
     }
     if let problem = try Self.writingProblem(path) {
@@ -221,12 +252,18 @@ package struct Doctor {
 
   /// What lies in a repository that should not.
   private mutating func examineFiles(_ repository: Repository) throws {
-    for entry in try Catalog(of: repository).entries where entry.state == .damaged {
+    let catalog = try Catalog(of: repository)
+    for entry in catalog.troubled {
+      let reason = entry.reason ?? ""
+      let isGone = entry.state == .missing
       add(
-        .error, "backup", "is damaged: \(entry.reason ?? "")", series: entry.manifest?.series,
-        path: entry.path, hint: "holdfast verify tells what still holds; salvage gets it out")
+        .error, "backup", isGone ? reason : "is damaged: \(reason)",
+        series: entry.manifest?.series, path: entry.path,
+        hint: isGone
+          ? Catalog.hintForMissing
+          : "holdfast verify tells what still holds; salvage gets it out")
     }
-    for entry in try Catalog(of: repository).entries where entry.time > now {
+    for entry in catalog.entries where entry.time > now {
       add(
         .warning, "backup", "was made at \(ISOTime(seconds: entry.time).text), still to come",
         series: entry.series, path: entry.path,

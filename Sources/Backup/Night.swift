@@ -222,14 +222,12 @@ package struct Night {
       findings: check.log.findings)
   }
 
-  /// Tells of archives of the series that are no longer as they were written.
+  /// Tells of archives of the series that are no longer as they were written, or no longer there.
   private func noteDamage(_ repository: Repository, _ result: inout NightResult) throws {
     try collectingTroubles(&result) { result in
       guard try FileFacts(at: repository.path) != nil else { return }
-      let damaged = try Catalog(of: repository, series: series.name).entries.filter {
-        $0.state == .damaged
-      }
-      if let trouble = RotationPlan.trouble(RotationPlan.reasons(damaged)) {
+      let damaged = try Catalog(of: repository, series: series.name).troubled
+      if let trouble = RotationPlan.trouble(damaged) {
         result.troubles.append(trouble)
       }
     }

@@ -86,34 +86,15 @@ package struct Repository: Sendable {
   static let endings = [".tar.zst", ".tar.gz", ".tar"]
 
   /// Removes what a run that was killed has left: unfinished files, and manifests whose archive
-  /// never got its name. Call with the lock held.
+  /// was about to get its name. Call with the lock held.
   package func clearLeftovers() throws {
-    // A manifest without its archive may be all but in the trash; it stays where that cannot be
-    // looked into, which is no reason not to back up.
-    let isHealed: Bool
-    do {
-      try Trash(of: self).heal()
-      isHealed = true
-    } catch let error as DiskError where error.code != .interrupted { isHealed = false }
-    for name in try TreeWalk.names(in: path).map(\.string) {
-      let file = path.appending(name)
-      if OutputFile.isTemporary(name) {
-        try Disk.remove(file)
-      } else if isHealed, name.hasSuffix(".manifest.json"), let entry = Catalog.sidecar(at: file),
-        try FileFacts(at: path.appending(entry.seal.file), following: false) == nil,
-        try !hasArchive(name)
-      {
-        try Disk.remove(file)
-      }
-    }
-  }
-
-  /// Whether an archive lies beside the manifest `name`, under whatever name it was given. A link
-  /// to one that cannot be reached just now counts.
-  private func hasArchive(_ name: String) throws -> Bool {
-    let stem = name.dropLast(".manifest.json".count)
-    return try Self.endings.contains {
-      try FileFacts(at: path.appending("\(stem)\($0)"), following: false) != nil
+    // A trash that cannot be looked into is no reason not to back up.
+    do { try Trash(of: self).heal() } catch let error as DiskError where error.code != .interrupted
+    {}
+    // The manifests first: what tells that they are leftovers must not go before them.
+    for stray in try strays() where stray.isUnfinished { try Disk.remove(stray.sidecar) }
+    for name in try TreeWalk.names(in: path).map(\.string) where OutputFile.isTemporary(name) {
+      try Disk.remove(path.appending(name))
     }
   }
 

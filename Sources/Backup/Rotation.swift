@@ -19,7 +19,7 @@ package struct RotationPlan: Sendable {
   /// Archives without a manifest that can be read. Nothing says for certain which series they
   /// are of, so rotation leaves them alone.
   package let unknown: [Catalog.Entry]
-  /// Those of the series whose manifest or size is not as it was written.
+  /// Those of the series whose manifest or size is not as it was written, or whose archive is gone.
   package let damaged: [Catalog.Entry]
   /// Unix seconds.
   package let time: Int
@@ -38,8 +38,9 @@ package struct RotationPlan: Sendable {
     self.repository = repository
     time = now
     let isStillToCome = try planned != nil && FileFacts(at: repository.path) == nil
-    let entries = isStillToCome ? [] : try Catalog(of: repository).entries
-    damaged = entries.filter { $0.state == .damaged && (name == nil || $0.series == name) }
+    let catalog = isStillToCome ? nil : try Catalog(of: repository)
+    let entries = catalog?.entries ?? []
+    damaged = catalog.map { $0.troubled.filter { name == nil || $0.series == name } } ?? []
     unknown = name == nil ? entries.filter { $0.manifest == nil } : []
     let groups = Dictionary(grouping: entries.filter { $0.manifest != nil }, by: \.series)
     if let name, groups[name] == nil, planned == nil {
@@ -111,20 +112,37 @@ package struct RotationPlan: Sendable {
 
   /// What is wrong with the archives that are there, on one line; nil if nothing is known to be.
   package var trouble: BackupError? {
-    let rotten = series.flatMap(\.rotten).map { ($0, "is not what its manifest says") }
-    return Self.trouble(rotten + Self.reasons(damaged))
+    let rotten = series.flatMap(\.rotten).map {
+      Trouble(path: $0, reason: "is not what its manifest says", isGone: false)
+    }
+    return Self.trouble(rotten + damaged.map(Trouble.init))
   }
 
-  static func reasons(_ damaged: [Catalog.Entry]) -> [(FilePath, String)] {
-    damaged.map { ($0.path, $0.reason ?? "it is damaged") }
+  /// What is wrong with an archive.
+  fileprivate struct Trouble {
+    var path: FilePath
+    var reason: String
+    var isGone: Bool
+
+    var error: BackupError {
+      isGone
+        ? BackupError(
+          .verificationFailed, reason, path: path.string, hint: Catalog.hintForMissing)
+        : BackupError(
+          .verificationFailed, "\(reason) and displaced nothing", path: path.string,
+          hint: "holdfast verify tells what is left of it")
+    }
   }
 
-  static func trouble(_ found: [(path: FilePath, reason: String)]) -> BackupError? {
-    guard let first = found.first else { return nil }
-    let more = found.count > 1 ? " (and \(found.count - 1) more)" : ""
-    return BackupError(
-      .verificationFailed, "\(first.reason) and displaced nothing\(more)", path: first.path.string,
-      hint: "holdfast verify tells what is left of it")
+  /// The same of entries that are damaged or missing.
+  static func trouble(_ damaged: [Catalog.Entry]) -> BackupError? {
+    trouble(damaged.map(Trouble.init))
+  }
+
+  private static func trouble(_ found: [Trouble]) -> BackupError? {
+    guard var error = found.first?.error else { return nil }
+    if found.count > 1 { error.message += " (and \(found.count - 1) more)" }
+    return error
   }
 
   /// All that is going to be removed, oldest first in each series.
@@ -147,6 +165,13 @@ package struct RotationPlan: Sendable {
       }
     }
     return try Trash(of: repository).take(removals, at: time)
+  }
+}
+
+extension RotationPlan.Trouble {
+  fileprivate init(_ entry: Catalog.Entry) {
+    self.init(
+      path: entry.path, reason: entry.reason ?? "it is damaged", isGone: entry.state == .missing)
   }
 }
 

@@ -1,6 +1,7 @@
 /* What Linux has and the Glibc module leaves out. */
 #ifndef HOLDFAST_CLINUX_SHIM_H
 #define HOLDFAST_CLINUX_SHIM_H
+#include <signal.h>
 /* renameat2(2), since glibc 2.28. */
 extern int renameat2(int olddirfd, const char *oldpath, int newdirfd, const char *newpath,
                      unsigned int flags);
@@ -8,6 +9,11 @@ extern int renameat2(int olddirfd, const char *oldpath, int newdirfd, const char
 extern int prctl(int option, ...);
 /* PR_SET_CHILD_SUBREAPER: processes that lose their parent become children of this one. Linux 3.4. */
 static inline int holdfast_adopt_orphans(void) { return prctl(36, 1UL, 0UL, 0UL, 0UL); }
+/* Whether a signal was ignored when this program was started, as SIGHUP is by nohup(1). */
+static inline int holdfast_is_ignored(int number) {
+  struct sigaction action;
+  return sigaction(number, 0, &action) == 0 && action.sa_handler == SIG_IGN;
+}
 /* mallopt(3) and its parameter for the number of arenas, from malloc.h. */
 extern int mallopt(int param, int value);
 static const int holdfast_arena_limit = -8;

@@ -35,7 +35,9 @@ struct BackupCommand: Verb {
 
   @Option(
     name: .long,
-    help: ArgumentHelp("The series. By default the store's name.", valueName: "series"))
+    help: ArgumentHelp(
+      "The series. By default the store's name, unless another store has that in the repository.",
+      valueName: "series"))
   var name: String?
 
   @Option(

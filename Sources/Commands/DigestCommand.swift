@@ -106,7 +106,7 @@ struct DigestCommand: Verb {
       throw error
     } catch {
       let failure = Failure(error).ofReading
-      if [.interrupted, .terminated].contains(failure.status) { throw error }
+      if ExitStatus.signals.contains(failure.status) { throw error }
       return Outcome(path: store, failure: failure, status: failure.status)
     }
   }

@@ -1,3 +1,5 @@
+import Disk
+
 /// The exit codes, once for all verbs: help texts, README and behaviour come from this table.
 enum ExitStatus: Int32, CaseIterable, Sendable {
   case done = 0
@@ -10,6 +12,7 @@ enum ExitStatus: Int32, CaseIterable, Sendable {
   case retentionRefused = 14
   case notWritable = 15
   case usage = 64
+  case hungUp = 129
   case interrupted = 130
   case terminated = 143
 
@@ -25,15 +28,25 @@ enum ExitStatus: Int32, CaseIterable, Sendable {
     case .retentionRefused: "retention refused"
     case .notWritable: "no space or not writable"
     case .usage: "usage error"
+    case .hungUp: "hung up (SIGHUP)"
     case .interrupted: "interrupted (SIGINT)"
     case .terminated: "terminated (SIGTERM)"
     }
   }
 
+  /// What a signal that asks to stop comes to.
+  static let signals: [ExitStatus] = [.hungUp, .interrupted, .terminated]
+
+  /// That of the signal that asked last.
+  static var ofSignal: ExitStatus {
+    ExitStatus(rawValue: 128 + Interruption.lastSignal).flatMap { signals.contains($0) ? $0 : nil }
+      ?? .interrupted
+  }
+
   /// The paragraph of a verb's help: the codes it may end with. Usage errors and signals may end
   /// any verb.
   static func help(_ codes: [ExitStatus]) -> String {
-    let all = Set(codes).union([.done, .failure, .usage, .interrupted, .terminated])
+    let all = Set(codes).union([.done, .failure, .usage] + signals)
     let lines = allCases.filter(all.contains).map { status in
       let number = String(status.rawValue)
       return "  \(String(repeating: " ", count: 3 - number.count))\(number)  \(status.meaning)"

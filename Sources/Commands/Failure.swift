@@ -81,7 +81,7 @@ struct Failure {
     case .notWritable, .noSpace: status = .notWritable
     case .locked: status = .locked
     case .notRegular, .notReadable, .changed: status = .refused
-    case .interrupted: status = Interruption.lastSignal == 15 ? .terminated : .interrupted
+    case .interrupted: status = .ofSignal
     case .exists, .shortRead, .failed: status = .failure
     }
     self.init(status, error.code.rawValue, error.message)
@@ -114,7 +114,7 @@ struct Failure {
     case .busy: status = .locked
     case .noSpace, .notWritable: status = .notWritable
     case .sql: status = .usage
-    case .interrupted: status = Interruption.lastSignal == 15 ? .terminated : .interrupted
+    case .interrupted: status = .ofSignal
     case .failed: status = .failure
     }
     self.init(status, error.code.rawValue, error.message)

@@ -14,7 +14,7 @@ struct ListCommand: Verb {
       Time, series, kind, records, size and state of each backup, oldest first, as the manifests \
       beside the archives tell them; no archive is opened. States: verified (read back when it \
       was written), unverified (--no-verify), suspect (of a damaged, empty or shrunken store), \
-      damaged (its manifest or size is not as written). Tiers: the periods whose newest good \
+      damaged (its manifest or size is not as written), missing (only its manifest is left). Tiers: the periods whose newest good \
       backup it is, which is what rotate keeps by. The last line: how much there is, how that grows, \
       and the day on which the disk is full at the present rate, within a hundred years.
 
@@ -50,7 +50,7 @@ struct ListCommand: Verb {
     console.json(Self.verb) { root in
       root.member("repository", repository.path.string)
       root.key("backups")
-      root.array(of: catalog.entries) { list, entry in
+      root.array(of: catalog.all) { list, entry in
         list.object {
           encode(entry, to: &$0)
           $0.key("tiers")
@@ -66,11 +66,11 @@ struct ListCommand: Verb {
         $0.member("full_on", ifPresent: growth.fullTime.map(Self.day))
       }
     }
-    if catalog.entries.isEmpty {
+    if catalog.all.isEmpty {
       console.result("no backups in \(repository.path)")
       return .done
     }
-    let rows = catalog.entries.map { entry in
+    let rows = catalog.all.map { entry in
       let periods = (tiers[entry.candidate.name] ?? []).map { $0.prefix { $0 != " " } }
       return row(entry) + [periods.joined(separator: ","), nameAndReason(entry)]
     }

@@ -164,7 +164,9 @@ enum RotationReport {
   /// What is wrong with what is kept.
   static func findings(_ plan: RotationPlan) -> [Finding] {
     let damaged = plan.damaged.map {
-      Finding(.error, .damagedMember, $0.reason ?? "is damaged", path: $0.path.string)
+      Finding(
+        .error, $0.state == .missing ? .missingFile : .damagedMember, $0.reason ?? "is damaged",
+        path: $0.path.string)
     }
     return damaged
       + plan.series.flatMap { series in

@@ -36,7 +36,7 @@ struct RunCommand: Verb {
 
       Hooks get the result as JSON on their standard input, and HOLDFAST_EVENT, _SERIES, _STORE, \
       _REPOSITORY, _BACKUP, _DIGEST, _RECORDS, _EXIT_CODE and _MESSAGE in their environment. after \
-      is for exit code 0, failed for any other, SIGTERM and SIGINT included, also where after is \
+      is for exit code 0, failed for any other, SIGTERM, SIGINT and SIGHUP included, also where after is \
       what failed. before is told what starts, and runs with the repository locked and before the \
       store is looked at, which it may write; when it fails there is no backup. A hook whose time_limit is over is ended with everything that it started. \
       --dry-run reads the stores and runs no hooks.

@@ -53,11 +53,15 @@ struct VerifyCommand: Verb {
     for target in try targets.isEmpty ? [RoutedStore.name(nil)] : targets {
       let lock = try Repository.readingLock(for: FilePath(target), shared.waitLock.seconds)
       defer { withExtendedLifetime(lock) {} }
-      for path in try expand(target) {
+      let gone = try missing(target)
+      let found = try gone.isEmpty || hasArchives(target) ? expand(target) : []
+      for path in found {
         let outcome = try verify(path, console)
         show(outcome, console)
         outcomes.append(outcome)
       }
+      for outcome in gone { show(outcome, console) }
+      outcomes += gone
     }
     let bad = outcomes.first { !$0.isGood }
     console.json(Self.verb) { root in
@@ -94,6 +98,26 @@ struct VerifyCommand: Verb {
     return [path]
   }
 
+  private func hasArchives(_ target: String) throws -> Bool {
+    try !Repository(FilePath(target)).archives().isEmpty
+  }
+
+  /// The backups of a repository of which only the manifest is left.
+  private func missing(_ target: String) throws -> [Outcome] {
+    guard try FileFacts(at: FilePath(target))?.kind == .directory, shared.kind == nil else {
+      return []
+    }
+    return try Catalog(of: Repository(FilePath(target))).missing.map { entry in
+      var log = FindingLog()
+      log.add(
+        Finding(
+          .error, .missingFile, "\(entry.reason ?? ""); \(Catalog.hintForMissing)",
+          path: entry.path.string))
+      return Outcome(
+        path: entry.path.string, isGood: false, digest: entry.manifest?.digest, log: log)
+    }
+  }
+
   private func verify(_ path: FilePath, _ console: Console) throws -> Outcome {
     let progress = ProgressLine("verifying", total: 0, console)
     defer { progress.finish() }
@@ -117,7 +141,7 @@ struct VerifyCommand: Verb {
         path: path.string, isGood: result.isGood, digest: result.digest, log: result.log)
     } catch {
       var failure = Failure(error).ofReading
-      if [.interrupted, .terminated].contains(failure.status) { throw error }
+      if ExitStatus.signals.contains(failure.status) { throw error }
       // What holds no records that anything here can read has failed the proof.
       if error is StoreError, contexts.context.isEmpty { failure.status = .verificationFailed }
       return Outcome(path: path.string, isGood: false, log: FindingLog(), failure: failure)

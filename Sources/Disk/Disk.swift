@@ -193,6 +193,12 @@ package enum Disk {
       if result != 0, errno != EEXIST {
         let cause = Errno(rawValue: errno)
         if cause == .notDirectory { throw notDirectory(directory) }
+        // All above it is there by now: a file system, such as /proc, that takes nothing in.
+        if cause == .noSuchFileOrDirectory {
+          throw DiskError(
+            .notWritable, "cannot make the directory: nothing can be put there", path: directory,
+            cause: cause, hint: "choose another place")
+        }
         throw DiskError("cannot make the directory", directory, cause)
       }
       try syncDirectory(of: directory)

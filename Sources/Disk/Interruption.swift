@@ -1,18 +1,21 @@
+import CLinux
 import Glibc
 import Synchronization
 
-/// SIGINT and SIGTERM as this process takes them: a flag that every read and write looks at, so
+/// SIGINT, SIGTERM and SIGHUP as this process takes them: a flag that every read and write looks at, so
 /// that work stops between two system calls and clears up behind itself.
 package enum Interruption {
   private static let pending = Atomic<Int32>(0)
   private static let last = Atomic<Int32>(0)
   private static let status = Atomic<Bool>(false)
 
-  /// Makes SIGINT and SIGTERM interrupt the work, and SIGUSR1 ask for a line of status. A reader
+  /// Makes SIGINT, SIGTERM and SIGHUP interrupt the work, the last unless it is ignored already, as
+  /// by nohup; and SIGUSR1 ask for a line of status. A reader
   /// of the output that went away, or a limit on the size of files, is an error of the write
   /// concerned: by default it would end the process with its unfinished files left behind.
   package static func install() {
-    for number in [SIGINT, SIGTERM] {
+    let hangUp = holdfast_is_ignored(SIGHUP) == 0 ? [SIGHUP] : []
+    for number in [SIGINT, SIGTERM] + hangUp {
       signal(number) {
         Interruption.pending.store($0, ordering: .relaxed)
         Interruption.last.store($0, ordering: .relaxed)

@@ -127,8 +127,12 @@ extension ArchiveSeal {
       let contentSize = text.integer("content_size", of: object),
       let isVerified = text.flag("verified", of: object)
     else { throw SnapshotError(.badManifest, "what the manifest says of the archive is malformed") }
+    let origin = text.member("origin", of: object).flatMap { token in
+      text.kind(token) == .string ? text.bytes(ofPath: token) : nil
+    }
     self.init(
-      file: file, size: size, sha256: sha256, contentSize: contentSize, isVerified: isVerified)
+      file: file, size: size, sha256: sha256, contentSize: contentSize, isVerified: isVerified,
+      origin: origin)
   }
 }
 

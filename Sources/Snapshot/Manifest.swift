@@ -180,13 +180,20 @@ package struct ArchiveSeal: Sendable, Equatable {
   package var contentSize: Int
   /// Whether the archive was read back and found good after it was written.
   package var isVerified: Bool
+  /// The absolute path of the store, symbolic links resolved, as bytes: what tells two stores of
+  /// one name apart. Nil in sidecars that were written before there was one.
+  package var origin: [UInt8]?
 
-  package init(file: String, size: Int, sha256: Hash256, contentSize: Int, isVerified: Bool) {
+  package init(
+    file: String, size: Int, sha256: Hash256, contentSize: Int, isVerified: Bool,
+    origin: [UInt8]? = nil
+  ) {
     self.file = file
     self.size = size
     self.sha256 = sha256
     self.contentSize = contentSize
     self.isVerified = isVerified
+    self.origin = origin
   }
 
   func encode(to builder: inout JSONBuilder) {
@@ -196,6 +203,10 @@ package struct ArchiveSeal: Sendable, Equatable {
       $0.member("sha256", sha256.hex)
       $0.member("content_size", contentSize)
       $0.member("verified", isVerified)
+      if let origin {
+        $0.key("origin")
+        $0.value(path: origin)
+      }
     }
   }
 }

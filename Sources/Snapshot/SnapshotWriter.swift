@@ -202,10 +202,12 @@ package final class ArchiveOutput {
   /// Where the bytes lie until they are published, for reading them back.
   package var temporaryPath: FilePath { file.temporaryPath }
 
-  package func seal(isVerified: Bool) -> ArchiveSeal {
+  /// - Parameter origin: where the store lies.
+  package func seal(isVerified: Bool, origin: FilePath? = nil) -> ArchiveSeal {
     ArchiveSeal(
       file: file.target.lastComponent?.string ?? "", size: file.count, sha256: lane.finish(),
-      contentSize: contentSize, isVerified: isVerified)
+      contentSize: contentSize, isVerified: isVerified,
+      origin: origin.map { TreeWalk.bytes(of: Disk.absolute($0)) })
   }
 
   /// Gives the archive its name, durably; fails where the name is taken.

@@ -100,6 +100,29 @@ import Testing
     #expect(try complaints(scratch, 3).1.contains { $0.hasPrefix("textfile:") })
   }
 
+  /// Repositories that no series goes to are looked through as well, and so is the fallback.
+  @Test func whatNoSeriesUses() throws {
+    let scratch = try Scratch.here()
+    try make(scratch)
+    for night in 0..<2 { #expect(try run(scratch, night, "run", "-q").status == 0) }
+    let old = try scratch.nights(0..<1, to: scratch.file("old"))
+    let more = "repositories.old = \"old\"\n"
+    let file = try TestFile.text(scratch.file("holdfast.toml"))
+    try scratch.write(more + file + "repository = \"main\"\n", to: "holdfast.toml")
+    #expect(try complaints(scratch, 1) == (0, []))
+    try TestFile.write(Array(TestFile.read(old[0]).dropLast()), to: old[0])
+    let (status, found) = try complaints(scratch, 1)
+    #expect(status == 3 && found.count == 1 && found[0].hasPrefix("backup: is damaged"), "\(found)")
+    try scratch.tool("rm", "-r", scratch.file("old"))
+    #expect(try complaints(scratch, 1).1 == ["repository: is not there yet"])
+    try scratch.write("x", to: "old")
+    #expect(try complaints(scratch, 1).1.first?.contains("is no directory") == true)
+    try make(scratch, "fallback_to = \"old\"\n")
+    #expect(try complaints(scratch, 1).1.first?.hasPrefix("fallback: cannot be written") == true)
+    try make(scratch, "fallback_to = \"elsewhere\"\n")
+    #expect(try complaints(scratch, 1) == (0, []))
+  }
+
   /// A suspect backup matters as long as the store is what made it one.
   @Test func aStoreThatWasMended() throws {
     let scratch = try Scratch.here()

@@ -191,7 +191,8 @@ import Testing
     #expect(try TestFile.names(scratch.path) == before)
   }
 
-  @Test(arguments: [(SIGINT, 130), (SIGTERM, 143), (SIGKILL, 137)] as [(Int32, Int32)])
+  @Test(
+    arguments: [(SIGINT, 130), (SIGTERM, 143), (SIGHUP, 129), (SIGKILL, 137)] as [(Int32, Int32)])
   func stopped(_ signal: Int32, _ status: Int32) throws {
     let scratch = try Scratch.here()
     let line = SampleRecords.lines(SampleRecords.graph(3000), last: "\n")

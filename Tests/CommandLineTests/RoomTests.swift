@@ -70,6 +70,19 @@ import Testing
     #expect(neither.status == 15, "\(neither)")
   }
 
+  /// A file system that takes nothing in is no place that could not be found.
+  @Test(.enabled(if: TestFile.exists("/proc/self")))
+  func whereNothingCanBePut() throws {
+    let scratch = try Scratch.here()
+    let store = try scratch.graph(10)
+    let words = [Binary.path, "backup", store, "--to", "/proc/holdfast/repo", "-q"]
+    let refused = try scratch.run(words)
+    #expect(refused.status == 15 && refused.messages.count == 1, "\(refused)")
+    let other = try scratch.run(words + ["--fallback-to", scratch.file("other")])
+    #expect(other.status == 3, "\(other)")
+    #expect(try scratch.archives(scratch.file("other")).count == 1)
+  }
+
   /// What the store had at the last good backup counts in the fallback directory too.
   @Test func theFallbackKnowsTheLastGoodBackup() throws {
     let scratch = try Scratch.here()

@@ -370,7 +370,7 @@ import Testing
   }
 
   /// Who is asked to stop tells somebody first, and the textfile has it too.
-  @Test(arguments: [SIGTERM, SIGINT]) func askedToStop(_ number: Int32) throws {
+  @Test(arguments: [SIGTERM, SIGINT, SIGHUP]) func askedToStop(_ number: Int32) throws {
     let status = 128 + number
     let scratch = try Scratch.here()
     let waiting = head.split(separator: "\n").map { line in
@@ -391,6 +391,26 @@ import Testing
     #expect(try metric(scratch, "exit_code", "a") == String(status))
     #expect(try metric(scratch, "exit_code", "b") == nil)
     #expect(try scratch.archives(scratch.file("repo")) == [])
+  }
+
+  /// Who starts it with nohup means it to outlive the terminal.
+  @Test func aHangUpThatIsIgnored() throws {
+    let scratch = try Scratch.here()
+    let waiting = head.split(separator: "\n").map { line in
+      line.hasPrefix("before")
+        ? "before = \"touch ready; while ! test -e go; do sleep 0.01; done\"" : String(line)
+    }.joined(separator: "\n")
+    try write(scratch, ["a"], head: waiting + "\n")
+    try scratch.graph(10, to: "a.jsonl")
+    var setting = Night.setting(0)
+    setting.directory = scratch.path
+    let child = try scratch.start(
+      ["/bin/sh", "-c", "trap '' HUP; exec \"$@\"", "sh", Binary.path, "run", "-q"], setting)
+    try Child.until { TestFile.exists(scratch.file("ready")) }
+    child.signal(SIGHUP)
+    try scratch.write("", to: "go")
+    let outcome = try child.wait()
+    #expect(outcome.status == 0 && outcome.errors.isEmpty, "\(outcome)")
   }
 
   /// The backup is there by then; who waits for the end of the run is told.
