@@ -53,7 +53,12 @@ package struct Configuration: Sendable {
   package init(reading file: FilePath, formats: [StoreFormat]) throws {
     path = Disk.absolute(file)
     var bytes = ByteBuffer()
-    let input = try InputFile(opening: file)
+    let input: InputFile
+    do throws(DiskError) { input = try InputFile(opening: file) } catch {
+      var error = error.ofReading
+      error.hint = error.hint ?? "name the file with --config"
+      throw error
+    }
     _ = try input.read(at: 0, into: &bytes, atMost: 4 << 20)
     let text: ConfigurationText
     do throws(ConfigurationText.Failure) {

@@ -116,7 +116,11 @@ struct RunCommand: Verb {
     do {
       try MetricsFile.update(path, with: results.map { ($0.result, $0.verdict.exitCode) })
       return nil
-    } catch { return Failure(error) }
+    } catch {
+      var failure = Failure(error)
+      failure.hint = failure.hint ?? "make its directory, or name another place with textfile"
+      return failure
+    }
   }
 
   private func finish(

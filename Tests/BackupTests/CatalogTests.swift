@@ -104,11 +104,19 @@ struct CatalogTests {
     let scratch = try Scratch()
     try backUp(["a"], scratch, time: 1)
     try scratch.run(
-      "cd repo; for f in memory-*; do mv $f kept${f#memory-19700101T000001Z}; done; cp kept.manifest.json gone.manifest.json; touch .holdfast-1-1-x.tmp .holdfast-mine"
-    )
+      """
+      cd repo
+      for f in memory-*; do mv $f kept${f#memory-19700101T000001Z}; done
+      cp kept.manifest.json gone.manifest.json
+      sed 's/"file": "[^"]*"/"file": "cut.tar.zst"/' kept.manifest.json >cut.manifest.json
+      touch .holdfast-1-1-x.tmp .holdfast-2-7-cut.tar.zst.tmp .holdfast-mine
+      """)
     try backUp(["a"], scratch, time: 2)
     #expect(scratch.exists("repo/kept.manifest.json"))
-    #expect(!scratch.exists("repo/gone.manifest.json"))
+    // Its archive is gone; that of the other had still to get its name.
+    #expect(scratch.exists("repo/gone.manifest.json"))
+    #expect(!scratch.exists("repo/cut.manifest.json"))
+    #expect(!scratch.exists("repo/.holdfast-2-7-cut.tar.zst.tmp"))
     #expect(!scratch.exists("repo/.holdfast-1-1-x.tmp"))
     #expect(scratch.exists("repo/.holdfast-mine"))
   }
