@@ -127,8 +127,14 @@ extension ArchiveSeal {
       let contentSize = text.integer("content_size", of: object),
       let isVerified = text.flag("verified", of: object)
     else { throw SnapshotError(.badManifest, "what the manifest says of the archive is malformed") }
-    let origin = text.member("origin", of: object).flatMap { token in
-      text.kind(token) == .string ? text.bytes(ofPath: token) : nil
+    var origin: [UInt8]?
+    if let token = text.member("origin", of: object), text.kind(token) == .string {
+      let bytes = text.bytes(ofPath: token)
+      // Nothing else would tell that a byte of it has changed.
+      guard Manifest.hash("origin_sha256", of: object, text) == Hash256(of: bytes.span) else {
+        throw SnapshotError(.badManifest, "the manifest names a place of the store that is damaged")
+      }
+      origin = bytes
     }
     self.init(
       file: file, size: size, sha256: sha256, contentSize: contentSize, isVerified: isVerified,

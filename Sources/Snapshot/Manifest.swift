@@ -206,6 +206,7 @@ package struct ArchiveSeal: Sendable, Equatable {
       if let origin {
         $0.key("origin")
         $0.value(path: origin)
+        $0.member("origin_sha256", Hash256(of: origin.span).hex)
       }
     }
   }
