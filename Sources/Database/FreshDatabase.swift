@@ -42,6 +42,9 @@ package final class FreshDatabase {
     indexer.submit(&chunk)
   }
 
+  /// A hash over those of all records written.
+  package var hashes: RecordChain { rows.hashes }
+
   /// Makes the indexes, takes the full-text index over, and ends the transaction.
   package func finish() throws {
     indexer.submit(&chunk, atOnce: true)

@@ -15,13 +15,20 @@ extension StoreDatabase {
   package static func logicalDigest(_ connection: borrowing Connection) throws(DatabaseError)
     -> Hash256
   {
+    try logicalDigest(connection) { _, _ in }
+  }
+
+  /// - Parameter seeing: is shown each row of each table, by the name of the table.
+  static func logicalDigest(
+    _ connection: borrowing Connection, seeing: (DataTable?, borrowing Statement) -> Void
+  ) throws(DatabaseError) -> Hash256 {
     var digest = RowDigest()
     let schema = try Statement(
       """
       SELECT type, name, sql FROM sqlite_schema
       WHERE name NOT GLOB 'sqlite_*' AND name NOT GLOB 'search_*' ORDER BY type, name
       """, on: connection)
-    try digest.add(schema)
+    try digest.add(schema) { _ in }
     let tables = try Statement(
       """
       SELECT t.name, (
@@ -37,7 +44,10 @@ extension StoreDatabase {
       digest.begin(table: name)
       let quoted = name.split(separator: "\"", omittingEmptySubsequences: false)
         .joined(separator: "\"\"")
-      try digest.add(Statement("SELECT * FROM \"\(quoted)\" ORDER BY \(key)", on: connection))
+      let table = DataTable.allCases.first { "\($0)" == name }
+      try digest.add(Statement("SELECT * FROM \"\(quoted)\" ORDER BY \(key)", on: connection)) {
+        seeing(table, $0)
+      }
     }
     return digest.finish()
   }
@@ -53,10 +63,13 @@ private struct RowDigest: ~Copyable {
     append(0x54, Array(name.utf8).span)
   }
 
-  mutating func add(_ rows: borrowing Statement) throws(DatabaseError) {
+  mutating func add(
+    _ rows: borrowing Statement, seeing: (borrowing Statement) -> Void
+  ) throws(DatabaseError) {
     let columns = rows.columnCount
     append(0x49, UInt64(columns))
     while try rows.step() {
+      seeing(rows)
       for column in 0..<columns {
         switch rows.kind(column) {
         case .null: pending.append(0x4E)
@@ -76,11 +89,9 @@ private struct RowDigest: ~Copyable {
     pending.append(bytes)
   }
 
+  @inline(__always)
   private mutating func append(_ letter: UInt8, _ number: UInt64) {
-    pending.append(letter)
-    for shift in stride(from: 56, through: 0, by: -8) as StrideThrough<UInt64> {
-      pending.append(UInt8(truncatingIfNeeded: number >> shift))
-    }
+    pending.append(letter, bigEndian: number)
   }
 
   private mutating func flush() {

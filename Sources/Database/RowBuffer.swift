@@ -86,6 +86,12 @@ struct RowBuffer {
     out.append(bytes)
   }
 
+  /// The column of `records` that has the content hash; the canonical hash follows.
+  static let contentColumn: Int32 = 9
+  /// Bytes of a cell that is a hash, and where in it the hash is.
+  static let hashSize = 37
+  static func hash(at cell: Int) -> Range<Int> { cell + 5..<cell + hashSize }
+
   static func hash(_ hash: Hash256, _ out: inout ByteBuffer) {
     out.append(Cell.blob.rawValue)
     append(32, 4, &out)

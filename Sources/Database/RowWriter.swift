@@ -6,6 +6,8 @@ import LosslessJSON
 /// buffer until the row has been written.
 package final class RowWriter {
   private let statements: StatementList
+  /// The hashes of the records written.
+  package private(set) var hashes = RecordChain()
 
   /// One statement for each table. Owned together, for an array cannot hold what is not copied.
   private struct StatementList: ~Copyable {
@@ -50,6 +52,11 @@ package final class RowWriter {
         let statement = statements.handles[table]
         let count = DataTable.allCases[table].columnCount
         for column in 1...Int32(count) {
+          if table == DataTable.records.rawValue, column == RowBuffer.contentColumn {
+            hashes.add(
+              rows.extracting(RowBuffer.hash(at: at)),
+              rows.extracting(RowBuffer.hash(at: at + RowBuffer.hashSize)))
+          }
           at = bind(bytes, at, statement, column, record: record, file: file)
         }
         let step = sqlite3_step(statement)

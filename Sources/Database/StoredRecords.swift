@@ -83,10 +83,13 @@ struct StoredRecords {
     do {
       let reading = try DatabaseReading(tree, inPlace: true)
       _ = try StoreDatabase.steps(reading.connection)
-      let check = BackgroundReading(reading.connection.path, reading.mode, StoreDatabase.problems)
+      let (path, mode) = (reading.connection.path, reading.mode)
+      let check = BackgroundWork {
+        try StoreDatabase.problems(Connection(path, mode, isLenient: true))
+      }
       let read = Result { try readRecords(reading.connection) }
       // Waited for in any case: it reads what the reading keeps there.
-      let problems = Result { try check.wait() }
+      let problems = check.result()
       try read.get()
       for problem in try problems.get() { note(.integrityCheck, problem) }
     } catch let error as DatabaseError where error.code == .damaged || error.code == .sql {

@@ -86,6 +86,18 @@ package struct ByteBuffer: Sendable {
     used += length
   }
 
+  /// Appends `first`, then the 8 bytes of `number`, the most significant first.
+  @inlinable @inline(__always)
+  package mutating func append(_ first: UInt8, bigEndian number: UInt64) {
+    reserve(9)
+    let start = used
+    storage.withUnsafeMutableBytes { target in
+      target[start] = first
+      target.storeBytes(of: number.bigEndian, toByteOffset: start + 1, as: UInt64.self)
+    }
+    used += 9
+  }
+
   @inlinable package mutating func append(_ text: StaticString) {
     let length = text.utf8CodeUnitCount
     reserve(length)

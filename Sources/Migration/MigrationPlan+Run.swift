@@ -25,28 +25,23 @@ package struct MigrationResult: Sendable {
 }
 
 extension MigrationPlan {
-  /// Writes the database beside its target, proves it, and gives it its name. On any failure the
-  /// target is as it was.
+  /// Writes the database beside its target, proves it, and puts it in its place. On any failure
+  /// the target is as it was.
   package func run(progress: @escaping (_ bytes: Int) -> Void = { _ in }) throws -> MigrationResult
   {
-    if isUnchanged { return try unchanged() }
-    try Disk.makeDirectory(target.removingLastComponent())
-    try Leftovers.clear(beside: target)
-    var output = try OutputFile(for: target)
-    var result = try fill(output.temporaryPath, progress)
-    result.logicalDigest = try prove(output.temporaryPath, result)
-    let facts = try output.reopen().facts()
-    result.size = facts.size
-    result.sha256 = try Self.hash(output.reopen())
-    if let undo { try Disk.rename(target, to: undo, replacing: false) }
-    do { try output.publish(replacing: false) } catch {
-      if let undo { try? Disk.rename(undo, to: target, replacing: false) }
-      throw error
+    guard let replacement else { return try unchanged() }
+    return try replacement.perform { staging in
+      let path = staging.appending(target.lastComponent ?? "store.db")
+      try StagedFile(path).close()
+      var (result, hashes) = try fill(path, progress)
+      try prove(path, &result, hashes)
+      try Disk.syncFile(path)
+      return (path, result)
     }
-    return result
   }
 
-  private static func hash(_ file: consuming InputFile) throws -> Hash256 {
+  private static func hash(_ path: FilePath) throws -> Hash256 {
+    let file = try InputFile(opening: path)
     var hasher = Hasher256()
     var block = ByteBuffer()
     while try file.read(at: hasher.count, into: &block, atMost: 1 << 20) > 0 {
@@ -57,13 +52,15 @@ extension MigrationPlan {
   }
 
   private func unchanged() throws -> MigrationResult {
-    let logical = BackgroundReading(target, .source, StoreDatabase.logicalDigest)
+    let logical = BackgroundWork { [target] in
+      try StoreDatabase.logicalDigest(Connection(target, .source, isLenient: true))
+    }
     let survey = try Survey.read(DiskTree(target), as: .sqlite, rules: false)
     var result = MigrationResult(
       database: target, counts: survey.counts, digest: survey.digest(), size: 0)
     result.size = try FileFacts(at: target)?.size ?? 0
-    result.sha256 = try Self.hash(InputFile(opening: target))
-    result.logicalDigest = try logical.wait()
+    result.sha256 = try Self.hash(target)
+    result.logicalDigest = try logical.result().get()
     result.isUnchanged = true
     result.log = survey.log
     return result
@@ -71,12 +68,12 @@ extension MigrationPlan {
 
   /// Makes the database at `path`, an empty file.
   private func fill(_ path: FilePath, _ progress: @escaping (Int) -> Void) throws
-    -> MigrationResult
+    -> (MigrationResult, RecordChain)
   {
     let database = try FreshDatabase(path)
     var hashes = StoreDigest()
     var result = MigrationResult(
-      database: target, counts: [:], digest: hashes.finish(), size: 0, undo: undo)
+      database: target, counts: [:], digest: hashes.finish(), size: 0, undo: replacement?.undo)
     var (nextFile, nextRecord) = (1, 1)
     for (index, source) in sources.enumerated() {
       let store = try StoreImport(
@@ -99,7 +96,7 @@ extension MigrationPlan {
       nextRecord = store.nextRecord
     }
     try database.finish()
-    return result
+    return (result, database.hashes)
   }
 
   private func refuse(_ survey: Survey, _ source: OpenedStore) throws {
@@ -137,39 +134,31 @@ extension MigrationPlan {
     try row.run()
   }
 
-  /// Reads the database back: SQLite's checks, every hash, the digest and the counts. Returns the
-  /// logical digest of what is there.
-  private func prove(_ path: FilePath, _ result: MigrationResult) throws -> Hash256 {
-    let logical = BackgroundReading(path, .immutable, StoreDatabase.logicalDigest)
-    let read = Result { try Survey.read(DiskTree(path), as: .sqlite, rules: false) }
-    // Waited for in any case: it reads a file that goes away if this fails.
-    let answer = Result { try logical.wait() }
-    let survey = try read.get()
-    let first = survey.log.findings.first { $0.severity == .error }
-    guard first == nil, survey.digest() == result.digest, survey.counts == result.counts else {
+  /// Reads the database back: SQLite's checks, every row, the hashes and the counts. Notes what
+  /// there is.
+  private func prove(
+    _ path: FilePath, _ result: inout MigrationResult, _ hashes: RecordChain
+  ) throws {
+    let checks = BackgroundWork {
+      try StoreDatabase.problems(Connection(path, .immutable, isLenient: true))
+    }
+    let file = BackgroundWork { try Self.hash(path) }
+    let reading = Result { try ReadBack(of: Connection(path, .immutable, isLenient: true)) }
+    // Waited for in any case: they read a file that goes away if this fails.
+    let (problems, sha256) = (checks.result(), file.result())
+    let back = try reading.get()
+    var complaint = try problems.get().first ?? back.complaint
+    if back.counts != result.counts { complaint = complaint ?? "it does not hold every record" }
+    if back.hashes.finish() != hashes.finish() {
+      complaint = complaint ?? "its records are not those of the store"
+    }
+    if let complaint {
       throw MigrationError(
-        .verificationFailed,
-        "the database did not read back as it was written"
-          + (first.map { ": \($0.message)" } ?? ""), path: target.string,
-        hint: "nothing was kept; check the disk and run it again",
-        findings: survey.log.findings)
+        .verificationFailed, "the database did not read back as it was written: \(complaint)",
+        path: target.string, hint: "nothing was kept; check the disk and run it again")
     }
-    return try answer.get()
-  }
-}
-
-/// What runs that were killed have left beside a file.
-enum Leftovers {
-  /// Removes unfinished files of this name whose process is gone.
-  static func clear(beside target: FilePath) throws {
-    let parent = target.removingLastComponent()
-    let ending = "-\((target.lastComponent?.string ?? "file").prefix(120)).tmp"
-    for name in try TreeWalk.names(in: parent).map(\.string)
-    where name.hasPrefix(OutputFile.temporaryPrefix) && name.hasSuffix(ending) {
-      let process = name.dropFirst(OutputFile.temporaryPrefix.count).prefix { $0 != "-" }
-      if let number = Int32(process), !Disk.processExists(number) {
-        try Disk.remove(parent.appending(name))
-      }
-    }
+    result.sha256 = try sha256.get()
+    result.logicalDigest = back.logicalDigest
+    result.size = try FileFacts(at: path)?.size ?? 0
   }
 }

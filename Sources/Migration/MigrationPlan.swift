@@ -34,10 +34,11 @@ package struct MigrationPlan {
   package let sources: [OpenedStore]
   /// Absolute.
   package let target: FilePath
+  /// How the target takes its place; nil where it holds just these stores, of this version, already.
+  let replacement: Replacement?
+  package var isUnchanged: Bool { replacement == nil }
   /// Where what is at the target now will go.
-  package let undo: FilePath?
-  /// Whether the target holds just these stores, of this version, already.
-  package let isUnchanged: Bool
+  package var undo: FilePath? { replacement?.undo }
 
   /// Files of all stores, and their bytes.
   package var fileCount: Int {
@@ -98,18 +99,17 @@ package struct MigrationPlan {
       }
       return source.replacing(try freeze(disk))
     }
-    guard let facts = try FileFacts(at: target, following: false) else {
-      (undo, isUnchanged) = (nil, false)
+    let facts = try FileFacts(at: target, following: false)
+    if let facts, facts.isRegular, try Self.holds(target, self.sources, request.idField) {
+      replacement = nil
       return
     }
-    let holds = try facts.isRegular && Self.holds(target, self.sources, request.idField)
-    isUnchanged = holds
-    if !holds, !request.replaces {
+    if facts != nil, !request.replaces {
       throw MigrationError(
         .exists, "is there already, and holds something else", path: target.string,
         hint: "choose another name, or keep what is there as an undo copy with --replace")
     }
-    undo = holds ? nil : try Replacement.undoPath(for: target, time: request.time)
+    replacement = try Replacement(of: target, time: request.time)
   }
 
   /// The store that is meant: for the index of a content archive by itself, its archive.

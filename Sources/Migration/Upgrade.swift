@@ -37,33 +37,31 @@ package struct DatabaseStatus: Sendable {
   /// there is nothing to do.
   package func upgrade(time: Int) throws -> FilePath? {
     if missing.isEmpty { return nil }
-    try Leftovers.clear(beside: path)
     let before = try Survey.read(DiskTree(path), as: .sqlite, rules: false)
     if let first = before.log.findings.first(where: { $0.severity == .error }) {
       throw MigrationError(
         .refused, "is damaged: \(first.message)", path: path.string,
         hint: "nothing was written; migrate the store anew", findings: before.log.findings)
     }
-    var output = try OutputFile(for: path)
-    let version = taken.count
-    try DatabaseReading(DiskTree(path), inPlace: true).use { source in
-      let copy = try Connection(output.temporaryPath, .scratch)
-      try copy.copy(from: source)
-      try copy.execute("BEGIN IMMEDIATE")
-      try StoreDatabase.finish(copy, from: version)
+    let replacement = try Replacement(of: path, time: time)
+    try replacement.perform { staging in
+      let copy = staging.appending(path.lastComponent ?? "store.db")
+      try StagedFile(copy).close()
+      try DatabaseReading(DiskTree(path), inPlace: true).use { source in
+        let connection = try Connection(copy, .scratch)
+        try connection.copy(from: source)
+        try connection.execute("BEGIN IMMEDIATE")
+        try StoreDatabase.finish(connection, from: taken.count)
+      }
+      let after = try Survey.read(DiskTree(copy), as: .sqlite, rules: false)
+      guard after.digest() == before.digest(), after.log.errors == 0 else {
+        throw MigrationError(
+          .verificationFailed, "the upgraded copy does not hold the same records",
+          path: path.string, hint: "nothing was changed", findings: after.log.findings)
+      }
+      try Disk.syncFile(copy)
+      return (copy, ())
     }
-    let after = try Survey.read(DiskTree(output.temporaryPath), as: .sqlite, rules: false)
-    guard after.digest() == before.digest(), after.log.errors == 0 else {
-      throw MigrationError(
-        .verificationFailed, "the upgraded copy does not hold the same records",
-        path: path.string, hint: "nothing was changed", findings: after.log.findings)
-    }
-    let undo = try Replacement.undoPath(for: path, time: time)
-    try Disk.rename(path, to: undo, replacing: false)
-    do { try output.publish(replacing: false) } catch {
-      try? Disk.rename(undo, to: path, replacing: false)
-      throw error
-    }
-    return undo
+    return replacement.undo
   }
 }
