@@ -98,7 +98,11 @@ struct RowBuffer {
     for word in [hash.a, hash.b, hash.c, hash.d] { append(word.byteSwapped, 8, &out) }
   }
 
+  /// Appends the lower bytes of a number, the least significant first.
+  @inline(__always)
   private static func append(_ value: UInt64, _ count: Int, _ out: inout ByteBuffer) {
-    for shift in 0..<UInt64(count) { out.append(UInt8(truncatingIfNeeded: value >> (shift * 8))) }
+    let end = out.count + count
+    out.append(littleEndian: value)
+    out.truncate(to: end)
   }
 }

@@ -10,9 +10,12 @@ package enum StoreDatabase {
   /// The step that this program comes to.
   package static var version: Int { SchemaStep.all.count }
 
+  /// Bytes of a page.
+  static let pageSize = 8192
+
   /// Settings that must stand before the first table; the same file everywhere.
   private static let settings = """
-    PRAGMA page_size=4096;
+    PRAGMA page_size=\(pageSize);
     PRAGMA encoding='UTF-8';
     PRAGMA auto_vacuum=NONE;
     PRAGMA secure_delete=ON;
@@ -108,6 +111,8 @@ package enum StoreDatabase {
   package static func problems(_ connection: borrowing Connection) throws(DatabaseError)
     -> [String]
   {
+    // Indexes are looked up for each row of their table, all over the place.
+    try connection.execute("PRAGMA cache_size=-24576")
     var problems: [String] = []
     for check in ["PRAGMA integrity_check(20)", "PRAGMA foreign_key_check"] {
       let statement = try Statement(check, on: connection)

@@ -48,7 +48,7 @@ package struct MigrationPlan {
     sources.reduce(0) { $0 + $1.tree.files.reduce(0) { $0 + $1.size } }
   }
   /// Bytes that the database will have, about.
-  package var estimatedSize: Int { 180_224 + byteCount * 9 / 4 }
+  package var estimatedSize: Int { 360_448 + byteCount * 9 / 4 }
 
   /// Reads the stores, as `--dry-run` does, to say what is in them.
   package func survey() throws -> (counts: [RecordKind: Int], log: FindingLog) {

@@ -100,7 +100,7 @@ import Testing
           value(name)
           rows(db.execute('SELECT * FROM "%s" ORDER BY %s' % (name, ",".join(keys))))
       print(h.hexdigest())
-      db.execute("PRAGMA page_size=8192"); db.execute("VACUUM")
+      db.execute("PRAGMA page_size=4096"); db.execute("VACUUM")
       """, database)
     #expect(theirs.lines == [digest])
     let moved = try scratch.json("migrate", "--status", "--to", database)
@@ -198,34 +198,52 @@ import Testing
     #expect(!names.contains { $0.hasPrefix(".holdfast") }, "\(names)")
   }
 
-  /// Killed at any time, a migration leaves nothing under its name, and the next one the same.
-  @Test func killedAtAnyTime() throws {
+  /// Killed at one system call after the other, a migration leaves what was there or the whole
+  /// database, and the next one leaves the whole database, byte for byte, and nothing else.
+  @Test(arguments: [
+    ("write", 12), ("pwrite64", 60), ("fsync", 3), ("rename,renameat2,link,unlink", 4),
+    ("openat", 60), ("mkdir", 1), ("pread64", 40),
+  ])
+  func killedAnywhere(_ calls: String, _ limit: Int) throws {
     let scratch = try Scratch.here()
-    var text = ""
-    for number in 0..<4000 {
-      text +=
-        "{\"type\":\"entity\",\"name\":\"n\(number)\",\"entityType\":\"t\",\"observations\":[\"word \(number)\"]}\n"
+    let lines = (0..<600).map {
+      """
+      {"type":"entity","name":"n\($0)","entityType":"t","observations":["word \($0)"]}
+      """
     }
-    let store = try scratch.write(text, to: "m.jsonl")
-    let database = scratch.file("m.db")
-    try scratch.holdfast(exit: 0, "migrate", store, "--to", scratch.file("whole.db"), "-q")
-    for delay in [2_000, 20_000, 60_000, 120_000, 200_000] as [UInt32] {
-      let child = try scratch.start([Binary.path, "migrate", store, "--to", database, "-q"])
-      usleep(delay)
-      child.signal(SIGKILL)
-      let outcome = try child.wait()
-      if outcome.status == 0 {
-        try scratch.tool("cmp", database, scratch.file("whole.db"))
-        try scratch.tool("rm", database)
-      } else if access(database, F_OK) == 0 {
-        try scratch.tool("cmp", database, scratch.file("whole.db"))
-        try scratch.tool("rm", database)
+    let store = try scratch.write(lines.joined(separator: "\n"), to: "m.jsonl")
+    let whole = scratch.file("whole.db")
+    try scratch.holdfast(exit: 0, "migrate", store, "--to", whole, "-q")
+    var random = SeededRandom()
+    var killed = 0
+    for hasTarget in [false, true] {
+      for round in 0..<4 {
+        // The first one is there for sure.
+        let at = round == 0 ? 1 : Int.random(in: 1...limit, using: &random)
+        let parent = scratch.fresh("parent")
+        try TestFile.makeDirectory(parent)
+        let target = parent + "/m.db"
+        if hasTarget { try TestFile.write(Array("old".utf8), to: target) }
+        let outcome = try scratch.run([
+          "strace", "-f", "-o", "/dev/null", "-e", "trace=\(calls)", "-e",
+          "inject=\(calls):signal=KILL:when=\(at)", Binary.path, "migrate", store, "--to", target,
+          "--replace",
+        ])
+        let comment = "\(calls) \(at), seed \(random.seed): \(outcome)"
+        if outcome.status == 128 + SIGKILL { killed += 1 }
+        let isWhole = try TestFile.exists(target) && TestFile.read(target) == TestFile.read(whole)
+        if !isWhole {
+          #expect(outcome.status != 0, "\(comment)")
+          #expect(TestFile.exists(target) == hasTarget, "\(comment)")
+          if hasTarget { #expect(try TestFile.text(target) == "old", "\(comment)") }
+        }
+        try scratch.holdfast(exit: 0, "migrate", store, "--to", target, "--replace", "-q")
+        try scratch.tool("cmp", target, whole)
+        let left = try TestFile.names(parent).filter { $0.hasPrefix(".holdfast-") }
+        #expect(left.isEmpty, "\(comment): \(left)")
       }
     }
-    try scratch.holdfast(exit: 0, "migrate", store, "--to", database, "-q")
-    try scratch.tool("cmp", database, scratch.file("whole.db"))
-    let names = try scratch.run(["ls", "-A", scratch.path]).lines
-    #expect(!names.contains { $0.hasPrefix(".holdfast") }, "\(names)")
+    #expect(killed > 0, "no call of \(calls) was ever hit")
   }
 
   /// An older database is upgraded on a copy; a newer or a foreign one is refused.
