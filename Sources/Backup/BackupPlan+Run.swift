@@ -237,6 +237,7 @@ extension BackupPlan {
     while true {
       do {
         try waitForArchiveLock()
+        if let inner { return try capture(inner, progress, directory) }
         let (writer, tree) = try captureOnce(progress, directory)
         let torn = writer.survey.tornFiles
         if torn.isEmpty { return writer }
@@ -264,6 +265,33 @@ extension BackupPlan {
   /// Whether a file of the store was there when that was listed, and then was not.
   private func isVanished(_ error: DiskError) -> Bool {
     error.code == .notFound && error.path?.starts(with: store) ?? false
+  }
+
+  /// Reads the store inside a backup, which nobody changes. Throws `verificationFailed` where it is
+  /// not what the backup says.
+  private func capture(
+    _ inner: OpenedStore, _ progress: @escaping ProgressReport, _ directory: FilePath
+  ) throws -> SnapshotWriter {
+    guard let backup = inner.backup else {
+      throw BackupError(.failed, "there is no backup", path: store.string)
+    }
+    let settings = SnapshotWriter.Settings(
+      compression: request.compression, hasRTFS: request.hasRTFS,
+      idField: request.idField ?? backup.manifest.idField, note: request.note, time: request.time)
+    let writer = try SnapshotWriter(
+      inner.tree, source: FilePath(backup.manifest.series), as: format, settings: settings,
+      openedBefore: EarlyFiles(of: store, []), inside: backup, spillingTo: directory,
+      progress: progress)
+    let known = Dictionary(
+      backup.manifest.storeEntries.map { ($0.header.path, $0.sha256) }, uniquingKeysWith: { $1 })
+    for entry in writer.manifest(series: series).storeEntries
+    where entry.header.kind == .regular && known[entry.header.path] != entry.sha256 {
+      throw BackupError(
+        .verificationFailed, "does not have the hash that the manifest names",
+        path: "\(store):\(MemberPath.printable(entry.header.path))",
+        hint: "nothing was written; holdfast verify tells which encodings still hold")
+    }
+    return writer
   }
 
   /// One reading of the store, and the listing it went by. An index that is replaced meanwhile does
@@ -317,6 +345,9 @@ extension BackupPlan {
         "the store has \(log.errors) error\(log.errors == 1 ? "" : "s")")
     }
     if survey.total == 0 { manifest.suspicions.append("the store holds no records") }
+    if log.errors == 0, survey.total > 0, inner?.backup?.manifest.isSuspect == true {
+      manifest.suspicions.append("so was the backup that it was made from")
+    }
     guard let last = yardstick?.manifest, !request.allowsShrink,
       ShrinkGuard.isShrunken(survey.total, since: last.recordCount)
     else { return }

@@ -41,6 +41,8 @@ package struct BackupPlan {
   package let request: BackupRequest
   package let store: FilePath
   package let format: StoreFormat
+  /// The store inside a backup, where that is what is backed up.
+  let inner: OpenedStore?
   package private(set) var repository: Repository
   package let series: String
   /// Files of the store, and their bytes as they are now.
@@ -72,10 +74,10 @@ package struct BackupPlan {
         request.contexts, DiskTree(request.store), request.store.string)
       throw error
     }
-    guard opened.backup == nil else {
+    guard opened.backup == nil || request.repository != nil else {
       throw BackupError(
         .usage, "is a backup already", path: request.store.string,
-        hint: "restore it first, or copy the archive and its manifest")
+        hint: "name with --to the repository that another one of the same store goes to")
     }
     guard request.idField == nil || request.idField.flatMap(JSONPointer.init) != nil else {
       throw BackupError(.usage, "--id-field is no JSON pointer; it looks like /meta/id")
@@ -83,17 +85,20 @@ package struct BackupPlan {
     try BackupPlan.check(request.contexts, opened)
     store = request.store
     format = opened.format
+    inner = opened.backup == nil ? nil : try opened.restricted(to: request.contexts)
     repository =
       request.repository.map(Repository.init)
       ?? .standard(for: request.store, isSingleFile: opened.tree.isSingleFile)
     if !opened.tree.isSingleFile { try Self.checkOutside(repository.path, request.store) }
-    series = request.series ?? Repository.seriesName(for: request.store)
+    series =
+      request.series ?? opened.backup?.manifest.series
+      ?? Repository.seriesName(for: request.store)
     guard Repository.isSeriesName(series) else {
       throw BackupError(
         .usage, "\(series) is no name for a series",
         hint: "use letters, digits, '.', '_' and '-', not starting with a '.'")
     }
-    let files = opened.tree.files.filter { !$0.isDirectory }
+    let files = (inner ?? opened).tree.files.filter { !$0.isDirectory }
     fileCount = files.count
     byteCount = files.reduce(0) { $0 + $1.size }
     archiveName =
@@ -133,6 +138,9 @@ package struct BackupPlan {
       .usage, "the series \(series) holds backups of another store, \(place)", path: store.string,
       hint: "give --name: \(series) if that is where this store was before, else another name")
   }
+
+  /// Whether the store lies in a backup.
+  package var isOfBackup: Bool { inner != nil }
 
   /// A repository among the files of its store would be part of each next backup.
   private static func checkOutside(_ repository: FilePath, _ store: FilePath) throws {

@@ -17,7 +17,8 @@ struct BackupCommand: Verb {
       as RTFS; plain tar and sha256sum can restore and check it. It appears under its name only \
       when every byte has been read back, every hash checked and the digest taken anew from it; \
       verify also compares the three encodings record by record. The backup of a damaged store is written too, \
-      marked suspect (exit 3); a store without records is refused (exit 13).
+      marked suspect (exit 3); a store without records is refused (exit 13). The store may lie in \
+      a backup: then --to says where another backup of it goes.
 
       \(ExitStatus.help([.findings, .notFound, .locked, .verificationFailed, .refused, .notWritable]))
       """)
@@ -91,7 +92,8 @@ struct BackupCommand: Verb {
 
   func perform(_ console: Console) throws -> ExitStatus {
     let store = try RoutedStore.name(store)
-    var request = BackupRequest(store: FilePath(store), time: try currentTime())
+    var request = BackupRequest(
+      store: try ReadingOptions.path(of: store), time: try currentTime())
     request.repository = to.map { FilePath($0) }
     request.series = name
     request.kind = shared.kind
@@ -108,6 +110,8 @@ struct BackupCommand: Verb {
     request.fallback = fallbackTo.map { FilePath($0) }
     request.lockWait = shared.waitLock.seconds
     let plan = try BackupPlan(request, formats: HoldfastCommand.formats)
+    let lock = try plan.isOfBackup ? Repository.readingLock(for: plan.store, 0) : nil
+    defer { withExtendedLifetime(lock) {} }
     if dryRun {
       let result = try plan.foresee(formats: HoldfastCommand.formats)
       show(plan, result, console)

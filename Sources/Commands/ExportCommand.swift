@@ -61,7 +61,7 @@ struct ExportCommand: Verb {
   func perform(_ console: Console) throws -> ExitStatus {
     let source = try RoutedStore.name(source)
     var request = ExportRequest(
-      source: FilePath(source), target: FilePath(to), time: try currentTime())
+      source: try ReadingOptions.path(of: source), target: FilePath(to), time: try currentTime())
     request.form = `as`
     request.contexts = contexts.context
     request.store = store

@@ -70,7 +70,7 @@ struct MigrateCommand: Verb {
   func perform(_ console: Console) throws -> ExitStatus {
     if status || upgrade { return try performOnDatabase(console) }
     var request = MigrationRequest(
-      stores: stores.map { FilePath($0) }, target: FilePath(to), time: try currentTime())
+      stores: try stores.map(ReadingOptions.path), target: FilePath(to), time: try currentTime())
     request.kind = shared.kind
     request.contexts = contexts.context
     request.idField = idField

@@ -35,14 +35,20 @@ struct ReadingOptions: ParsableArguments {
 
   /// The same, for verbs that do not take these options.
   static func open(_ name: String, kind: String?, contexts: [String] = []) throws -> OpenedStore {
-    var path = FilePath(name)
-    if try FileFacts(at: path) == nil, let at = name.lastIndex(of: "@"),
+    try OpenedStore(opening: path(of: name), formats: HoldfastCommand.formats, kind: kind)
+      .restricted(to: contexts)
+  }
+
+  /// What a store is named by: its path, or that of the backup which `REPO@latest` or `REPO@TIME`
+  /// means where no file is called so.
+  static func path(of name: String) throws -> FilePath {
+    let path = FilePath(name)
+    if let at = name.lastIndex(of: "@"), try FileFacts(at: path) == nil,
       try FileFacts(at: FilePath(String(name[..<at])))?.kind == .directory
     {
-      path = try BackupReference(name).resolve()
+      return try BackupReference(name).resolve()
     }
-    return try OpenedStore(opening: path, formats: HoldfastCommand.formats, kind: kind)
-      .restricted(to: contexts)
+    return path
   }
 }
 

@@ -33,7 +33,7 @@ package final class SnapshotWriter {
   private let store: MemberWriter
   private let capture: StoreCapture
   /// Of the store's own directory, if it is one.
-  private let rootFacts: FileFacts?
+  private let root: MemberHeader?
   private let format: StoreFormat
   package let survey: Survey
   private var hybridEntry: Manifest.Entry?
@@ -41,13 +41,13 @@ package final class SnapshotWriter {
   /// Reads the store. Throws `DiskError.changed` where it changed in a way that leaves open which
   /// state was read: make a new writer and try again.
   /// - Parameter tree: the store on disk, or as its kind froze it.
-  /// - Parameter place: where it lies.
+  /// - Parameter place: where it lies; of a store inside a backup, what it is called.
   /// - Parameter early: files of the store that were opened before it was listed.
   /// - Parameter directory: where intermediate data may lie, without a name.
   package init(
     _ tree: any StoreTree, source place: FilePath, as format: StoreFormat, settings: Settings,
-    openedBefore early: EarlyFiles, spillingTo directory: FilePath,
-    progress: @escaping (_ bytes: Int) -> Void
+    openedBefore early: EarlyFiles, inside backup: BackupFile? = nil,
+    spillingTo directory: FilePath, progress: @escaping (_ bytes: Int) -> Void
   ) throws {
     self.settings = settings
     self.format = format
@@ -56,7 +56,16 @@ package final class SnapshotWriter {
     hybrid = MemberWriter(pool, spill: spill)
     store = MemberWriter(pool, spill: spill)
     capture = StoreCapture(tree, openedBefore: early, into: store, progress: progress)
-    rootFacts = tree.isSingleFile ? nil : try FileFacts(at: place)
+    if let backup {
+      root = backup.manifest.root
+    } else {
+      let facts = tree.isSingleFile ? nil : try FileFacts(at: place)
+      root = facts.map {
+        MemberHeader(
+          path: Manifest.rootName, kind: .directory, size: 0, mode: $0.mode,
+          seconds: $0.modified.seconds, nanoseconds: $0.modified.nanoseconds)
+      }
+    }
     survey = Survey(
       rules: true, paths: tree.files.indices.map(tree.displayPath),
       prepare: HybridWriter.preparation(hasRTFS: settings.hasRTFS))
@@ -104,12 +113,7 @@ package final class SnapshotWriter {
     let directories = capture.files.filter(\.isDirectory).map {
       Manifest.Entry(header: Self.header(of: $0), sha256: nil)
     }
-    let root = rootFacts.map {
-      Manifest.Entry(
-        header: MemberHeader(
-          path: Manifest.rootName, kind: .directory, size: 0, mode: $0.mode,
-          seconds: $0.modified.seconds, nanoseconds: $0.modified.nanoseconds), sha256: nil)
-    }
+    let root = root.map { Manifest.Entry(header: $0, sha256: nil) }
     let files = capture.members.map {
       Manifest.Entry(header: Self.header(of: $0.file), sha256: $0.sha256)
     }

@@ -113,6 +113,59 @@ import Testing
     try scratch.tool("cmp", others[0], whole + "/db")
   }
 
+  /// A backup stands for its store when another one is made as well: it holds the same files, and is
+  /// of the same series.
+  @Test(arguments: SampleStore.allCases) func backupOfABackup(_ sample: SampleStore) throws {
+    let scratch = try Scratch.here()
+    let made = try sample.make(in: scratch)
+    let first = try scratch.backUp(made.path, to: scratch.file("repo"))
+    let told = try scratch.json(
+      "backup", scratch.file("repo") + "@latest", "--to", scratch.file("other"), "--compression",
+      "gzip")
+    let second = try #require(told["backup"]?.text)
+    #expect(told["state"]?.text == "verified" && second.hasSuffix(".tar.gz"))
+    #expect(try scratch.digest(second) == scratch.digest(first))
+    try scratch.holdfast(exit: 0, "verify", second)
+    for (archive, target) in [(first, "a"), (second, "b")] {
+      try scratch.holdfast(exit: 0, "restore", archive, "--to", scratch.file(target), "--quiet")
+    }
+    #expect(try scratch.listing(scratch.file("a")) == scratch.listing(scratch.file("b")))
+    let series = try ["manifest", "series"].reduce(told) { try #require($0[$1]) }
+    #expect(series.text == (try scratch.json("show", first))["manifest"]?["series"]?.text)
+    // Where it goes has to be said; a dry run writes nothing.
+    try scratch.holdfast(exit: 64, "backup", first)
+    try scratch.holdfast(exit: 0, "backup", first, "--to", scratch.file("none"), "--dry-run", "-q")
+    #expect(!TestFile.exists(scratch.file("none")))
+  }
+
+  /// What cannot be read of a backup is not saved again as if it were whole.
+  @Test func backupOfADamagedBackup() throws {
+    let scratch = try Scratch.here()
+    let store = try scratch.graph(20, to: "memory.jsonl")
+    let archive = try scratch.backUp(store, to: scratch.file("repo"), ["--compression", "none"])
+    let bytes = try TestFile.read(archive)
+    let place = try #require(
+      bytes.indices.first { bytes[$0...].starts(with: Array("{\"type\":\"entity\"".utf8)) })
+    // The verbatim files come first or last: wherever they are, a byte of them is another one.
+    let words = Array("\"type\":\"entity\"".utf8)
+    var damaged = bytes
+    for at in bytes.indices where at >= place && bytes[at...].starts(with: words) {
+      damaged[at + 9] = 0x45
+    }
+    try TestFile.write(damaged, to: archive)
+    let outcome = try scratch.holdfast(
+      exit: 12, "backup", archive, "--to", scratch.file("other"))
+    #expect(outcome.message.contains("does not have the hash"), "\(outcome)")
+    #expect(try TestFile.names(scratch.file("other")).filter { $0 != ".lock" } == [])
+    // Nor is the copy of a suspect one taken for a good one.
+    try TestFile.write(bytes, to: archive)
+    try scratch.graph(5, to: "memory.jsonl")
+    let suspect = try scratch.backUp(store, to: scratch.file("repo"), [], exit: 3)
+    let again = try scratch.json(
+      exit: 3, "backup", suspect, "--to", scratch.file("another"))
+    #expect(again["state"]?.text == "suspect")
+  }
+
   /// What is to stay as it is stays so byte for byte, under its names.
   @Test(arguments: SampleStore.allCases) func verbatim(_ sample: SampleStore) throws {
     let scratch = try Scratch.here()

@@ -63,7 +63,7 @@ import Testing
 
   /// A writer that commits a hundred times a second, and one that never pauses. HOLDFAST_RUNS says
   /// how many runs there are before.
-  @Test(arguments: ["delete", "wal"], ["100", "0"])
+  @Test(.serialized, arguments: ["delete", "wal"], ["100", "0"])
   func backedUpWhileWritten(_ journal: String, _ rate: String) throws {
     let scratch = try Scratch.here()
     let asked = getenv("HOLDFAST_RUNS").flatMap { Int(String(cString: $0)) }
