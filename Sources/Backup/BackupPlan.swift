@@ -205,8 +205,9 @@ package struct BackupPlan {
     guard !contexts.isEmpty else { return }
     guard opened.format.name == StoreFormat.memoryGraph.name, !opened.tree.isSingleFile else {
       throw BackupError(
-        .usage, "--context is for memory graphs that are a directory of contexts",
-        path: opened.path.string)
+        .usage, "has no files of contexts, and what is backed up are files",
+        path: opened.path.string,
+        hint: "back up all of it; restore --context takes a context out of the backup")
     }
     try check(contexts, opened.tree, opened.path.string)
   }
