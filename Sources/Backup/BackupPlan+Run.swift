@@ -376,7 +376,7 @@ extension BackupPlan {
           findings: check.log.findings)
       }
     }
-    let seal = output.seal(isVerified: request.verifies, origin: store)
+    let seal = output.seal(isVerified: request.verifies, origin: origin)
     // The manifest first: an archive under its name always has its manifest beside it.
     let sidecar = BackupFile.sidecarPath(of: target)
     do {

@@ -127,9 +127,10 @@ package struct BackupPlan {
     guard request.series == nil, let origin = catalog.newestOrigin,
       let place = FilePath(bytes: origin)
     else { return }
-    if place == Disk.absolute(store) { return }
+    // Of a backup that does not say where its store lay, nothing can be said.
+    guard let own = self.origin, place != own else { return }
     // The same file or directory by another way to it.
-    if let there = try? FileFacts(at: place), let here = try FileFacts(at: store),
+    if let there = try? FileFacts(at: place), let here = try? FileFacts(at: own),
       (there.device, there.inode) == (here.device, here.inode)
     {
       return
@@ -137,6 +138,13 @@ package struct BackupPlan {
     throw BackupError(
       .usage, "the series \(series) holds backups of another store, \(place)", path: store.string,
       hint: "give --name: \(series) if that is where this store was before, else another name")
+  }
+
+  /// Where the store lies; of one inside a backup, where it lay when that was made, if that is known.
+  var origin: FilePath? {
+    guard let backup = inner?.backup else { return Disk.absolute(store) }
+    guard case .read(_, _, let seal) = backup.sidecar else { return nil }
+    return seal.origin.flatMap { FilePath(bytes: $0) }
   }
 
   /// Whether the store lies in a backup.

@@ -132,6 +132,11 @@ import Testing
     #expect(try scratch.listing(scratch.file("a")) == scratch.listing(scratch.file("b")))
     let series = try ["manifest", "series"].reduce(told) { try #require($0[$1]) }
     #expect(series.text == (try scratch.json("show", first))["manifest"]?["series"]?.text)
+    // It comes from where the first one does, so the store itself goes on with the series.
+    try scratch.holdfast(
+      exit: 0, "backup", first, "--to", scratch.file("other"), "--quiet")
+    try scratch.holdfast(
+      exit: 0, "backup", made.path, "--to", scratch.file("other"), "--quiet")
     // Where it goes has to be said; a dry run writes nothing.
     try scratch.holdfast(exit: 64, "backup", first)
     try scratch.holdfast(exit: 0, "backup", first, "--to", scratch.file("none"), "--dry-run", "-q")
