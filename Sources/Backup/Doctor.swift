@@ -69,8 +69,8 @@ package struct Doctor {
       let directory = textfile.removingLastComponent()
       if let problem = try Self.writingProblem(directory) {
         add(
-          .error, "textfile", "cannot be written: \(problem)", path: textfile,
-          hint: "make the directory, or let this user write to it")
+          .error, "textfile", "cannot be written: \(problem.message)", path: textfile,
+          hint: Self.hint(problem) ?? "make the directory, or let this user write to it")
       }
     }
     var seen: Set<FilePath> = []
@@ -109,16 +109,16 @@ package struct Doctor {
 
   /// Whether the directory for backups that the repository cannot take could take any.
   private mutating func examineFallback(_ path: FilePath) throws {
-    var problem: String?
+    var problem: DiskError?
     if try FileFacts(at: path) != nil {
       problem = try Self.writingProblem(path)
     } else {
-      do throws(DiskError) { try Disk.checkWritable(path) } catch { problem = error.message }
+      do throws(DiskError) { try Disk.checkWritable(path) } catch { problem = error }
     }
     guard let problem else { return }
     add(
-      .error, "fallback", "cannot be written to: \(problem)", path: path,
-      hint: "let this user write to it, or name another in fallback_to")
+      .error, "fallback", "cannot be written to: \(problem.message)", path: path,
+      hint: Self.hint(problem) ?? "let this user write to it, or name another in fallback_to")
   }
 
   /// Digest and number of records of the store, where a good backup could be made of it.
@@ -173,17 +173,26 @@ package struct Doctor {
   }
 
   /// Why nothing can be written to a directory; nil if something can.
-  private static func writingProblem(_ directory: FilePath) throws -> String? {
+  private static func writingProblem(_ directory: FilePath) throws -> DiskError? {
     let place = directory.isEmpty ? FilePath(".") : directory
-    guard let facts = try FileFacts(at: place) else { return "there is no \(place)" }
-    guard facts.kind == .directory else { return "\(place) is no directory" }
+    guard let facts = try FileFacts(at: place) else {
+      return DiskError(.notFound, "there is no \(place)")
+    }
+    guard facts.kind == .directory else {
+      return DiskError(.notWritable, "\(place) is no directory")
+    }
     do {
       try probe(place)
     } catch let error as DiskError {
       if error.code == .interrupted { throw error }
-      return error.message
+      return error
     }
     return nil
+  }
+
+  /// Rights are not what a full disk lacks.
+  private static func hint(_ problem: DiskError) -> String? {
+    problem.code == .noSpace ? "free some space, as with purge, or move to a larger disk" : nil
   }
 
   /// Makes a file that never gets a name of its own and goes away at once.
@@ -211,8 +220,8 @@ package struct Doctor {
     }
     if let problem = try Self.writingProblem(path) {
       add(
-        .error, "repository", "cannot be written to: \(problem)", path: path,
-        hint: "let this user write to it, or name another in [repositories]")
+        .error, "repository", "cannot be written to: \(problem.message)", path: path,
+        hint: Self.hint(problem) ?? "let this user write to it, or name another in [repositories]")
       return
     }
     examineLock(repository)

@@ -39,8 +39,11 @@ extension Repository {
       guard !stray.isUnfinished, let name = stray.sidecar.lastComponent?.string else { return nil }
       let stem = name.dropLast(Self.sidecarEnding.count)
       let ending = Self.endings.first { stray.seal.file.hasSuffix($0) } ?? Self.endings[0]
-      // Looked for in the trash first: from there it can only have come back since.
-      guard try !isInTrash(stray.seal.file), try !hasArchive(String(stem)) else { return nil }
+      // Looked for in the trash first: from there it can only have come back since. Where the
+      // manifest has gone as well, a rotation has taken both.
+      guard try !isInTrash(stray.seal.file), try !hasArchive(String(stem)),
+        try FileFacts(at: stray.sidecar, following: false) != nil
+      else { return nil }
       return Catalog.Entry(
         path: path.appending("\(stem)\(ending)"), state: .missing, size: 0,
         manifest: stray.manifest, reason: "the archive is gone, only its manifest is here",

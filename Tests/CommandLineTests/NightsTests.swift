@@ -79,6 +79,11 @@ import Testing
       let before = Set(try archives(scratch))
       let outcome = try happen(event, &world, scratch, &random)
       let isGood = outcome.map { wentWell($0, world) } ?? false
+      let isHarmless = event.map { [.rot, .clock, .holiday].contains($0) } ?? true
+      #expect(
+        isGood || !isHarmless,
+        "night \(night), \(String(describing: event)), seed \(seed): \(String(describing: outcome))"
+      )
       let after = Set(try archives(scratch))
       let new = after.subtracting(world.seen)
       // What is dated after tonight stays.
@@ -104,7 +109,7 @@ import Testing
         try scratch.tool("rm", scratch.file(name))
       }
     }
-    #expect(goods > nights / 2, "seed \(seed)")
+    #expect(goods > 0, "seed \(seed)")
   }
 
   /// Whether a run ended well, apart from what it says of backups that were damaged on the disk.
@@ -281,7 +286,7 @@ import Testing
     let count = 200
     var setting = Child.Setting()
     setting.directory = scratch.path
-    setting.timeLimit = 400
+    setting.timeLimit = 1800
     let outcome = try scratch.run(
       ["python3", "many.py", Binary.path, String(count), String(Night.first)], setting)
     let codes = outcome.lines.compactMap { $0.split(separator: " ").first.map(String.init) }
