@@ -42,6 +42,24 @@ import Testing
       exit: 0, "backup", scratch.file("b/memory.jsonl"), "--to", scratch.file("repo2"))
   }
 
+  /// Of two first backups at once, one waits for the other and then finds the series taken.
+  @Test func twoStoresAtOnce() throws {
+    let scratch = try Scratch.here()
+    for name in ["a", "b"] { try scratch.graph(10, to: "\(name)/memory.jsonl") }
+    for round in 0..<5 {
+      let repository = scratch.file("repo-\(round)")
+      let both = try ["a", "b"].map { name in
+        try scratch.start([
+          Binary.path, "backup", scratch.file("\(name)/memory.jsonl"), "--to", repository, "-q",
+          "--wait-lock", "10m",
+        ])
+      }
+      let ends = try both.map { try $0.wait() }
+      #expect(ends.map(\.status).sorted() == [0, 64], "\(ends)")
+      #expect(try scratch.archives(repository).count == 1)
+    }
+  }
+
   /// The fallback directory too holds the series of one store alone.
   @Test func theFallbackTellsThemApart() throws {
     let scratch = try Scratch.here()
