@@ -129,6 +129,8 @@ package struct BackupPlan {
     else { return }
     // Of a backup that does not say where its store lay, nothing can be said.
     guard let own = self.origin, place != own else { return }
+    // A repository that lies with its store moves along with it.
+    if !isOfBackup, place.lastComponent == own.lastComponent, try isBesideStore() { return }
     // The same file or directory by another way to it.
     if let there = try? FileFacts(at: place), let here = try? FileFacts(at: own),
       (there.device, there.inode) == (here.device, here.inode)
@@ -149,6 +151,12 @@ package struct BackupPlan {
 
   /// Whether the store lies in a backup.
   package var isOfBackup: Bool { inner != nil }
+
+  private func isBesideStore() throws -> Bool {
+    let isDirectory = try FileFacts(at: store)?.kind == .directory
+    let standard = Repository.standard(for: store, isSingleFile: !isDirectory)
+    return Disk.absolute(repository.path) == Disk.absolute(standard.path)
+  }
 
   /// A repository among the files of its store would be part of each next backup.
   private static func checkOutside(_ repository: FilePath, _ store: FilePath) throws {

@@ -93,6 +93,22 @@ import Testing
     #expect(try series(scratch) == Array(repeating: "memory", count: 6))
   }
 
+  /// A repository that lies with its store goes with it; another file there is another store.
+  @Test func aDirectoryThatMoves() throws {
+    let scratch = try Scratch.here()
+    for name in ["memory.jsonl", "memory.json"] { try scratch.graph(10, to: "a/\(name)") }
+    try scratch.holdfast(exit: 0, "backup", scratch.file("a/memory.jsonl"))
+    try scratch.holdfast(exit: 64, "backup", scratch.file("a/memory.json"))
+    try scratch.tool("mv", scratch.file("a"), scratch.file("b"))
+    for _ in 0..<2 { try scratch.holdfast(exit: 0, "backup", scratch.file("b/memory.jsonl")) }
+    try scratch.holdfast(exit: 64, "backup", scratch.file("b/memory.json"))
+    // From elsewhere it is another one.
+    try scratch.graph(10, to: "c/memory.jsonl")
+    try scratch.holdfast(
+      exit: 64, "backup", scratch.file("c/memory.jsonl"), "--to", scratch.file("b/.backup"))
+    #expect(try scratch.archives(scratch.file("b/.backup")).count == 3)
+  }
+
   /// The archive says nothing of where the store lay: the same store gives the same bytes.
   @Test func onlyTheSidecarTellsThePlace() throws {
     let scratch = try Scratch.here()
