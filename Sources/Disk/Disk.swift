@@ -57,6 +57,15 @@ package enum Disk {
     _ = fchmod(descriptor, facts.st_mode & 0o777 | 0o600)
   }
 
+  /// The same for a directory that we have made.
+  private static func letOwnerIn(_ directory: FilePath) {
+    var facts = stat()
+    directory.withPlatformString { path in
+      guard stat(path, &facts) == 0, facts.st_mode & 0o700 != 0o700 else { return }
+      _ = chmod(path, facts.st_mode & 0o777 | 0o700)
+    }
+  }
+
   /// Writes all of `bytes`; short and interrupted writes are continued.
   static func write(_ bytes: Span<UInt8>, to descriptor: FileDescriptor, path: FilePath)
     throws(DiskError)
@@ -201,6 +210,7 @@ package enum Disk {
         }
         throw DiskError("cannot make the directory", directory, cause)
       }
+      if result == 0 { letOwnerIn(directory) }
       try syncDirectory(of: directory)
     }
   }

@@ -22,8 +22,10 @@ import Testing
     var setting = Child.Setting(directory: scratch.file("else"))
     setting.umask = "0277"
     setting.environment = ["TZ": "Asia/Tokyo", "LC_ALL": "C", "SOURCE_DATE_EPOCH": "1"]
-    try scratch.holdfast(exit: 0, "migrate", name, "--to", "second.db", "-q", with: setting)
-    try scratch.tool("cmp", first, scratch.file("else/second.db"))
+    try scratch.holdfast(exit: 0, "migrate", name, "--to", "new/second.db", "-q", with: setting)
+    try scratch.tool("cmp", first, scratch.file("else/new/second.db"))
+    // Whoever is not root can go on in what was made under that mask.
+    #expect(try scratch.run(["stat", "-c", "%a", scratch.file("else/new")]).lines == ["700"])
 
     // The full-text index is what SQLite itself would make of the tables.
     try scratch.tool("cp", first, scratch.file("copy.db"))
@@ -42,7 +44,7 @@ import Testing
     let again = try scratch.json("migrate", store.path, "--to", first)
     #expect(again["unchanged"] == .word("true"))
     #expect(again["sha256"] == result["sha256"])
-    try scratch.tool("cmp", first, scratch.file("else/second.db"))
+    try scratch.tool("cmp", first, scratch.file("else/new/second.db"))
   }
 
   /// A database is a store: backed up, verified, restored, compared and migrated from a backup.
