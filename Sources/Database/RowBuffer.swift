@@ -102,7 +102,7 @@ struct RowBuffer {
   @inline(__always)
   private static func append(_ value: UInt64, _ count: Int, _ out: inout ByteBuffer) {
     let end = out.count + count
-    out.append(littleEndian: value)
+    out.append(bytesOf: value.littleEndian)
     out.truncate(to: end)
   }
 }

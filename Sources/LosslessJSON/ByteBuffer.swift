@@ -47,12 +47,6 @@ package struct ByteBuffer: Sendable {
     used = count
   }
 
-  /// Puts another byte in the place of one that is held.
-  @inlinable package mutating func replace(at index: Int, with byte: UInt8) {
-    precondition(index < used)
-    storage[index] = byte
-  }
-
   /// Makes room for `extra` bytes after those held.
   @inlinable @inline(__always) package mutating func reserve(_ extra: Int) {
     if used + extra > storage.count { grow(extra) }
@@ -102,17 +96,6 @@ package struct ByteBuffer: Sendable {
       target.storeBytes(of: number.bigEndian, toByteOffset: start + 1, as: UInt64.self)
     }
     used += 9
-  }
-
-  /// Appends the 8 bytes of `number`, the least significant first.
-  @inlinable @inline(__always)
-  package mutating func append(littleEndian number: UInt64) {
-    reserve(8)
-    let start = used
-    storage.withUnsafeMutableBytes { target in
-      target.storeBytes(of: number.littleEndian, toByteOffset: start, as: UInt64.self)
-    }
-    used += 8
   }
 
   @inlinable package mutating func append(_ text: StaticString) {
