@@ -69,6 +69,25 @@ import Testing
     "write,pwrite64,fsync,fdatasync,ftruncate,openat,mkdir,rmdir,rename,renameat,renameat2,link,unlink,"
     + "symlink,chmod,fchmod,utimensat"
 
+  /// A system call: the first, second … of its name that a thread makes.
+  private struct Call {
+    var name: String
+    var number: Int
+  }
+
+  /// The calls that a trace tells of, in its order.
+  private static func made(_ trace: String) -> [Call] {
+    var counts: [String: Int] = [:]
+    return trace.split(separator: "\n").compactMap { line in
+      let words = line.split(separator: " ", maxSplits: 1, omittingEmptySubsequences: true)
+      guard words.count == 2, let end = words[1].firstIndex(of: "(") else { return nil }
+      let name = String(words[1][..<end])
+      guard calls.split(separator: ",").contains(Substring(name)) else { return nil }
+      counts["\(words[0]) \(name)", default: 0] += 1
+      return Call(name: name, number: counts["\(words[0]) \(name)", default: 1])
+    }
+  }
+
   @Test(arguments: Arm.allCases) func anywhere(_ arm: Arm) throws {
     let scratch = try Scratch.here()
     let job = try job(arm, scratch)
@@ -94,21 +113,22 @@ import Testing
     let new = try state(whole)
     #expect(new != old)
     let sources = try scratch.listing(scratch.file("stores"))
-    // As many calls as there are, but for those before the program itself begins.
-    let limit = try TestFile.text(log).split(separator: "\n").count
+    let made = Self.made(try TestFile.text(log))
     var random = SeededRandom()
     var killed = 0
     for round in 0..<8 {
-      // One of them is in the last few, where the old gives way to the new.
-      let from = round % 2 == 0 ? max(1, limit - 25) : 1
-      let at = Int.random(in: from...limit, using: &random)
+      // Every other one is among the last, where the old gives way to the new; the first is there
+      // for sure.
+      let last = round % 2 == 0 ? made.suffix(25) : made[...]
+      let call = round == 0 ? Call(name: "openat", number: 1) : last.randomElement(using: &random)
+      let (name, at) = (call?.name ?? "openat", call?.number ?? 1)
       let target = try place("place-\(round)")
       let outcome = try scratch.run(
         [
           "strace", "-f", "-o", "/dev/null", "-e", "trace=\(Self.calls)", "-e",
-          "inject=\(Self.calls):signal=KILL:when=\(at)",
+          "inject=\(name):signal=KILL:when=\(at)",
         ] + command(target))
-      let comment = "\(arm) killed at \(at) of \(limit), seed \(random.seed): \(outcome)"
+      let comment = "\(arm) killed at \(name) \(at), seed \(random.seed): \(outcome)"
       if outcome.status == 128 + SIGKILL { killed += 1 }
       let found = try state(target)
       #expect(found == old || found == new, "\(comment)")
