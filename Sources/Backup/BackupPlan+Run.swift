@@ -396,19 +396,27 @@ extension BackupPlan {
       unchangedSince: nil)
   }
 
-  /// The planned name, or with `-2`, `-3` … where a backup of the same second has it.
+  /// The planned name, or behind backups of the same second with `-2`, `-3` …: above them all, for
+  /// a number that was free again would make this one the older of two. Those in the trash count,
+  /// so that they can come back.
   private func freePath() throws -> FilePath {
     let ending = request.compression.fileExtension
-    let stem = archiveName.dropLast(ending.count + 1)
-    var number = 1
-    while true {
-      let name = number == 1 ? String(stem) : "\(stem)-\(number)"
-      let path = repository.path.appending("\(name).\(ending)")
-      let isTaken = try Repository.endings.contains {
-        try FileFacts(at: repository.path.appending(name + $0), following: false) != nil
-      }
-      if !isTaken { return path }
-      number += 1
-    }
+    let stem = String(archiveName.dropLast(ending.count + 1))
+    let isThere = try FileFacts(at: repository.path) != nil
+    let here = try isThere ? TreeWalk.names(in: repository.path).map(\.string) : []
+    // A trash that cannot be looked into is no reason not to back up.
+    let gone = (try? Trash(of: repository).items().map(\.name)) ?? []
+    let last = (here + gone).compactMap { Self.number(of: $0, stem) }.max() ?? 0
+    let name = last == 0 ? stem : "\(stem)-\(last + 1)"
+    return repository.path.appending("\(name).\(ending)")
+  }
+
+  /// 1 for `stem.…`, 2 for `stem-2.…` and so on; nil for other names.
+  private static func number(of name: String, _ stem: String) -> Int? {
+    guard name.hasPrefix(stem) else { return nil }
+    let rest = name.dropFirst(stem.count)
+    if rest.hasPrefix(".") { return 1 }
+    guard rest.hasPrefix("-") else { return nil }
+    return Int(rest.dropFirst().prefix { $0 != "." })
   }
 }

@@ -110,10 +110,3 @@ package enum DatabaseSource {
     return log.size == 0 ? .immutable : .sourceAlone
   }
 }
-
-extension FilePath {
-  /// The path of a file that SQLite keeps beside a database.
-  func followed(by suffix: String) -> FilePath {
-    FilePath(bytes: TreeWalk.bytes(of: self) + Array(suffix.utf8)) ?? self
-  }
-}

@@ -59,7 +59,7 @@ package struct Replacement: Sendable {
 
   /// Makes a directory beside the target, lets `stage` fill it, and puts the file or directory that
   /// `stage` returns, in it or itself, in the target's place. On any failure the target is as it
-  /// was and nothing is left.
+  /// was and nothing is left. Throws `exists` where a database's log lies beside the target.
   /// - Parameter lastly: is given what `stage` returned once what stays has been linked into it, to
   ///   set modes and times.
   /// - Parameter isStill: asked before and after the step whether what is at the path it is given
@@ -69,6 +69,7 @@ package struct Replacement: Sendable {
     lastly: (FilePath) throws -> Void = { _ in },
     isStill: (FilePath) throws -> Bool = { _ in true }
   ) throws -> Result {
+    try Disk.checkNoLog(of: target)
     try Disk.makeDirectory(target.removingLastComponent())
     try clearLeftovers()
     let staging = Disk.temporaryPath(for: target)

@@ -120,7 +120,7 @@ package struct RecoveryPlan {
   }
 
   /// Salvages the store and swaps the recovered files in, each by one rename. The damaged ones
-  /// are copied first. Throws `changed` where a writer was at work meanwhile, and then nothing
+  /// are copied first, and of a database its logs. Throws `changed` where a writer was at work meanwhile, and then nothing
   /// has been replaced.
   package func run() throws -> Result {
     try Disk.makeDirectory(folder, mode: 0o700)
@@ -139,10 +139,15 @@ package struct RecoveryPlan {
       if try Self.isSame(recovered.path(index), target) { continue }
       swaps.append((recovered.path(index), target))
       if try FileFacts(at: target) != nil { try Self.copy(target, to: undo.pushing(file.name)) }
+      for (log, ending) in try Disk.logs(of: target) {
+        try Self.copy(log, to: undo.pushing(file.name).followed(by: ending))
+      }
     }
     try Disk.makeDirectory(undo)
     try Disk.syncDirectory(undo)
     for swap in swaps {
+      // What they hold has been recovered with the rest: SQLite would write them into the new file.
+      for (log, _) in try Disk.logs(of: swap.target) { try Disk.remove(log) }
       try Self.swapIn(swap.source, at: swap.target)
       replaced.append(swap.target)
     }

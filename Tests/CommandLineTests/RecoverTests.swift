@@ -48,6 +48,49 @@ import Testing
     #expect(try TestFile.names(scratch.file(".recovery")) == after)
   }
 
+  /// The log of a damaged database goes into the undo copy with it: left beside the new database,
+  /// SQLite would write its pages into that.
+  @Test func aDatabaseWithItsLog() throws {
+    let scratch = try Scratch.here()
+    let store = scratch.file("runs.db")
+    try scratch.python(
+      """
+      import shutil, sqlite3, sys
+      path = sys.argv[1]
+      made = sqlite3.connect(path + '.made')
+      made.execute('PRAGMA journal_mode=WAL')
+      made.execute('CREATE TABLE runs (run_id TEXT PRIMARY KEY, plan_id TEXT NOT NULL, '
+        'objective TEXT NOT NULL, plan_result TEXT NOT NULL, execution_result TEXT, '
+        'created_at REAL NOT NULL)')
+      made.executemany('INSERT INTO runs VALUES (?, ?, ?, ?, NULL, ?)',
+        [(f'run-{i:04}', 'plan', 'x' * 100, '{}', 1.5 * i) for i in range(400)])
+      made.commit()
+      made.execute('PRAGMA wal_checkpoint(TRUNCATE)')
+      made.execute("INSERT INTO runs VALUES ('run-9999', 'plan', 'late', '{}', NULL, 9.5)")
+      made.execute("UPDATE runs SET objective = 'changed' WHERE run_id = 'run-0003'")
+      made.commit()
+      for ending in ['', '-wal']: shutil.copy(path + '.made' + ending, path + ending)
+      page = made.execute('PRAGMA page_size').fetchone()[0]
+      with open(path, 'r+b') as file:
+          file.seek(7 * page)
+          file.write(bytes(page))
+      """, store)
+    let log = try TestFile.read(store + "-wal")
+    let found = try scratch.json(exit: 3, "recover", store, "--yes")
+    let undo = try #require(found["undo"]?.text)
+    #expect(try TestFile.read(undo + "/runs.db-wal") == log)
+    #expect(!TestFile.exists(store + "-wal"))
+    let rows = try scratch.python(
+      """
+      import sqlite3, sys
+      made = sqlite3.connect(sys.argv[1])
+      print(made.execute('PRAGMA integrity_check').fetchall())
+      print(made.execute("SELECT objective FROM runs WHERE run_id = 'run-9999'").fetchall())
+      print(made.execute("SELECT objective FROM runs WHERE run_id = 'run-0003'").fetchall())
+      """, store)
+    #expect(rows.text == "[('ok',)]\n[('late',)]\n[('changed',)]\n", "\(rows)")
+  }
+
   /// What the damaged store still has wins over the backup, and that is told.
   @Test func conflicts() throws {
     let scratch = try Scratch.here()

@@ -148,6 +148,25 @@ import Testing
     #expect(try scratch.archives(repository).count == 3)
   }
 
+  /// Rotation frees the name of the first backup of a second: the next of that second must not take
+  /// it, or it would be the oldest of them.
+  @Test func aFreedNumberIsNotGivenAgain() throws {
+    let scratch = try Scratch.here()
+    let repository = scratch.file("repo")
+    for version in 1...5 {
+      let store = try scratch.write(
+        #"{"type":"entity","name":"a","entityType":"t","observations":["v\#(version)"]}"# + "\n",
+        to: "memory.jsonl")
+      let made = try scratch.backUp(store, time: Night.first)
+      if version == 2 { _ = try scratch.backUp(store, time: Night.first) }
+      try scratch.holdfast(
+        exit: 0, "rotate", repository, "--keep-last", "1", with: Night.setting(1))
+      if version != 2 { #expect(TestFile.exists(made)) }
+      #expect(try scratch.digest(repository + "@latest") == scratch.digest(store))
+    }
+    #expect(try scratch.archives(repository) == ["memory-20261101T031500Z-6.tar.zst"])
+  }
+
   /// The newest good backup has rotted without its size changing: it counts for nothing, and what
   /// is intact stays.
   @Test func aRottenAnchorIsNoneAtAll() throws {

@@ -77,6 +77,32 @@ import Testing
     #expect(try scratch.listing(scratch.path, except: [".captured"]) == before)
   }
 
+  /// SQLite would write the log of the old database into the new one, and the undo copy would lack
+  /// what is in it.
+  @Test(arguments: ["-wal", "-journal"], [false, true])
+  func besideALog(_ ending: String, _ isOrphan: Bool) throws {
+    let scratch = try Scratch.here()
+    let store = try scratch.graph(3, to: "m.jsonl")
+    let target = scratch.file("x.db")
+    try scratch.holdfast(exit: 0, "migrate", store, "--to", scratch.file("o.db"), "--quiet")
+    if !isOrphan { try scratch.tool("cp", scratch.file("o.db"), target) }
+    try scratch.write("committed", to: "x.db" + ending)
+    let other = try scratch.graph(4, to: "other.jsonl")
+    let before = try scratch.listing(scratch.path, except: [".captured"])
+    for words in [
+      ["merge", scratch.file("o.db"), scratch.file("o.db")], ["migrate", other],
+      ["export", scratch.file("o.db")], ["replay", other],
+    ] {
+      let outcome = try scratch.run([Binary.path] + words + ["--to", target, "--replace"])
+      #expect(outcome.status == 1, "\(outcome)")
+      #expect(outcome.message.contains("x.db\(ending): is the log of the database"), "\(outcome)")
+    }
+    #expect(try scratch.listing(scratch.path, except: [".captured"]) == before)
+    // An empty one holds nothing.
+    try scratch.write("", to: "x.db" + ending)
+    try scratch.holdfast(exit: 0, "migrate", other, "--to", target, "--replace", "--quiet")
+  }
+
   /// The backups of a store stay where they are, so it can be restored from them in its place.
   @Test func fromItsOwnBackups() throws {
     let scratch = try Scratch.here()
