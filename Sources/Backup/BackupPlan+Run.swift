@@ -34,7 +34,10 @@ extension BackupResult {
     self.obstacle = obstacle
     log.add(
       Finding(
-        .warning, .writtenElsewhere, "was written here instead: \(obstacle)",
+        .warning, .writtenElsewhere,
+        (archive == nil
+          ? "still holds what the store does, and stands in: " : "was written here instead: ")
+          + "\(obstacle)",
         path: (archive ?? unchangedSince)?.string))
   }
 }
@@ -63,8 +66,13 @@ extension BackupPlan {
       return try runLocked(formats, progress, held, finish)
     } catch let error as DiskError where !isSaved && isAboutRepository(error) { reason = error }
     guard let fallback = request.fallback else { throw reason }
-    return try redirected(to: fallback).runLocked(
-      formats, progress, held, { _ in }, obstacle: reason)
+    let stand = redirected(to: fallback)
+    do {
+      return try stand.runLocked(formats, progress, held, { _ in }, obstacle: reason)
+    } catch var error as DiskError where stand.isAboutRepository(error) {
+      error.message += " (it was to stand in, for \(reason))"
+      throw error
+    }
   }
 
   /// No room or no right to write, and not for reading the store.
@@ -80,7 +88,7 @@ extension BackupPlan {
     _ after: (BackupResult) throws -> Void, obstacle: (any Error)? = nil
   ) throws -> BackupResult {
     try waitForArchiveLock()
-    if obstacle == nil { try room.check() }
+    try (obstacle == nil ? room : room.moved(to: repository.path)).check()
     let lock =
       held == repository.path
       ? nil : try HeldRepository(repository, waitingUpTo: request.lockWait)

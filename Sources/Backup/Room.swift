@@ -5,11 +5,11 @@ import SystemPackage
 
 /// What a backup will take, and what its file system has left, in bytes.
 package struct Room: Sendable {
-  package let path: FilePath
+  package private(set) var path: FilePath
   /// The archive, and the intermediate data of the same size that lie beside it while it is
   /// written. An estimate: from how far the last good backup was compressed, where there is one.
   package let needed: Int
-  package let free: Int
+  package private(set) var free: Int
 
   /// - Parameter bytes: of the store.
   /// - Parameter last: the last good backup of the series.
@@ -29,6 +29,14 @@ package struct Room: Sendable {
     }
     needed = Int(min(expected * 2, 1e18)) + 64 << 10
     free = try FileSystemFacts(holding: path).free
+  }
+
+  /// The room for the same backup in another place.
+  func moved(to other: FilePath) throws(DiskError) -> Room {
+    var room = self
+    room.path = other
+    room.free = try FileSystemFacts(holding: other).free
+    return room
   }
 
   /// Throws `noSpace` where it will not do.

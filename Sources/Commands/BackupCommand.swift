@@ -128,16 +128,19 @@ struct BackupCommand: Verb {
   private func judge(_ result: BackupResult, _ console: Console) -> ExitStatus {
     let would = dryRun ? "would be " : ""
     let place = (result.archive ?? result.unchangedSince)?.string ?? ""
+    var parts: [String] = []
     if let obstacle = result.obstacle {
-      console.failure(
-        "\(place): \(would)written here, not to the repository: \(Failure(obstacle).text)")
-      return .findings
+      let what = result.archive == nil ? "unchanged" : "\(would)written"
+      parts.append("\(place): \(what) here, not in the repository: \(Failure(obstacle).text)")
     }
     if result.archive != nil, result.manifest.isSuspect {
       let reason = result.manifest.suspicions.joined(separator: ", ")
       let first = result.log.errors > 0 ? ": \(FindingsReport.headline(result.log))" : ""
-      console.failure(
+      parts.append(
         "\(place): \(would)saved, but suspect: \(reason)\(first); holdfast inspect tells more")
+    }
+    if !parts.isEmpty {
+      console.failure(parts.joined(separator: "; "))
       return .findings
     }
     // Part of what looks like the store is not in the backup: nobody must take it for whole.

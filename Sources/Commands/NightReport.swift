@@ -45,8 +45,10 @@ enum NightReport {
     if let backup = result.backup {
       let place = (backup.archive ?? backup.unchangedSince)?.string ?? ""
       if let obstacle = backup.obstacle {
-        parts.append("\(place): written here instead: \(Failure(obstacle).text)")
-      } else if backup.archive != nil, backup.manifest.isSuspect {
+        let what = backup.archive == nil ? "unchanged, and stands in" : "written here instead"
+        parts.append("\(place): \(what): \(Failure(obstacle).text)")
+      }
+      if backup.archive != nil, backup.manifest.isSuspect {
         parts.append(
           "\(place): saved, but suspect: \(backup.manifest.suspicions.joined(separator: ", ")); "
             + "nothing is removed meanwhile; holdfast inspect tells more")

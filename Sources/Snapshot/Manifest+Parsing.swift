@@ -38,6 +38,10 @@ extension Manifest {
     guard abs(Double(time)) < Double(timeLimit) else {
       throw SnapshotError(.badManifest, "the manifest names a time that is out of range")
     }
+    // Rotation goes by it, and never opens an archive: it is written twice.
+    guard text.text("timestamp") == ISOTime(seconds: time).text else {
+      throw SnapshotError(.badManifest, "the manifest names two different times")
+    }
     for (kind, count) in integers("counts", text) {
       guard (0...countLimit).contains(count) else {
         throw SnapshotError(.badManifest, "the manifest counts \(count) records of a kind")

@@ -83,6 +83,27 @@ import Testing
     #expect(try scratch.archives(scratch.file("other")).count == 1)
   }
 
+  /// The line says that a backup is suspect wherever it lies, and writes nothing twice.
+  @Test func aStandInIsJudgedAsWell() throws {
+    let scratch = try Scratch.here()
+    try scratch.write("", to: "file")
+    let options = ["--to", scratch.file("file/repo"), "--fallback-to", scratch.file("other")]
+    func backUp(_ more: String...) throws -> Outcome {
+      let words = [Binary.path, "backup", scratch.file("memory.jsonl"), "-q"]
+      return try scratch.run(words + options + more)
+    }
+    try scratch.graph(100, to: "memory.jsonl")
+    #expect(try backUp().status == 3)
+    let unchanged = try backUp("--skip-unchanged")
+    #expect(unchanged.status == 3 && unchanged.message.contains("unchanged here, not in the"))
+    #expect(try scratch.archives(scratch.file("other")).count == 1)
+    try scratch.graph(50, to: "memory.jsonl")
+    let shrunken = try backUp()
+    #expect(shrunken.status == 3 && shrunken.message.split(separator: "\n").count == 1)
+    #expect(shrunken.message.contains("written here, not in the repository"), "\(shrunken)")
+    #expect(shrunken.message.contains("suspect: the store has"), "\(shrunken)")
+  }
+
   /// What the store had at the last good backup counts in the fallback directory too.
   @Test func theFallbackKnowsTheLastGoodBackup() throws {
     let scratch = try Scratch.here()

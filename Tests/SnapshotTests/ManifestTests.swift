@@ -109,6 +109,7 @@ struct ManifestTests {
 
   @Test(arguments: [
     #""unix_time": 1"#: #""unix_time": -9223372036854775808"#,
+    #""timestamp": "1970-01-01T00:00:01Z""#: #""timestamp": "1970-01-01T00:00:02Z""#,
     #""entity": 3"#: #""entity": 9223372036854775807"#,
     #""entity": 4"#: #""entity": -4"#,
     #""mode": "0644""#: #""mode": "0-44""#,
