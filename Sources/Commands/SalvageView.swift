@@ -55,6 +55,7 @@ enum SalvageView {
     for (name, count) in [
       ("filled in", report.filled.count), ("conflicts", report.filled.conflicts),
       ("other contexts", report.otherContexts),
+      ("altered", report.filled.altered),
     ] {
       if count > 0 { console.result("\(name.padded(to: 17))\(grouped(count)) records") }
     }
@@ -80,6 +81,7 @@ enum SalvageView {
     builder.member("filled", report.filled.count)
     builder.member("conflicts", report.filled.conflicts)
     if report.otherContexts > 0 { builder.member("other_contexts", report.otherContexts) }
+    builder.member("altered", report.filled.altered)
   }
 
   private static func row(_ fate: Fate, _ tally: InputAccount.Tally, _ console: Console) {
@@ -128,10 +130,15 @@ enum SalvageView {
   static func headline(_ report: SalvageReport) -> String {
     let lost = report.total(.quarantined)
     let odd = report.total(.irregular).records
-    let path = report.inputs.first { !$0.isWhole }
-    let offset = path?.losses.first.map { ": byte \($0.offset)" } ?? ""
+    guard let path = report.inputs.first(where: { !$0.isWhole }) else {
+      return printable(
+        "\(grouped(report.filled.altered)) records were altered by damage and "
+          + "\(grouped(report.filled.conflicts)) differ from the backup; see "
+          + "\(report.output)/ledger.json and conflicts/")
+    }
+    let offset = path.losses.first.map { ": byte \($0.offset)" } ?? ""
     return printable(
-      "\(path?.path.string ?? "")\(offset): \(grouped(lost.bytes)) bytes in \(lost.ranges) ranges "
+      "\(path.path)\(offset): \(grouped(lost.bytes)) bytes in \(lost.ranges) ranges "
         + "belong to no record, \(odd) records are irregular; see \(report.output)/ledger.json")
   }
 }

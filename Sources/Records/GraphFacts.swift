@@ -60,7 +60,7 @@ package struct GraphFacts: Sendable {
   var definesChart = false
 
   /// Of a record of another kind.
-  init() {}
+  package init() {}
 
   /// - Parameter fields: those of `record`, an entity or a relation.
   init(_ record: borrowing Record, _ fields: GraphFields, scratch: inout ByteBuffer) {

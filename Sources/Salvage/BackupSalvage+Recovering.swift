@@ -39,13 +39,6 @@ extension BackupSalvage {
     return true
   }
 
-  func isHybridWhole() throws -> Bool {
-    guard let entry = manifest?.entries.first(where: { $0.header.path == Manifest.hybridName }),
-      let path = try hybrid(), let wanted = entry.sha256
-    else { return false }
-    return try hash(of: path) == wanted
-  }
-
   var target: FilePath {
     directory.path(FilePath("recovered").pushing(input.top))
   }
@@ -104,28 +97,31 @@ extension BackupSalvage {
     var options = WriteOptions(directory: target)
     options.sourceKind = format.name
     options.time = manifest?.time ?? request.time
-    let union = EncodingUnion(try format.writer(options), sink: sink)
-    union.place = try usualPlace(root, format)
     let salvaged = try root.map { try salvageVerbatim($0, format) } ?? nil
-    if try isHybridWhole(), let path = try hybrid() {
-      union.startTruth()
-      try readHybrid(path, union)
-      union.endTruth()
+    let witness = EncodingWitness()
+    if let path = try hybrid() { try readHybrid(path, witness) }
+    if let salvaged {
+      try format.read(DiskTree(salvaged), ReadOptions(), WitnessSink(witness))
     }
+    let union = EncodingUnion(
+      try format.writer(options), sink: sink, witness: witness, digest: manifest?.digest)
+    union.place = try usualPlace(root, format)
     if let salvaged {
       union.encoding = .verbatim
       try format.read(DiskTree(salvaged), ReadOptions(), union.sinkOfFiles(DiskTree(salvaged)))
     }
-    if let path = try hybrid() { try readHybrid(path, union) }
+    if let path = try hybrid() {
+      union.beginHybrid()
+      try readHybrid(path, union)
+    }
     try union.finish()
     filled = union.filled
     counts = union.counts
   }
 
-  func readHybrid(_ path: FilePath, _ union: EncodingUnion) throws {
-    union.beginHybrid()
+  private func readHybrid(_ path: FilePath, _ taker: any RecordTaker) throws {
     var source = FileSource(try InputFile(opening: path))
-    try SnapshotSalvage(nil, to: union).run(
+    try SnapshotSalvage(nil, to: taker).run(
       ByteStream { try source.read(into: &$0, atMost: $1) })
   }
 
@@ -159,4 +155,15 @@ extension BackupSalvage {
     let file = recovered.appending(name)
     return try FileFacts(at: file) == nil ? nil : file
   }
+}
+
+/// Shows a witness the records of the verbatim files.
+private final class WitnessSink: RecordSink {
+  private let witness: EncodingWitness
+
+  init(_ witness: EncodingWitness) { self.witness = witness }
+
+  func take(_ record: inout Record) throws { witness.take(&record, in: .verbatim) }
+
+  func note(_ finding: Finding) {}
 }

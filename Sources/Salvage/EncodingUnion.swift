@@ -7,8 +7,9 @@ import SystemPackage
 /// Puts the records of several encodings of one store together: each as often as the encoding
 /// that has it most often.
 ///
-/// Where one encoding is proven whole it is the truth, and records of the others that it does
-/// not have were altered.
+/// Where one encoding is proven whole, by the digest of the store in the manifest, it is the
+/// truth, and records of the others that it does not have were altered. Where none is, two that
+/// agree on a record outvote the third.
 final class EncodingUnion: RecordTaker {
   enum Encoding: Int { case verbatim, json, rtfs }
 
@@ -24,32 +25,25 @@ final class EncodingUnion: RecordTaker {
   /// How often each was seen in the encodings that `seenIn` names.
   private var seen: [Encoding: [Hash256: Int]] = [:]
   private var truth: [Hash256: Int]?
-  private var isLearning = false
+  private var proven: Encoding?
+  private let witness: EncodingWitness
   private var ids: [SalvagedID: Hash256] = [:]
 
-  init(_ writer: any StoreWriter, sink: PieceSink) {
+  /// - Parameter digest: of the store, from the manifest.
+  init(
+    _ writer: any StoreWriter, sink: PieceSink, witness: EncodingWitness, digest: Hash256?
+  ) {
     self.writer = writer
     self.sink = sink
-  }
-
-  func startTruth() {
-    isLearning = true
-    truth = [:]
-  }
-
-  func endTruth() {
-    isLearning = false
-    seen = [:]
+    self.witness = witness
+    proven = digest.flatMap(witness.proven)
+    truth = proven.map(witness.records)
   }
 
   func beginHybrid() { seen = [:] }
 
   func take(_ record: inout Record, isFromRTFS: Bool) throws {
     encoding = isFromRTFS ? .rtfs : .json
-    if isLearning {
-      if !isFromRTFS { truth?[record.canonicalHash(), default: 0] += 1 }
-      return
-    }
     try take(&record, at: place)
   }
 
@@ -58,18 +52,24 @@ final class EncodingUnion: RecordTaker {
     let count = (seen[encoding]?[hash] ?? 0) + 1
     seen[encoding, default: [:]][hash] = count
     if count <= written[hash] ?? 0 { return }
-    if let truth, truth[hash] ?? 0 < count {
-      sink.note(
+    if let truth, let proven, truth[hash] ?? 0 < count {
+      return sink.note(
         Finding(
           .error, .encodingsDisagree,
-          "was altered in \(origin): the JSON snapshot, which is proven whole, has no such record",
-          record: record.label))
-      return
+          "was altered in \(name(encoding)): \(name(proven)), proven whole by the digest in the "
+            + "manifest, has no such record", record: record.label))
     }
     let id = SalvagedID(&record)
+    if truth == nil, encoding == .verbatim, witness.outvotes(id, hash) {
+      return sink.note(
+        Finding(
+          .error, .encodingsDisagree,
+          "was altered in \(name(encoding)): the JSON and the RTFS snapshot agree on another one",
+          record: record.label))
+    }
     if truth == nil, encoding != .verbatim, let other = ids[id], other != hash {
       filled.add(
-        FilledRecord(record: record.label, origin: origin, isConflict: true), isConflict: true)
+        FilledRecord(record: record.label, origin: origin, state: .differs), .differs)
       return
     }
     do {
@@ -82,11 +82,13 @@ final class EncodingUnion: RecordTaker {
     written[hash, default: 0] += 1
     counts[record.kind, default: 0] += 1
     if encoding != .verbatim {
-      filled.add(FilledRecord(record: record.label, origin: origin, isConflict: false))
+      filled.add(FilledRecord(record: record.label, origin: origin))
     }
   }
 
-  private var origin: String {
+  private var origin: String { name(encoding) }
+
+  private func name(_ encoding: Encoding) -> String {
     switch encoding {
     case .verbatim: "the verbatim files"
     case .json: "the JSON snapshot of the same backup"

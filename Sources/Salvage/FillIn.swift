@@ -5,17 +5,25 @@ import Snapshot
 import Stores
 import SystemPackage
 
-/// Fills a recovered store up with the records that only a backup of it still has.
+/// Holds a recovered store against a backup of it: fills in the records that only the backup
+/// still has, and names those in which the two differ.
 ///
 /// A record that both have stays as the damaged store has it, for that may be newer; where the
 /// two differ, that is told. Whether a record that is missing was destroyed or deleted since the
-/// backup cannot be told, so each is named with its origin.
+/// backup cannot be told, so each is named with its origin. But a file whose time of last change
+/// is still the one in the backup's manifest has not been written since: then what differs was
+/// altered by damage, and the backup's record takes its place.
+///
+/// The version of a record that was not taken is kept below `conflicts/`.
 struct FillIn {
   let request: SalvageRequest
   let backup: FilePath
   /// Parts of the store that are not salvaged: what they hold is missing nowhere.
   var elsewhere: (any StoreTree)?
+  /// Whether nothing is wrong with the store by itself: then a record that it lacks was deleted.
+  var isSound = false
   private(set) var filled = FilledRecords()
+  /// Records that came into the store; less than 0 for those that went out of it.
   private(set) var counts: [RecordKind: Int] = [:]
 
   init(_ request: SalvageRequest, from backup: FilePath) {
@@ -34,34 +42,45 @@ struct FillIn {
       // It was made before there was such a context.
       return
     }
+    let options = ReadOptions(
+      idField: source.backup?.manifest.idField.flatMap(JSONPointer.init))
+    let unwritten = request.contexts.isEmpty ? try unwritten(source.backup?.manifest) : []
     let place = directory.path(FilePath(".filled"))
     defer { try? Disk.remove(place) }
     try Disk.makeDirectory(place)
-    var options = WriteOptions(directory: place)
-    options.sourceKind = format.name
-    options.time = request.time
-    let writer = try format.writer(options)
-    let own = IDSink(writer)
+    var writing = WriteOptions(directory: place)
+    writing.sourceKind = format.name
+    writing.time = request.time
+    let writer = try format.writer(writing)
+    let conflicts = Conflicts(in: directory, origin: backup.string)
+    let own = OwnRecords(writer, conflicts)
+    if !unwritten.isEmpty {
+      let saved = SavedRecords()
+      try format.read(source.tree, options, saved)
+      own.saved = saved.known
+      own.unwritten = unwritten
+    }
     if try FileFacts(at: root) != nil {
       let tree = try DiskTree(root)
       own.tree = tree
-      try format.read(tree, ReadOptions(), own)
+      try format.read(tree, options, own)
     }
     if let elsewhere {
       own.isWriting = false
-      try format.read(elsewhere, ReadOptions(), own)
+      try format.read(elsewhere, options, own)
     }
-    let filler = FillSink(own, writer, source.tree, origin: backup.string)
-    let options2 = ReadOptions(
-      idField: source.backup?.manifest.idField.flatMap(JSONPointer.init))
-    do { try source.format.read(source.tree, options2, filler) } catch let error as StoreError
+    let filler = FillSink(own, writer, source.tree, conflicts)
+    filler.fills = !isSound || conflicts.altered > 0
+    do { try source.format.read(source.tree, options, filler) } catch let error as StoreError
       where error.code == .notFound && !request.contexts.isEmpty
     {
       // So it is here, for a graph of one file.
     }
-    filled = filler.filled
-    counts = filler.counts
-    if counts.isEmpty { return }
+    try conflicts.close()
+    filled = conflicts.records
+    counts = filler.counts.merging(own.removed) { $0 - $1 }
+    for (kind, count) in own.removed where filler.counts[kind] == nil { counts[kind] = -count }
+    if filled.count == 0, filled.altered == 0 { return }
     let written = try writer.finish()
     let isFile = try FileFacts(at: root)?.isRegular ?? source.tree.isSingleFile
     if isFile {
@@ -74,25 +93,125 @@ struct FillIn {
       try Disk.rename(place, to: root, replacing: false)
     }
   }
+
+  /// The files of the damaged store that were not written since the backup, by their names in it;
+  /// for a store of one file the empty name.
+  private func unwritten(_ manifest: Manifest?) throws -> Set<FilePath> {
+    guard let manifest, let path = request.paths.first else { return [] }
+    let isFile = try FileFacts(at: path)?.isRegular ?? false
+    let entries = manifest.storeEntries.filter { $0.header.kind == .regular }
+    guard !isFile || entries.count == 1 else { return [] }
+    var found: Set<FilePath> = []
+    for entry in entries {
+      let name = FilePath(bytes: Array(entry.header.path.dropFirst(Manifest.storePrefix.count)))
+      guard let name, let facts = try FileFacts(at: isFile ? path : path.pushing(name)) else {
+        continue
+      }
+      if facts.modified == (entry.header.seconds, entry.header.nanoseconds) {
+        found.insert(isFile ? FilePath("") : name)
+      }
+    }
+    return found
+  }
 }
 
-/// Passes records on to a writer and remembers which they were.
-private final class IDSink: RecordSink {
-  private let writer: any StoreWriter
-  var tree: DiskTree?
-  /// Whether records are passed on, or only remembered.
-  var isWriting = true
-  /// The first eight bytes of the canonical hash of each record, by its id.
-  private(set) var hashes: [Int: UInt64] = [:]
-  private(set) var firstFile: FilePath?
+/// Ids of records, and ids with the content that goes with them: eight bytes of a keyed hash each.
+struct KnownRecords {
+  private var ids: Set<Int> = []
+  private var contents: Set<Int> = []
 
-  init(_ writer: any StoreWriter) { self.writer = writer }
+  mutating func insert(_ id: SalvagedID, _ hash: Hash256) {
+    ids.insert(id.hashValue)
+    contents.insert(Self.content(id, hash))
+  }
+
+  func has(_ id: SalvagedID) -> Bool { ids.contains(id.hashValue) }
+  func has(_ id: SalvagedID, _ hash: Hash256) -> Bool { contents.contains(Self.content(id, hash)) }
+
+  private static func content(_ id: SalvagedID, _ hash: Hash256) -> Int {
+    var hasher = Hasher()
+    hasher.combine(id)
+    hasher.combine(hash)
+    return hasher.finalize()
+  }
+}
+
+/// The records that did not go into the recovered store because another version of them did.
+private final class Conflicts {
+  let origin: String
+  private(set) var records = FilledRecords()
+  private let directory: OutputDirectory
+  private var files: [FilePath: PendingFile] = [:]
+
+  init(in directory: OutputDirectory, origin: String) {
+    self.directory = directory
+    self.origin = origin
+  }
+
+  var altered: Int { records.altered }
+
+  /// Names the record, and keeps it as a version that was not taken; a filled one is only named.
+  func add(_ record: inout Record, _ state: FilledRecord.State, from file: FilePath?) throws {
+    records.add(FilledRecord(record: record.label, origin: origin, state: state), state)
+    if state == .filled { return }
+    let name = FilePath("conflicts").pushing(file ?? FilePath("records"))
+    let output = files[name] ?? PendingFile(name, in: directory)
+    files[name] = output
+    let text = record.text
+    try output.write {
+      text.appendCompact(to: &$0)
+      $0.append(0x0A)
+    }
+  }
+
+  func close() throws { for file in files.values { try file.close() } }
+}
+
+/// Remembers which records a backup has.
+private final class SavedRecords: RecordSink {
+  private(set) var known = KnownRecords()
 
   func take(_ record: inout Record) throws {
-    hashes[SalvagedID(&record).hashValue] = record.canonicalHash().a
-    guard isWriting else { return }
+    known.insert(SalvagedID(&record), record.canonicalHash())
+  }
+
+  func note(_ finding: Finding) {}
+}
+
+/// Passes the records of the damaged store on to a writer, without those that were altered, and
+/// remembers which they were.
+private final class OwnRecords: RecordSink {
+  private let writer: any StoreWriter
+  private let conflicts: Conflicts
+  var tree: DiskTree?
+  /// What the backup has, where there are files that were not written since.
+  var saved = KnownRecords()
+  var unwritten: Set<FilePath> = []
+  /// Whether records are passed on, or only remembered.
+  var isWriting = true
+  private(set) var known = KnownRecords()
+  private(set) var firstFile: FilePath?
+  /// Altered records, which did not go into the new store.
+  private(set) var removed: [RecordKind: Int] = [:]
+
+  init(_ writer: any StoreWriter, _ conflicts: Conflicts) {
+    self.writer = writer
+    self.conflicts = conflicts
+  }
+
+  func take(_ record: inout Record) throws {
+    let id = SalvagedID(&record)
+    let hash = record.canonicalHash()
+    guard isWriting else { return known.insert(id, hash) }
     let file = tree.map { $0.files[record.place.file].name }
     if firstFile == nil { firstFile = file }
+    if let file, !unwritten.isEmpty, unwritten.contains(FilePath("")) || unwritten.contains(file),
+      !saved.has(id, hash)
+    {
+      removed[record.kind, default: 0] += 1
+      return try conflicts.add(&record, .altered, from: file)
+    }
+    known.insert(id, hash)
     try writer.write(&record, at: WritePlace(file: file))
   }
 
@@ -101,36 +220,40 @@ private final class IDSink: RecordSink {
 
 /// Takes the records of the backup that the store lacks.
 private final class FillSink: RecordSink {
-  private let own: IDSink
+  private let own: OwnRecords
   private let writer: any StoreWriter
   private let tree: any StoreTree
-  private let origin: String
-  private(set) var filled = FilledRecords()
+  private let conflicts: Conflicts
+  /// Whether what the store lacks is filled in, and not only what differs told.
+  var fills = true
   private(set) var counts: [RecordKind: Int] = [:]
 
-  init(_ own: IDSink, _ writer: any StoreWriter, _ tree: any StoreTree, origin: String) {
+  init(
+    _ own: OwnRecords, _ writer: any StoreWriter, _ tree: any StoreTree, _ conflicts: Conflicts
+  ) {
     self.own = own
     self.writer = writer
     self.tree = tree
-    self.origin = origin
+    self.conflicts = conflicts
   }
 
   func take(_ record: inout Record) throws {
-    if let hash = own.hashes[SalvagedID(&record).hashValue] {
-      if hash != record.canonicalHash().a {
-        filled.add(
-          FilledRecord(record: record.label, origin: origin, isConflict: true), isConflict: true)
+    let id = SalvagedID(&record)
+    let file = tree.files[record.place.file].name
+    if own.known.has(id) {
+      if !own.known.has(id, record.canonicalHash()) {
+        try conflicts.add(&record, .differs, from: file)
       }
       return
     }
+    if !fills { return }
     var rules = RecordRules()
     _ = rules.check(&record)
     if rules.findings.contains(where: { $0.finding.severity == .error }) { return }
-    let file = tree.isSingleFile ? own.firstFile : nil
-    try writer.write(
-      &record, at: WritePlace(file: file ?? tree.files[record.place.file].name))
+    let target = tree.isSingleFile ? own.firstFile : nil
+    try writer.write(&record, at: WritePlace(file: target ?? file))
     counts[record.kind, default: 0] += 1
-    filled.add(FilledRecord(record: record.label, origin: origin, isConflict: false))
+    try conflicts.add(&record, .filled, from: file)
   }
 
   func note(_ finding: Finding) {}

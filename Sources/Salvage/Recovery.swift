@@ -138,9 +138,11 @@ package struct RecoveryPlan {
       let target = isSingleFile ? request.store : request.store.pushing(file.name)
       if try Self.isSame(recovered.path(index), target) { continue }
       swaps.append((recovered.path(index), target))
-      if try FileFacts(at: target) != nil { try Self.copy(target, to: undo.pushing(file.name)) }
+      if try FileFacts(at: target) != nil {
+        try Disk.copy(fileAt: target, to: undo.pushing(file.name))
+      }
       for (log, ending) in try Disk.logs(of: target) {
-        try Self.copy(log, to: undo.pushing(file.name).followed(by: ending))
+        try Disk.copy(fileAt: log, to: undo.pushing(file.name).followed(by: ending))
       }
     }
     try Disk.makeDirectory(undo)
@@ -189,23 +191,6 @@ package struct RecoveryPlan {
       bytes.removeAll()
     }
     return hasher.finish()
-  }
-
-  private static func copy(_ source: FilePath, to target: FilePath) throws {
-    let input = try InputFile(opening: source)
-    let output = try StagedFile(target)
-    var bytes = ByteBuffer()
-    var at = 0
-    while true {
-      let count = try input.read(at: at, into: &bytes, atMost: 1 << 20)
-      if count == 0 { break }
-      try output.write(bytes.span)
-      at += count
-      bytes.removeAll()
-    }
-    try output.close()
-    let facts = try input.facts()
-    try Disk.setFacts(target, mode: facts.mode, modified: facts.modified)
   }
 
   private static func swapIn(_ source: FilePath, at target: FilePath) throws {

@@ -73,10 +73,15 @@ struct RecoveryLog {
     if filled.named.isEmpty { return }
     text += "\nFrom elsewhere\n"
     for record in filled.named {
-      text +=
-        record.isConflict
-        ? "  \(record.record): differs in \(record.origin); the damaged store's own was kept\n"
-        : "  \(record.record): from \(record.origin)\n"
+      switch record.state {
+      case .filled: text += "  \(record.record): from \(record.origin)\n"
+      case .differs:
+        text +=
+          "  \(record.record): differs in \(record.origin); the damaged store's own was kept\n"
+      case .altered:
+        text += "  \(record.record): altered by damage, for nothing has written its file since "
+        text += "\(record.origin) was made; left out\n"
+      }
     }
     if filled.leftOut > 0 { text += "  and \(filled.leftOut) more\n" }
   }
@@ -95,6 +100,10 @@ struct RecoveryLog {
     if report.total(.repaired).records > 0 {
       steps.append(
         "look at repaired/ before you use it: those records are not as they were written")
+    }
+    if report.filled.conflicts + report.filled.altered > 0 {
+      steps.append(
+        "look at conflicts/: the other version of each record that is not the same twice")
     }
     if report.total(.recovered).records > 0 {
       steps.append("check recovered/ with holdfast inspect, then put it in place")

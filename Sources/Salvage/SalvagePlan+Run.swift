@@ -21,8 +21,9 @@ extension SalvagePlan {
       }
     }
     for (top, archive) in archives { try archive.finish(top: top) }
-    if let backup = request.backup, !report.isWhole {
+    if let backup = request.backup {
       var fill = FillIn(request, from: backup)
+      fill.isSound = report.isWhole
       let isFile = try FileFacts(at: request.paths[0])?.kind != .directory
       if !request.contexts.isEmpty, !isFile {
         let contexts = request.contexts
@@ -145,22 +146,9 @@ extension SalvagePlan {
     if salvage.losses == 0, salvage.filled.count == 0, sink.isSound {
       // Nothing is wrong with it: then it stays as it is, frame and all.
       let copy = folder.appending("copy-of-\(name)")
-      try Self.copy(input.path, to: copy)
+      try Disk.copy(fileAt: input.path, to: copy)
       try Disk.rename(copy, to: folder.pushing(name), replacing: true)
     }
     return salvage.filled
-  }
-
-  private static func copy(_ source: FilePath, to target: FilePath) throws {
-    let input = try InputFile(opening: source)
-    let output = try StagedFile(target)
-    var bytes = ByteBuffer()
-    var offset = 0
-    while try input.read(at: offset, into: &bytes, atMost: 1 << 20) > 0 {
-      try output.write(bytes.span)
-      offset += bytes.count
-      bytes.removeAll()
-    }
-    try output.close()
   }
 }

@@ -54,43 +54,62 @@ package struct InputReport: Sendable {
   }
 }
 
-/// A record that the damage had destroyed and that came back from somewhere else.
+/// A record that came from elsewhere than the damaged store, or of which there is another version.
 package struct FilledRecord: Sendable {
+  package enum State: Sendable {
+    /// The damage had destroyed it.
+    case filled
+    /// Both have it, and not the same: the damaged store's own was kept, for it may be newer.
+    case differs
+    /// Damage has altered it, for nothing has written the file since the backup: it was left out,
+    /// and what the backup has of it, if anything, filled in.
+    case altered
+  }
+
   /// `kind:id`.
   package var record: String
   /// The backup that it came from, or the encoding within the input.
   package var origin: String
-  /// For records that both have and that differ: the damaged store's own was kept.
-  package var isConflict: Bool
+  package var state = State.filled
 
   func encode(to builder: inout JSONBuilder) {
     builder.object {
       $0.member("record", record)
       $0.member("origin", origin)
-      $0.member("conflict", isConflict)
+      $0.member("conflict", state == .differs)
+      $0.member("altered", state == .altered)
     }
   }
 }
 
-/// The records that came from elsewhere: all of them counted, the first of them named.
+/// The records that came from elsewhere, or differ: all of them counted, the first of them named.
 package struct FilledRecords: Sendable {
   package private(set) var named: [FilledRecord] = []
   /// Records filled in.
   package private(set) var count = 0
   /// Records that both have and that differ.
   package private(set) var conflicts = 0
+  /// Records that damage has altered without making them unreadable.
+  package private(set) var altered = 0
   package static let limit = 100_000
 
-  package var leftOut: Int { count + conflicts - named.count }
+  package var leftOut: Int { count + conflicts + altered - named.count }
 
-  mutating func add(_ record: @autoclosure () -> FilledRecord, isConflict: Bool = false) {
-    if isConflict { conflicts += 1 } else { count += 1 }
+  mutating func add(
+    _ record: @autoclosure () -> FilledRecord, _ state: FilledRecord.State = .filled
+  ) {
+    switch state {
+    case .filled: count += 1
+    case .differs: conflicts += 1
+    case .altered: altered += 1
+    }
     if named.count < Self.limit { named.append(record()) }
   }
 
   mutating func add(_ other: FilledRecords) {
     count += other.count
     conflicts += other.conflicts
+    altered += other.altered
     named += other.named.prefix(Self.limit - named.count)
   }
 }
@@ -109,7 +128,7 @@ package struct SalvageReport: Sendable {
 
   /// Whether nothing was lost or refused.
   package var isWhole: Bool {
-    inputs.allSatisfy(\.isWhole) && filled.conflicts == 0
+    inputs.allSatisfy(\.isWhole) && filled.conflicts == 0 && filled.altered == 0
   }
 
   package func total(_ fate: Fate) -> InputAccount.Tally {

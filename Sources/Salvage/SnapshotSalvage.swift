@@ -176,12 +176,12 @@ final class SnapshotSalvage {
     known[id] = record.canonicalHash()
     if isFull() {
       filled.add(
-        FilledRecord(record: record.label, origin: "rtfs in the same file", isConflict: false))
+        FilledRecord(record: record.label, origin: "rtfs in the same file"))
       return try deliver(body, isFromRTFS: true)
     }
     filled.add(
       FilledRecord(
-        record: record.label, origin: "rtfs in the same file, a summary", isConflict: false))
+        record: record.label, origin: "rtfs in the same file, a summary"))
     let text = record.text
     try sink?.irregular(
       text.source(), storedLength: body.count,

@@ -36,8 +36,13 @@ final class TextSalvage {
   var consumed = 0
   /// Whether records that are damaged only a little are mended.
   var repairs = false
-  private var ids = NameSet()
-  private var scratch = ByteBuffer()
+  private var ids = GraphIDs()
+  /// The records whose ids have been gathered, one after the other, and where each ends.
+  private var named = ByteBuffer()
+  private var ends: [(end: Int, line: Int)] = []
+  private static let idsAtOnce = 64
+  /// What the rules found of the record that was judged last.
+  private var facts = GraphFacts()
   private var rules = RecordRules()
 
   /// A value longer than this is not waited for.
@@ -73,7 +78,7 @@ final class TextSalvage {
     }
     try fill(Self.step)
     style = TextStyle(window.span, mayContain: family == .graph, isCut: !ended)
-    learn(from: window.span)
+    learn(from: window.span, isWhole: ended)
     while true {
       let used = try take(window.span, isFinal: ended)
       consumed += used
@@ -81,15 +86,19 @@ final class TextSalvage {
       if ended, window.isEmpty || used == 0 { break }
       try fill(max(Self.step, window.count))
     }
+    try noteDuplicates()
     try output.close(evenIfEmpty: true)
   }
 
   /// Learns the shapes of the records in the first stretch before it is judged by them.
-  private func learn(from head: Span<UInt8>) {
+  private func learn(from head: Span<UInt8>, isWhole: Bool) {
     guard style.layout == .lines else { return }
     var at = 0
     var lines = 0
-    while let end = head.firstIndex(of: 0x0A, from: at), lines < 1000 {
+    while at < head.count, lines < 1000 {
+      guard let end = head.firstIndex(of: 0x0A, from: at) ?? (isWhole ? head.count : nil) else {
+        return
+      }
       if (try? record.text.parse(head.extracting(at..<end))) != nil { shapes.learn(&record.text) }
       at = end + 1
       lines += 1
@@ -254,7 +263,10 @@ final class TextSalvage {
     }
     try Self.write(&record.text, to: output)
     try sink.recovered(body, record.kind)
-    if family == .graph { noteDuplicate() }
+    guard family == .graph, ids.add(facts) > 0 else { return }
+    named.append(body)
+    ends.append((named.count, line))
+    if ends.count >= Self.idsAtOnce { try noteDuplicates() }
   }
 
   /// The record is lent for writing to what looks at it, so that none of it is copied.
@@ -271,12 +283,14 @@ final class TextSalvage {
       record.kind = .document
       return nil
     }
-    return Self.refusal(&record, &rules, isElement: isElement)
+    return Self.refusal(&record, &rules, &facts, isElement: isElement)
   }
 
   private static func refusal(
-    _ record: inout Record, _ rules: inout RecordRules, isElement: Bool
+    _ record: inout Record, _ rules: inout RecordRules, _ facts: inout GraphFacts,
+    isElement: Bool
   ) -> String? {
+    facts = GraphFacts()
     guard record.text.kind() == .object else {
       record.kind = .document
       return "a value that is no object"
@@ -286,7 +300,7 @@ final class TextSalvage {
       let isBare = isElement && record.text.member("type") == nil
       return isBare ? "neither an entity nor a relation" : nil
     }
-    _ = rules.check(&record)
+    facts = rules.check(&record)
     if rules.findings.isEmpty { return nil }
     let reason = rules.findings.first { $0.finding.severity == .error }?.finding.message
     rules = RecordRules()
@@ -298,23 +312,24 @@ final class TextSalvage {
     record.text.kind() == .object && refusal(isElement: true) == nil && record.kind != .document
   }
 
-  private func noteDuplicate() {
-    guard Self.isKnown(&record, &scratch, &ids) else { return }
-    sink.note(
-      Finding(
-        .warning, record.kind == .relation ? .duplicateEdge : .duplicateID,
-        "another one has the same id; all of them are kept", line: line, record: record.label))
-  }
-
-  /// Whether another record had the same id; one without an id is known to nobody.
-  private static func isKnown(
-    _ record: inout Record, _ scratch: inout ByteBuffer, _ ids: inout NameSet
-  ) -> Bool {
-    guard record.kind != .document else { return false }
-    scratch.removeAll()
-    scratch.append(record.kind.word)
-    scratch.append(0x0A)
-    return record.appendID(to: &scratch) && !ids.insert(scratch.span)
+  private func noteDuplicates() throws {
+    let taken = ids.settle()
+    if !taken.isEmpty {
+      let texts = named
+      for position in taken {
+        let start = position > 0 ? ends[position - 1].end : 0
+        var other = Record()
+        try other.text.parse(texts.span.extracting(start..<ends[position].end))
+        other.kind = MemoryGraph.kind(of: other.text)
+        sink.note(
+          Finding(
+            .warning, other.kind == .relation ? .duplicateEdge : .duplicateID,
+            "another one has the same id; all of them are kept", line: ends[position].line,
+            record: other.label))
+      }
+    }
+    named.removeAll()
+    ends.removeAll(keepingCapacity: true)
   }
 
   /// Mends a fragment that a record starts with; whether that made a record of it.

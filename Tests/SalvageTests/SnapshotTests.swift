@@ -77,7 +77,7 @@ struct SnapshotTests {
         let start = random.below(bytes.count)
         let end = min(bytes.count, start + 16 + random.below(600))
         let fill =
-          random.chance(2) ? random.bytes(end - start) : [UInt8](repeating: 0, count: end - start)
+          random.chance(2) ? random.noise(end - start) : [UInt8](repeating: 0, count: end - start)
         bytes.replaceSubrange(start..<end, with: fill)
         pieces.removeAll { $0.range.overlaps(start..<end) }
         objects.removeAll { $0.range.overlaps(start..<end) }

@@ -1,3 +1,5 @@
+import LosslessJSON
+
 /// A file of records, one a line, damaged in the ways in which such files are, along with the
 /// truth: which records still stand in it whole.
 package struct DamagedLines {
@@ -33,24 +35,17 @@ package struct DamagedLines {
 
   /// The file.
   package var bytes: [UInt8] {
-    pieces.reduce(into: []) { out, piece in
-      switch piece {
-      case .record(let index): out += records[index]
-      case .debris(let bytes): out += bytes
-      case .feed: out.append(0x0A)
-      }
-    }
+    pieces.flatMap { content(of: $0) }
   }
 
-  /// The records that stand in it whole, in order.
-  package var intact: [[UInt8]] {
-    pieces.compactMap { if case .record(let index) = $0 { records[index] } else { nil } }
-  }
+  /// The records that stand in it whole and can be told from what is around them, in order.
+  package var intact: [[UInt8]] { truth.intact }
 
   /// Whether `line` is what several pieces of debris make together, or what a dropped run has
-  /// left: nobody could tell it from a record.
+  /// left, or a record in a place where it may as well be a part of another: nobody could tell.
   package func isUndecidable(_ line: [UInt8]) -> Bool {
-    if undecidable.contains(where: { Self.contains($0, line) }) { return true }
+    if truth.open.contains(line) { return true }
+    if undecidable.contains(where: { Self.holds($0, line) }) { return true }
     var run: [UInt8] = []
     for piece in pieces {
       if case .debris(let bytes) = piece {
@@ -64,6 +59,88 @@ package struct DamagedLines {
     return false
   }
 
+  /// What can be known of the records that stand in the file whole.
+  ///
+  /// A record is one for certain if it stands on its line alone, if it is an entity or a relation,
+  /// or if others of its type stand alone. Not so if there is a separator on both sides of it, as
+  /// around a part of a torn record; nor if its line, with all that was written into it, is one
+  /// value: then that value may be the record.
+  private var truth: (intact: [[UInt8]], open: Set<[UInt8]>) {
+    var text: [UInt8] = []
+    var places: [(record: Int, start: Int)] = []
+    for piece in pieces {
+      if case .record(let index) = piece { places.append((index, text.count)) }
+      text += content(of: piece)
+    }
+    var known: Set<[UInt8]> = [Array("entity".utf8), Array("relation".utf8)]
+    var crowded: [(record: [UInt8], start: Int, line: Range<Int>)] = []
+    var intact: [(start: Int, record: [UInt8])] = []
+    for (index, start) in places {
+      let record = records[index]
+      let end = start + record.count
+      let lineStart = text[..<start].lastIndex(of: 0x0A).map { $0 + 1 } ?? 0
+      let lineEnd = text[end...].firstIndex(of: 0x0A) ?? text.count
+      let isAlone =
+        text[lineStart..<start].allSatisfy(Self.isBlankOrMark)
+        && text[end..<lineEnd].allSatisfy(Self.isBlankOrMark)
+      if isAlone {
+        intact.append((start, record))
+        if let type = Self.type(of: record) { known.insert(type) }
+      } else {
+        crowded.append((record, start, lineStart..<lineEnd))
+      }
+    }
+    // A line that is one value teaches that such records occur inside others.
+    for (record, _, line) in crowded where Self.value(Array(text[line])) != nil {
+      if let type = Self.type(of: record) { known.remove(type) }
+    }
+    var open: Set<[UInt8]> = []
+    for (record, start, line) in crowded {
+      let before = text[line.lowerBound..<start].last { $0 != 0x20 } ?? 0
+      let behind = text[(start + record.count)..<line.upperBound].first { $0 != 0x20 } ?? 0
+      let isBetween = [0x5B, 0x2C, 0x3A].contains(before) && [0x5D, 0x2C, 0x7D].contains(behind)
+      if let whole = Self.value(Array(text[line])) {
+        open.formUnion([record, whole])
+      } else if isBetween || Self.type(of: record).map({ !known.contains($0) }) ?? true {
+        open.insert(record)
+      } else {
+        intact.append((start, record))
+      }
+    }
+    return (intact.sorted { $0.start < $1.start }.map(\.record), open)
+  }
+
+  private static func isBlankOrMark(_ byte: UInt8) -> Bool {
+    [0x20, 0x0D, 0xEF, 0xBB, 0xBF].contains(byte)
+  }
+
+  private static func type(of record: [UInt8]) -> [UInt8]? {
+    guard let text = try? JSONText(record.span), text.kind() == .object else { return nil }
+    return text.string("type")
+  }
+
+  /// The compact bytes of the only value on a line; nil where there is none.
+  private static func value(_ line: [UInt8]) -> [UInt8]? {
+    guard let text = try? JSONText(line.span) else { return nil }
+    var out = ByteBuffer()
+    text.appendCompact(to: &out)
+    return out.array
+  }
+
+  /// Whether an object somewhere in `bytes` has the compact form `line`.
+  private static func holds(_ bytes: [UInt8], _ line: [UInt8]) -> Bool {
+    var index = JSONIndex()
+    return bytes.indices.contains { start in
+      guard bytes[start] == 0x7B else { return false }
+      let rest = bytes.span.extracting(start..<bytes.count)
+      do throws(JSONError) { try index.scan(rest) } catch {
+        guard error.reason == .trailingBytes else { return false }
+      }
+      let end = start + Int(index.tokens[0].end)
+      return value(Array(bytes[start..<end])) == line
+    }
+  }
+
   private static func contains(_ bytes: [UInt8], _ part: [UInt8]) -> Bool {
     guard bytes.count >= part.count else { return false }
     return (0...bytes.count - part.count).contains { bytes[$0...].starts(with: part) }
@@ -75,8 +152,10 @@ package struct DamagedLines {
     return places.isEmpty ? nil : random.pick(places)
   }
 
-  private func content(_ place: Int) -> [UInt8] {
-    switch pieces[place] {
+  private func content(_ place: Int) -> [UInt8] { content(of: pieces[place]) }
+
+  private func content(of piece: Piece) -> [UInt8] {
+    switch piece {
     case .record(let index): records[index]
     case .debris(let bytes): bytes
     case .feed: [0x0A]
@@ -109,9 +188,9 @@ package struct DamagedLines {
     case .nulTail:
       pieces.append(.debris([UInt8](repeating: 0, count: 1024)))
     case .nulHole: overwrite(place) { count, _ in [UInt8](repeating: 0, count: count) }
-    case .garbage: overwrite(place) { count, random in random.bytes(count) }
+    case .garbage: overwrite(place) { count, random in random.noise(count) }
     case .garbageBetween:
-      pieces.insert(.debris(random.bytes(512)), at: place)
+      pieces.insert(.debris(random.noise(512)), at: place)
     case .orphanLine:
       pieces.insert(.debris(Array(own[cut(own)...])), at: place)
       pieces.insert(.feed, at: place + 1)
@@ -159,8 +238,6 @@ package struct DamagedLines {
     let all = (place...last).flatMap { content($0) }
     let mixed = Array(all[..<from]) + fill(count, &random) + Array(all[(from + count)...])
     pieces.replaceSubrange(place...last, with: [.debris(mixed)])
-    // A byte of a string may have become another one.
-    if count < 8 { undecidable.insert(mixed) }
   }
 
   /// How many of `wanted` bytes there are behind the first `from` of a piece, and the piece in

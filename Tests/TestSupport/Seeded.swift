@@ -34,4 +34,14 @@ package struct Seeded: RandomNumberGenerator {
   package mutating func bytes(_ count: Int) -> [UInt8] {
     (0..<count).map { _ in UInt8.random(in: 0...255, using: &self) }
   }
+
+  /// Random bytes between two that no JSON holds anywhere: any others might belong to the text
+  /// beside them, a brace that happens to close what was cut off.
+  package mutating func noise(_ count: Int) -> [UInt8] {
+    var bytes = bytes(count)
+    if count == 0 { return bytes }
+    bytes[0] = pick([0x01, 0xC0, 0xFF])
+    bytes[count - 1] = pick([0x01, 0xC0, 0xFF])
+    return bytes
+  }
 }

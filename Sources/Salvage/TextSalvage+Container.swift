@@ -1,0 +1,163 @@
+import LosslessJSON
+import Records
+
+/// The arrays and wrappers around records, and records that took what follows for their own.
+extension TextSalvage {
+  /// Passes over what may stand between records. Returns where it ends; nil where that takes
+  /// more text to tell.
+  func skipSeparators(
+    _ text: Span<UInt8>, _ range: Range<Int>, isWhole: Bool
+  ) throws -> Int? {
+    var at = range.lowerBound
+    let end = range.upperBound
+    loop: while at < end {
+      switch text[at] {
+      case 0x20, 0x09, 0x0D, 0x0A, 0x2C: at += 1
+      case 0x5B where style.isContainer, 0x5D where style.isContainer,
+        0x7D where style.isContainer:
+        at += 1
+      case 0x7B where style.isContainer && opensWrapper(text, at..<end): at += 1
+      case 0x22 where style.isContainer:
+        switch wrapperMember(text, at..<end) {
+        case .list(let next): at = next
+        case .other(let next):
+          try pass(text, range.lowerBound..<at)
+          try sink.irregular(
+            text.extracting(at..<next), reason: "a member of the wrapper that is no record",
+            line: line)
+          return next
+        case .needsMore:
+          if isWhole || end - at > Self.valueLimit { break loop }
+          try pass(text, range.lowerBound..<at)
+          return at == range.lowerBound ? nil : at
+        case .none: break loop
+        }
+      default: break loop
+      }
+    }
+    try pass(text, range.lowerBound..<at)
+    return at
+  }
+
+  private func pass(_ text: Span<UInt8>, _ range: Range<Int>) throws {
+    let bytes = text.extracting(range)
+    if style.layout == .stream { line += bytes.occurrences(of: 0x0A) }
+    try sink.insignificant(bytes)
+  }
+
+  private enum WrapperMember {
+    case list(Int)
+    case other(Int)
+    case needsMore
+    case none
+  }
+
+  /// Whether the brace opens a wrapper and no record: its first key is not one of a record.
+  private func opensWrapper(_ text: Span<UInt8>, _ range: Range<Int>) -> Bool {
+    let key = TextBytes.skipSpace(text.extracting(0..<range.upperBound), range.lowerBound + 1)
+    guard key < range.upperBound, text[key] == 0x22 else { return false }
+    let rest = text.extracting(key..<range.upperBound)
+    if TextBytes.starts(rest, "\"entities\"") || TextBytes.starts(rest, "\"relations\"") {
+      return true
+    }
+    // At the very start of a wrapper other members may come first.
+    return sink.position <= 3 && !style.hasRecordFirst(rest)
+  }
+
+  /// `"entities": [` and other members of a wrapper.
+  private func wrapperMember(_ text: Span<UInt8>, _ range: Range<Int>) -> WrapperMember {
+    guard case .value(let keyEnd) = scan(text, range) else { return .needsMore }
+    let visible = text.extracting(0..<range.upperBound)
+    let colon = TextBytes.skipSpace(visible, keyEnd)
+    guard colon < range.upperBound else { return .needsMore }
+    guard text[colon] == 0x3A else { return .none }
+    let value = TextBytes.skipSpace(visible, colon + 1)
+    guard value < range.upperBound else { return .needsMore }
+    let key = text.extracting(range.lowerBound..<keyEnd)
+    let isList = TextBytes.starts(key, "\"entities\"") || TextBytes.starts(key, "\"relations\"")
+    if isList, text[value] == 0x5B { return .list(value + 1) }
+    switch scan(text, value..<range.upperBound) {
+    case .value(let end): return end == range.upperBound ? .needsMore : .other(end)
+    case .failure(let error): return error.reason == .unexpectedEnd ? .needsMore : .none
+    }
+  }
+
+  /// In a container, a record that lacks only its last brace takes the list behind it, up to the
+  /// end of the container, for a member of its own: the start of the first record in that.
+  private func swallowedList(_ text: Span<UInt8>, start: Int, end: Int) -> Int? {
+    guard style.isContainer, index.count > 1 else { return nil }
+    for token in index.objects() {
+      let at = start + Int(index.tokens[token].start)
+      var before = at
+      for byte in [UInt8(0x5B), 0x3A] {
+        while before > start, TextBytes.isBlank(text[before - 1]) { before -= 1 }
+        guard before > start, text[before - 1] == byte else {
+          before = start
+          break
+        }
+        before -= 1
+      }
+      while before > start, TextBytes.isBlank(text[before - 1]) { before -= 1 }
+      for name in ["\"relations\"", "\"entities\""] as [StaticString] {
+        let key = before - name.utf8CodeUnitCount
+        guard key > start, TextBytes.starts(text.extracting(key..<before), name) else { continue }
+        wasted += end - at
+        return wasted <= 8 * (consumed + Self.step) ? at : nil
+      }
+    }
+    return nil
+  }
+
+  /// What parses, but is a record that was cut off and took records behind it, and the ends of
+  /// what is around them all, for its own: the start of the first of those records.
+  /// - Parameter isLast: whether the text ends behind it, although a container is open.
+  func swallowed(_ text: Span<UInt8>, start: Int, end: Int, isLast: Bool) -> Int? {
+    // The first key of a pretty-printed record stands no deeper than that of any other.
+    if style.keyIndent != nil || (isLast && style.isContainer),
+      let record = swallowedRecord(text, start: start, end: end)
+    {
+      return record
+    }
+    guard let list = swallowedList(text, start: start, end: end) else { return nil }
+    return swallowedRecord(text, start: start, end: list) ?? list
+  }
+
+  /// In a container, a record that was cut off inside an array takes all that follow for its
+  /// elements: the start of the first of them. Bounded, for the text is read again from there.
+  func swallowedRecord(_ text: Span<UInt8>, start: Int, end: Int) -> Int? {
+    guard style.layout == .stream, wasted <= 8 * (consumed + Self.step) else { return nil }
+    // An object of the record that is whole may have got its end from the container.
+    for token in index.objects() {
+      let entry = index.tokens[token]
+      let at = start + Int(entry.start)
+      if at >= end { break }
+      let isWhole = entry.end > entry.start
+      let isRecord: Bool
+      if style.keyIndent != nil {
+        isRecord = nextStart(text, at..<end) == at
+      } else if isWhole {
+        isRecord = isKnown(text, at..<start + Int(entry.end), token: token, base: start)
+      } else {
+        isRecord = isKnown(RecordShapes.signature(token, index, text, start))
+      }
+      guard isRecord else { continue }
+      wasted += max(0, end - at)
+      return at
+    }
+    return nil
+  }
+}
+
+extension TextStyle {
+  /// Whether the first key is one that records have.
+  func hasRecordFirst(_ key: Span<UInt8>) -> Bool {
+    for name in [
+      "\"type\"", "\"name\"", "\"from\"", "\"to\"", "\"entityType\"", "\"relationType\"",
+    ]
+      as [StaticString] where TextBytes.starts(key, name)
+    {
+      return true
+    }
+    return false
+  }
+}

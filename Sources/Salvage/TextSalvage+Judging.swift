@@ -1,0 +1,158 @@
+import LosslessJSON
+import Records
+
+/// What is a record, and what only a part of one.
+extension TextSalvage {
+  func isKnown(_ signature: Int) -> Bool {
+    shapes.isTop(signature) && !shapes.isInner(signature)
+  }
+
+  /// Whether the object is one that only records are: by its signature, or, in a graph, by being
+  /// a whole entity or relation.
+  func isKnown(_ text: Span<UInt8>, _ range: Range<Int>, token: Int, base: Int) -> Bool {
+    let signature = RecordShapes.signature(token, index, text, base)
+    if shapes.isInner(signature) { return false }
+    if shapes.isTop(signature) { return true }
+    guard family == .graph else { return false }
+    do throws(JSONError) { try record.text.parse(text.extracting(range)) } catch { return false }
+    return isSoundGraphRecord()
+  }
+
+  /// Whether the object in `range`, just scanned, is a record rather than a part of one.
+  /// - Parameter isPlaced: whether it stands where a record may start.
+  /// - Parameter mayNest: whether it may be a part of what was before, as far as the parser says.
+  func isRecord(
+    _ text: Span<UInt8>, _ range: Range<Int>, end: Int, isPlaced: Bool, mayNest: Bool,
+    fragment: Int
+  ) -> Bool {
+    // An empty object within a line of a graph is a part of a record, or of a text in one.
+    if index.count == 1, family == .graph, style.layout == .lines { return false }
+    let goesOn = continues(text, range.upperBound..<end)
+    let signature = RecordShapes.signature(0, index, text, range.lowerBound)
+    if isPlaced {
+      // What stands at the start of a line and ends in damage may be a part of a lost record.
+      if goesOn || isListed(text, range.upperBound..<end) {
+        return isKnown(text, range, token: 0, base: range.lowerBound)
+      }
+      return endsCleanly(text, range.upperBound..<end)
+        || (index.count > 1 && (shapes.isTop(signature) || !shapes.isInner(signature)))
+    }
+    if style.keyIndent != nil { return true }
+    var before = range.lowerBound
+    while before > fragment, TextBytes.isBlank(text[before - 1]) { before -= 1 }
+    let last = before > fragment ? text[before - 1] : 0
+    let isNested = mayNest && [0x3A, 0x5B, 0x2C].contains(last)
+    let isLine = style.layout == .lines
+    if isNested, goesOn, isLine { return false }
+    if isNested || goesOn || isListed(text, range.upperBound..<end) {
+      if isKnown(text, range, token: 0, base: range.lowerBound) { return true }
+      return !isNested && isLine && !shapes.isInner(signature) && isTyped(text, range)
+        && closesAround(text, fragment, range)
+    }
+    if shapes.isTop(signature) { return index.count > 1 }
+    return index.count > 1 && !shapes.isInner(signature)
+      && (family == .lines || isTyped(text, range))
+  }
+
+  /// Whether it says what it is: a record of a type that is not known does that too.
+  private func isTyped(_ text: Span<UInt8>, _ range: Range<Int>) -> Bool {
+    guard family == .graph else { return false }
+    do throws(JSONError) { try record.text.parse(text.extracting(range)) } catch { return false }
+    guard record.text.kind() == .object, let type = record.text.member("type") else { return false }
+    return record.text.kind(type) == .string
+  }
+
+  /// Whether the line ends behind a value, or another record starts. What follows a comma may be
+  /// the next element of a list whose beginning is lost.
+  private func endsCleanly(_ text: Span<UInt8>, _ range: Range<Int>) -> Bool {
+    let visible = text.extracting(0..<range.upperBound)
+    let at = TextBytes.skipSpace(visible, range.lowerBound)
+    if at == range.upperBound || text[at] == 0x7B { return true }
+    guard text[at] == 0x2C else { return false }
+    return style.isContainer || TextBytes.skipSpace(visible, at + 1) == range.upperBound
+  }
+
+  /// Whether more follows behind a comma on a line of a graph: nobody writes records so.
+  private func isListed(_ text: Span<UInt8>, _ range: Range<Int>) -> Bool {
+    guard style.layout == .lines, family == .graph else { return false }
+    let visible = text.extracting(0..<range.upperBound)
+    let at = TextBytes.skipSpace(visible, range.lowerBound)
+    guard at < range.upperBound, text[at] == 0x2C else { return false }
+    return TextBytes.skipSpace(visible, at + 1) < range.upperBound
+  }
+
+  /// Whether what follows a value makes it a part of another one.
+  private func continues(_ text: Span<UInt8>, _ range: Range<Int>) -> Bool {
+    let visible = text.extracting(0..<range.upperBound)
+    let at = TextBytes.skipSpace(visible, range.lowerBound)
+    guard at < range.upperBound else { return false }
+    switch text[at] {
+    case 0x7D, 0x5D: return !style.isContainer
+    case 0x3A: return true
+    case 0x2C:
+      let next = TextBytes.skipSpace(visible, at + 1)
+      return next < range.upperBound && text[next] != 0x7B
+    default: return false
+    }
+  }
+
+  /// A record that was cut off before a value, so that the next record took that value's place:
+  /// the object that ends where the parser failed.
+  func innerRecord(_ text: Span<UInt8>, start: Int, before offset: Int) -> Range<Int>? {
+    var end = min(offset, text.count)
+    while end > start, TextBytes.isBlank(text[end - 1]) || text[end - 1] == 0x2C { end -= 1 }
+    guard end > start, text[end - 1] == 0x7D else { return nil }
+    guard let token = index.objectEnding(at: end - start) else { return nil }
+    let range = start + Int(index.tokens[token].start)..<end
+    if isKnown(text, range, token: token, base: start) { return range }
+    return closesAround(text, start, range) ? range : nil
+  }
+
+  /// Whether what stands before and behind an object on its line is one value without it: then
+  /// another writer put it there.
+  private func closesAround(_ text: Span<UInt8>, _ start: Int, _ inner: Range<Int>) -> Bool {
+    guard style.layout == .lines, index.count > 1, wasted <= 8 * (consumed + Self.step) else {
+      return false
+    }
+    let end = text.firstIndex(of: 0x0A, from: inner.upperBound) ?? text.count
+    // Of two objects side by side either may be the other writer's, unless only one has a type.
+    let next = TextBytes.skipSpace(text, inner.upperBound)
+    guard next < end else { return false }
+    if text[next] == 0x7B {
+      let rest = text.extracting(next..<end)
+      guard isTyped(text, inner), !TextBytes.starts(rest, "{\"type\"") else { return false }
+    }
+    wasted += end - start
+    var around = ByteBuffer()
+    around.append(text.extracting(start..<inner.lowerBound))
+    around.append(text.extracting(inner.upperBound..<end))
+    do throws(JSONError) { try record.text.parse(around.span) } catch { return false }
+    return record.text.kind() == .object
+  }
+}
+
+extension JSONIndex {
+  /// The nested object that ends at `end`, in the text or in what of it was read.
+  func objectEnding(at end: Int) -> Int? {
+    let tokens = tokens.span
+    var token = count - 1
+    while token > 0 {
+      let entry = tokens[token]
+      if entry.kind == .object, entry.end > entry.start, Int(entry.end) == end { return token }
+      token -= 1
+    }
+    return nil
+  }
+
+  /// The nested objects, in source order.
+  func objects() -> [Int] {
+    let tokens = tokens.span
+    var found: [Int] = []
+    var token = 1
+    while token < count {
+      if tokens[token].kind == .object { found.append(token) }
+      token += 1
+    }
+    return found
+  }
+}

@@ -1,0 +1,99 @@
+import Testing
+
+/// `salvage --with`: what a backup tells of records that were destroyed, altered or written anew.
+@Suite(.scratch) struct SalvageWithTests {
+  private func store(_ scratch: Scratch) throws -> (path: String, archive: String, digest: String) {
+    let lines = SampleRecords.lines(SampleRecords.graph(30), last: "\n")
+    let path = try scratch.write(lines, to: "memory.jsonl")
+    return (path, try scratch.backUp(path), try scratch.digest(path))
+  }
+
+  /// Changes one byte inside the fifth record, so that it is still a record.
+  private func alter(_ path: String, keepTime: Bool, _ scratch: Scratch) throws {
+    try scratch.python(
+      """
+      import os, sys
+      path, keep = sys.argv[1:]
+      times = os.stat(path)
+      data = bytearray(open(path, 'rb').read())
+      lines = data.split(b'\\n')
+      at = len(b'\\n'.join(lines[:4])) + 1 + lines[4].rindex(b'"') - 1
+      assert data[at:at + 1].isalnum(), data[at]
+      data[at] = data[at] + 1 if data[at:at + 1] not in b'9zZ' else data[at] - 1
+      open(path, 'wb').write(data)
+      if keep == 'true':
+          os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+      """, path, "\(keepTime)")
+  }
+
+  /// Nothing has written the file since the backup: what differs was altered by damage.
+  @Test func alteredRecordsAreFound() throws {
+    let scratch = try Scratch.here()
+    let (path, archive, digest) = try store(scratch)
+    try alter(path, keepTime: true, scratch)
+    let out = scratch.file("out")
+    let found = try scratch.json(exit: 3, "salvage", path, "--to", out, "--with", archive)
+    #expect(found["altered"]?.integer == 1)
+    #expect(found["filled"]?.integer == 1)
+    #expect(found["conflicts"]?.integer == 0)
+    #expect(try scratch.digest(out + "/recovered/memory.jsonl") == digest)
+    let kept = try TestFile.read(out + "/conflicts/memory.jsonl")
+    let damaged = try TestFile.read(path)
+    #expect(damaged.split(separator: 0x0A).contains(kept.dropLast()))
+  }
+
+  /// A file that was written since may be newer: its record stays, the backup's is kept beside it.
+  @Test func newerRecordsStay() throws {
+    let scratch = try Scratch.here()
+    let (path, archive, _) = try store(scratch)
+    try alter(path, keepTime: false, scratch)
+    let digest = try scratch.digest(path)
+    let out = scratch.file("out")
+    let found = try scratch.json(exit: 3, "salvage", path, "--to", out, "--with", archive)
+    #expect(found["altered"]?.integer == 0)
+    #expect(found["filled"]?.integer == 0)
+    #expect(found["conflicts"]?.integer == 1)
+    #expect(try scratch.digest(out + "/recovered/memory.jsonl") == digest)
+    #expect(try TestFile.read(out + "/conflicts/memory.jsonl").split(separator: 0x0A).count == 1)
+  }
+
+  /// A record that a sound store lacks was deleted, not destroyed.
+  @Test func deletedRecordsStayDeleted() throws {
+    let scratch = try Scratch.here()
+    let (path, archive, _) = try store(scratch)
+    let lines = try TestFile.read(path).split(separator: 0x0A).dropLast()
+    try TestFile.write(Array(lines.joined(separator: [0x0A])) + [0x0A], to: path)
+    let digest = try scratch.digest(path)
+    let out = scratch.file("out")
+    let found = try scratch.json(exit: 0, "salvage", path, "--to", out, "--with", archive)
+    #expect(found["filled"]?.integer == 0)
+    #expect(try scratch.digest(out + "/recovered/memory.jsonl") == digest)
+  }
+
+  /// In a plain archive nothing checks the bytes: an altered record in one encoding is found by
+  /// the others, whichever of them is whole.
+  @Test(arguments: [["store", "json"], ["store", "rtfs"], ["json", "rtfs"]])
+  func alteredEncodings(_ damaged: [String]) throws {
+    let scratch = try Scratch.here()
+    let lines = SampleRecords.lines(SampleRecords.graph(30), last: "\n")
+    let path = try scratch.write(lines, to: "memory.jsonl")
+    let archive = try scratch.backUp(path, ["--compression", "none"])
+    try scratch.python(
+      """
+      import sys
+      archive, store, where = sys.argv[1], sys.argv[2], sys.argv[3:]
+      data = bytearray(open(archive, 'rb').read())
+      first = open(store, 'rb').readline()
+      starts = {'json': data.index(b'"entities":['), 'rtfs': data.index(b'(knowledge-graph'),
+                'store': data.rindex(first)}
+      for number, name in enumerate(where):
+          at = data.index(b'node %d ' % number, starts[name])
+          at = data.index(b'2026-01-0', at) + 3
+          data[at] = ord('5')
+      open(archive, 'wb').write(data)
+      """, archive, path, damaged[0], damaged[1])
+    let out = scratch.file("out")
+    try scratch.holdfast(exit: 3, "salvage", archive, "--to", out)
+    #expect(try scratch.digest(out + "/recovered/memory.jsonl") == scratch.digest(path))
+  }
+}
