@@ -40,7 +40,7 @@ import Testing
     try scratch.holdfast(exit: 10, "undelete", repository, "../../etc/passwd")
     #expect(try scratch.archives(repository).count == 1)
     // A backup that has the name now stays as it is.
-    _ = try scratch.backUp(scratch.file("memory.jsonl"), time: Night.first)
+    try scratch.write("taken", to: "repo/\(gone).tar.zst")
     let bytes = try scratch.bytes(repository)
     let outcome = try scratch.holdfast(exit: 1, "undelete", repository, gone)
     #expect(outcome.message.contains("is there already"))

@@ -47,6 +47,8 @@ struct LineReaderTests {
       for _ in 0..<random.below(3) where !bytes.isEmpty {
         bytes[random.below(bytes.count)] = UInt8(random.below(256))
       }
+      // What begins as an array is read as one: its brackets belong to no record.
+      if bytes.first(where: { ![0x20, 0x09, 0x0A, 0x0D].contains($0) }) == 0x5B { continue }
       let reading = try Reading.bytes(bytes, kind: .memoryGraph)
       var owner = [Int](repeating: 0, count: bytes.count)
       for place in reading.places {
