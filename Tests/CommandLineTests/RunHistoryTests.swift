@@ -45,7 +45,7 @@ import Testing
     import sqlite3, sys
     db = sqlite3.connect(sys.argv[1])
     assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-    ids = [row[0] for row in db.execute("SELECT run_id FROM runs ORDER BY run_id")]
+    ids = [row[0] for row in db.execute("SELECT run_id FROM runs ORDER BY length(run_id), run_id")]
     assert ids == ["run-%06d" % i for i in range(len(ids))], "no prefix"
     print(len(ids))
     """
