@@ -14,9 +14,12 @@ extension BackupSalvage {
       else { continue }
       var bytes = try Self.read(work.pushing(member.path))
       while !bytes.isEmpty, bytes[bytes.count - 1] == 0 { bytes.truncate(to: bytes.count - 1) }
-      if let parsed = try? Manifest.parse(bytes.span) {
-        manifest = parsed.manifest
-        return
+      // The header in front of it may be too damaged to be known for one.
+      for start in [0, 512] where start < bytes.count {
+        if let parsed = try? Manifest.parse(bytes.span.extracting(start..<bytes.count)) {
+          manifest = parsed.manifest
+          return
+        }
       }
     }
     let beside = BackupFile.sidecarPath(of: input.path)
@@ -42,7 +45,7 @@ extension BackupSalvage {
       _ = try InputFile(opening: path).read(at: 0, into: &head, atMost: 4096)
       let text = head.span
       if text.isEmpty || TextBytes.isAll(text, 0) { continue }
-      if TextBytes.starts(text, "{\n  \"format\": \"holdfast") { continue }
+      if Self.isManifest(text) { continue }
       if try placeBySize(member, path) { continue }
       let isRTFS =
         text[0] != 0x7B
@@ -57,6 +60,16 @@ extension BackupSalvage {
         try placeFile(member, path)
       }
     }
+  }
+
+  /// Whether the bytes are of a manifest, its beginning destroyed or not. In the text of a record
+  /// the quotes would have a backslash in front.
+  private static func isManifest(_ text: Span<UInt8>) -> Bool {
+    let marks: [StaticString] = [
+      "\"format\": \"holdfast", "\"single_file\": ", "\"suspicions\": ",
+      "\"path\": \"backup.json\"",
+    ]
+    return marks.contains { SalvageInput.contains(text, $0) }
   }
 
   /// Puts the content of a file that has lost only its header in its place: the manifest knows
@@ -116,11 +129,21 @@ extension BackupSalvage {
     try Disk.rename(path, to: parts.appending("\(1000 + number)"), replacing: false)
   }
 
+  /// Whether there is a record or a database in what nothing else is known of.
+  private static func mayHoldRecords(_ path: FilePath) throws -> Bool {
+    var bytes = ByteBuffer()
+    _ = try InputFile(opening: path).read(at: 0, into: &bytes, atMost: 4 << 20)
+    let text = bytes.span
+    return TextBytes.starts(text, "SQLite format 3") || SalvageInput.contains(text, "{\"")
+      || SalvageInput.contains(text, "{\n")
+  }
+
   func placeFile(_ member: TarMembers.Member, _ path: FilePath) throws {
     let missing = (manifest?.storeEntries ?? []).filter { entry in
       entry.header.kind == .regular && !members.members.contains { $0.name == entry.header.path }
     }
     if manifest != nil, missing.isEmpty { return }
+    if manifest == nil, try !Self.mayHoldRecords(path) { return }
     let padded = { (size: Int) in (size + 511) / 512 * 512 }
     let entry = missing.first { padded($0.header.size) == padded(member.count) } ?? missing.first
     var name = FilePath("members/store").appending(

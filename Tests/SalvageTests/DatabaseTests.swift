@@ -89,13 +89,15 @@ struct DatabaseTests {
     let report = try SalvagePlan(request).run()
     let story = "HOLDFAST_SEED=\(seed) \(damage)"
     let said = try scratch.python(
-      Self.check, scratch.file("out/recovered/damaged.db").string, isAll ? "all" : "some",
+      Self.check, scratch.file("out/recovered/damaged.db").string,
+      isAll || report.isWhole ? "all" : "some",
       damage == "first" || damage == "header" ? "unnamed" : "named")
     #expect((Int(said.split(separator: "\n").last ?? "") ?? 0) > 100, "\(story) \(said)")
     let account = report.inputs[0].account
     #expect(Fate.allCases.reduce(0) { $0 + account[$1].bytes } == bytes.count, "\(story)")
     #expect(try scratch.read("damaged.db") == bytes)
-    #expect(report.isWhole == (damage == "none"), "\(story)")
+    // Garbage may fall where no row is; then nothing is lost, and all rows were asked for above.
+    if damage != "garbage" { #expect(report.isWhole == (damage == "none"), "\(story)") }
   }
 
   // MARK: Logs and deleted rows
