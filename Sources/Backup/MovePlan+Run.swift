@@ -65,7 +65,7 @@ extension MovePlan {
       let (source, target) = (store.pushing(entry.name), staging.pushing(entry.name))
       switch entry.facts.kind {
       case .directory:
-        try Disk.makeDirectory(target)
+        try Disk.makeDirectory(target, durably: false)
         directories.append(entry.name)
       case .symbolicLink: try Disk.copy(linkAt: source, to: target)
       case .regular:

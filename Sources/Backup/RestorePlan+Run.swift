@@ -22,7 +22,6 @@ extension RestorePlan {
         } else if let writeFiles {
           result.restored = try writeFiles(staging).map { target.pushing($0) }
           result.records = try check(staging, against: result.digest).total
-          try Disk.syncDirectory(staging)
         } else {
           result.records = try stageAll(in: staging)
         }
@@ -82,7 +81,7 @@ extension RestorePlan {
     for (index, file) in tree.files.enumerated() {
       let path = staging.pushing(file.name)
       if file.isDirectory {
-        try Disk.makeDirectory(path)
+        try Disk.makeDirectory(path, durably: false)
         continue
       }
       let written = try copy(tree.open(index), to: path)
@@ -99,9 +98,7 @@ extension RestorePlan {
       let path = staging.pushing(file.name)
       try Disk.setFacts(
         path, mode: file.mode, modified: (file.modifiedSeconds, file.modifiedNanoseconds))
-      if file.isDirectory { try Disk.syncDirectory(path) }
     }
-    try Disk.syncDirectory(staging)
     return survey.total
   }
 
@@ -182,7 +179,6 @@ extension RestorePlan {
       if entry.facts.isRegular { result.restored.append(target.pushing(entry.name)) }
       return true
     }
-    try Disk.syncDirectory(staging)
     return result
   }
 }

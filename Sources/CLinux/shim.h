@@ -2,9 +2,13 @@
 #ifndef HOLDFAST_CLINUX_SHIM_H
 #define HOLDFAST_CLINUX_SHIM_H
 #include <signal.h>
+#include <sys/types.h>
 /* renameat2(2), since glibc 2.28. */
 extern int renameat2(int olddirfd, const char *oldpath, int newdirfd, const char *newpath,
                      unsigned int flags);
+/* sync_file_range(2), whose flags are in fs.h, and syncfs(2). */
+extern int sync_file_range(int fd, __off64_t offset, __off64_t nbytes, unsigned int flags);
+extern int syncfs(int fd);
 /* prctl(2) takes any number of arguments, which Swift cannot pass. */
 extern int prctl(int option, ...);
 /* PR_SET_CHILD_SUBREAPER: processes that lose their parent become children of this one. Linux 3.4. */

@@ -45,7 +45,6 @@ final class RunHistoryWriter: StoreWriter {
     }
     try connection?.finish()
     connection = nil
-    try Disk.syncFile(path)
     return WrittenStore(root: path, files: [name])
   }
 }

@@ -103,7 +103,7 @@ package struct StoredFiles {
     while try rows.step() {
       let name = try Self.name(rows.bytes(1), connection)
       if rows.integer(2) != 0 {
-        try Disk.makeDirectory(directory.pushing(name))
+        try Disk.makeDirectory(directory.pushing(name), durably: false)
       } else {
         files.append(
           File(

@@ -4,8 +4,11 @@ import SystemPackage
 
 extension Disk {
   /// Copies a file byte for byte, with its mode, its time of last change and, as far as this
-  /// process may give it away, its owner. Durable.
-  package static func copy(fileAt source: FilePath, to target: FilePath) throws {
+  /// process may give it away, its owner.
+  /// - Parameter durably: for a copy in a directory that people look into already.
+  package static func copy(
+    fileAt source: FilePath, to target: FilePath, durably: Bool = false
+  ) throws {
     let input = try InputFile(opening: source)
     let facts = try input.facts()
     let output = try StagedFile(target)
@@ -19,6 +22,7 @@ extension Disk {
     try output.close()
     giveOwner(of: source, to: target)
     try setFacts(target, mode: facts.mode, modified: facts.modified)
+    if durably { try sync(target) }
   }
 
   /// Makes a symbolic link that says what another one says.

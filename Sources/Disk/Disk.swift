@@ -85,35 +85,6 @@ package enum Disk {
     }
   }
 
-  static func sync(_ descriptor: FileDescriptor, path: FilePath) throws(DiskError) {
-    while fsync(descriptor.rawValue) != 0 {
-      if errno == EINTR { continue }
-      throw DiskError("cannot make durable", path, Errno(rawValue: errno))
-    }
-  }
-
-  /// Makes a file durable that another has written.
-  package static func syncFile(_ path: FilePath) throws {
-    let file = try InputFile(opening: path)
-    try sync(file.descriptor, path: path)
-  }
-
-  /// Makes the names in a directory durable.
-  package static func syncDirectory(_ directory: FilePath) throws(DiskError) {
-    let path = directory.isEmpty ? FilePath(".") : directory
-    let opened = path.withPlatformString { open($0, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
-    guard opened >= 0 else {
-      throw DiskError("cannot open the directory", path, Errno(rawValue: errno))
-    }
-    let descriptor = FileDescriptor(rawValue: opened)
-    defer { try? descriptor.close() }
-    try sync(descriptor, path: path)
-  }
-
-  package static func syncDirectory(of path: FilePath) throws(DiskError) {
-    try syncDirectory(path.removingLastComponent())
-  }
-
   /// Renames within one file system. Does not make the directory durable.
   /// - Parameter replacing: if false, an existing target is an `exists` error, atomically.
   /// - Parameter linking: if false, the file never has two names on the way; the name is then only
@@ -184,8 +155,11 @@ package enum Disk {
     }
   }
 
-  /// Makes a directory and those above it; one that exists is fine. New ones are made durable.
-  package static func makeDirectory(_ path: FilePath, mode: Int = 0o755) throws(DiskError) {
+  /// Makes a directory and those above it; one that exists is fine.
+  /// - Parameter durably: false in a tree that is made durable as a whole.
+  package static func makeDirectory(
+    _ path: FilePath, mode: Int = 0o755, durably: Bool = true
+  ) throws(DiskError) {
     var missing: [FilePath] = []
     var at = path
     while !at.isEmpty, try FileFacts(at: at) == nil {
@@ -211,7 +185,7 @@ package enum Disk {
         throw DiskError("cannot make the directory", directory, cause)
       }
       if result == 0 { letOwnerIn(directory) }
-      try syncDirectory(of: directory)
+      if durably { try syncDirectory(of: directory) }
     }
   }
 
@@ -275,7 +249,7 @@ package enum Disk {
     }
   }
 
-  /// Sets permission bits and the time of last change of a file or directory, durably.
+  /// Sets permission bits and the time of last change of a file or directory.
   package static func setFacts(
     _ path: FilePath, mode: Int, modified: (seconds: Int, nanoseconds: Int)
   ) throws(DiskError) {
@@ -292,7 +266,6 @@ package enum Disk {
     guard futimens(opened, [time, time]) == 0 else {
       throw DiskError("cannot set the time", path, Errno(rawValue: errno))
     }
-    try sync(descriptor, path: path)
   }
 
   /// Sets the permission bits of a file or directory, whatever the umask says.

@@ -58,8 +58,8 @@ package struct Replacement: Sendable {
   }
 
   /// Makes a directory beside the target, lets `stage` fill it, and puts the file or directory that
-  /// `stage` returns, in it or itself, in the target's place. On any failure the target is as it
-  /// was and nothing is left. Throws `exists` where a database's log lies beside the target.
+  /// `stage` returns, in it or itself, in the target's place, durable. On any failure the target is
+  /// as it was and nothing is left. Throws `exists` where a database's log lies beside the target.
   /// - Parameter lastly: is given what `stage` returned once what stays has been linked into it, to
   ///   set modes and times.
   /// - Parameter isStill: asked before and after the step whether what is at the path it is given
@@ -74,13 +74,17 @@ package struct Replacement: Sendable {
     try clearLeftovers()
     let staging = Disk.temporaryPath(for: target)
     do {
-      try Disk.makeDirectory(staging)
+      try Disk.makeDirectory(staging, durably: false)
       let (root, result) = try stage(staging)
+      try Disk.syncTree(staging)
       for name in kept {
         try Disk.link(treeAt: target.appending(name), to: root.appending(name))
       }
       try lastly(root)
-      try Disk.syncDirectory(staging)
+      if root != staging { try Disk.syncDirectory(staging) }
+      if try FileFacts(at: root, following: false)?.kind == .directory {
+        try Disk.syncDirectory(root)
+      }
       try put(root, isStill)
       try Disk.remove(staging)
       return result

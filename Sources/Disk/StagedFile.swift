@@ -2,7 +2,8 @@ import LosslessJSON
 import SystemPackage
 
 /// A new file in a directory that is not under its final name yet, so that the file needs no
-/// temporary name of its own. Directories above it are made. Small writes are gathered.
+/// temporary name of its own; it becomes durable with that directory. Directories above it are
+/// made. Small writes are gathered.
 package final class StagedFile {
   package let path: FilePath
   private let descriptor: FileDescriptor
@@ -13,7 +14,7 @@ package final class StagedFile {
   /// - Parameter mode: for its owner alone by default, since a store may be.
   package init(_ path: FilePath, mode: Int = 0o600) throws(DiskError) {
     self.path = path
-    try Disk.makeDirectory(path.removingLastComponent())
+    try Disk.makeDirectory(path.removingLastComponent(), durably: false)
     descriptor = try Disk.create(path, mode: mode)
   }
 
@@ -51,12 +52,13 @@ package final class StagedFile {
     try Disk.write(bytes.span, to: descriptor, path: path)
   }
 
-  /// Makes the content durable and closes the file. What was written is lost without it.
-  package func close() throws(DiskError) {
+  /// Ends the file. What was written is lost without it.
+  /// - Parameter durably: for a file in a directory that people look into already.
+  package func close(durably: Bool = false) throws(DiskError) {
     guard isOpen else { return }
     isOpen = false
     defer { try? descriptor.close() }
     try flush()
-    try Disk.sync(descriptor, path: path)
+    if durably { try Disk.sync(descriptor, path: path) }
   }
 }

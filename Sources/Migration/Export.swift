@@ -214,7 +214,7 @@ extension ExportPlan {
     for (index, file) in tree.files.enumerated() {
       let path = staging.pushing(file.name)
       if file.isDirectory {
-        try Disk.makeDirectory(path)
+        try Disk.makeDirectory(path, durably: false)
         continue
       }
       let output = try StagedFile(path)
@@ -231,7 +231,6 @@ extension ExportPlan {
       let path = staging.pushing(file.name)
       try Disk.setFacts(
         path, mode: file.mode, modified: (file.modifiedSeconds, file.modifiedNanoseconds))
-      if file.isDirectory { try Disk.syncDirectory(path) }
     }
     let root = tree.isSingleFile ? names.first.map { staging.pushing($0) } ?? staging : staging
     let copied = try Survey.read(DiskTree(root), as: format, options: request.options, rules: false)

@@ -35,7 +35,6 @@ extension MigrationPlan {
       try StagedFile(path).close()
       var (result, hashes) = try fill(path, progress)
       try prove(path, &result, hashes)
-      try Disk.syncFile(path)
       return (path, result)
     }
   }

@@ -59,7 +59,6 @@ package struct DatabaseStatus: Sendable {
           .verificationFailed, "the upgraded copy does not hold the same records",
           path: path.string, hint: "nothing was changed", findings: after.log.findings)
       }
-      try Disk.syncFile(copy)
       return (copy, ())
     }
     return replacement.undo

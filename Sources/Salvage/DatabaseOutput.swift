@@ -207,6 +207,5 @@ final class DatabaseOutput {
     insertions = [:]
     searches = [:]
     try connection.execute("COMMIT")
-    try Disk.syncFile(path)
   }
 }

@@ -37,7 +37,6 @@ extension DatabaseSalvage {
         try copy.copy(from: Connection(Disk.absolute(path), .immutable))
       }
       try count(copy)
-      try Disk.syncFile(target)
       return true
     } catch is DatabaseError {
       try Disk.remove(target)

@@ -14,7 +14,7 @@ package final class OutputDirectory {
     self.target = Disk.absolute(target)
     try Self.check(target)
     staged = Disk.temporaryPath(for: self.target)
-    try Disk.makeDirectory(staged, mode: 0o700)
+    try Disk.makeDirectory(staged, mode: 0o700, durably: false)
   }
 
   /// Throws `exists` unless the target can be made, or is an empty directory.
@@ -31,9 +31,9 @@ package final class OutputDirectory {
 
   func path(_ name: FilePath) -> FilePath { staged.pushing(name) }
 
-  /// Gives the directory its name.
+  /// Makes all of it durable and gives it its name.
   package func publish() throws {
-    try Disk.syncDirectory(staged)
+    try Disk.syncTree(staged)
     try Disk.rename(staged, to: target, replacing: true)
     isPublished = true
     try Disk.syncDirectory(of: target)
@@ -95,7 +95,7 @@ final class PendingFile {
     buffer.removeAll()
   }
 
-  /// Writes what is left and makes it durable.
+  /// Writes what is left.
   /// - Parameter evenIfEmpty: whether to make the file without a byte in it too.
   func close(evenIfEmpty: Bool = false) throws {
     try flush()

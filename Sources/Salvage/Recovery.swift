@@ -139,10 +139,10 @@ package struct RecoveryPlan {
       if try Self.isSame(recovered.path(index), target) { continue }
       swaps.append((recovered.path(index), target))
       if try FileFacts(at: target) != nil {
-        try Disk.copy(fileAt: target, to: undo.pushing(file.name))
+        try Disk.copy(fileAt: target, to: undo.pushing(file.name), durably: true)
       }
       for (log, ending) in try Disk.logs(of: target) {
-        try Disk.copy(fileAt: log, to: undo.pushing(file.name).followed(by: ending))
+        try Disk.copy(fileAt: log, to: undo.pushing(file.name).followed(by: ending), durably: true)
       }
     }
     try Disk.makeDirectory(undo)
@@ -221,7 +221,7 @@ package struct RecoveryPlan {
     let file =
       try FileFacts(at: target) == nil ? StagedFile(target) : StagedFile(reopening: target)
     try file.write(bytes.span)
-    try file.close()
+    try file.close(durably: true)
     return target
   }
 }

@@ -76,7 +76,7 @@ package protocol StoreWriter: AnyObject {
   /// unchanged. Throws `StoreError.refused`, naming the record and the reason, where a store of
   /// this kind could not hold the record such that it reads back with the same canonical hash.
   func write(_ record: inout Record, at place: WritePlace) throws
-  /// Ends the files and makes them durable. Call once.
+  /// Ends the files. Call once.
   func finish() throws -> WrittenStore
 }
 
@@ -164,7 +164,7 @@ final class StagedFiles {
     return file
   }
 
-  /// Makes all of them durable, each with its mode.
+  /// Ends all of them, each with its mode.
   func close() throws {
     for entry in open { try entry.file.close() }
     open = []

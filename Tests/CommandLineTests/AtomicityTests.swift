@@ -107,4 +107,34 @@ import Testing
       #expect(left.isEmpty, "\(calls) \(at) \(blow): \(left)")
     }
   }
+
+  /// Nothing takes its place before each file and each directory of it is on the disk.
+  @Test func durableFirst() throws {
+    let scratch = try Scratch.here()
+    let store = try SampleStore.archive.make(in: scratch)
+    let archive = try scratch.backUp(store.path)
+    let (target, trace) = (scratch.fresh("target"), scratch.fresh("trace"))
+    let outcome = try scratch.run([
+      "strace", "-f", "-y", "-o", trace, "-e", "trace=fsync,rename,renameat,renameat2",
+      Binary.path, "restore", archive, "--to", target,
+    ])
+    #expect(outcome.status == 0, "\(outcome)")
+    let lines = try TestFile.text(trace).split(separator: "\n")
+    let named = try #require(lines.firstIndex { $0.contains("rename") })
+    let synced = Set(
+      lines[..<named].compactMap { line -> Substring? in
+        guard let start = line.firstRange(of: "fsync("),
+          let open = line[start.upperBound...].firstIndex(of: "<"),
+          let end = line[open...].firstIndex(of: ">")
+        else { return nil }
+        return line[line.index(after: open)..<end]
+      })
+    let root = try #require(synced.min { $0.utf8.count < $1.utf8.count })
+    let names = try scratch.tool("find", target, "-mindepth", "1", "-printf", "%P\\n").text
+      .split(separator: "\n")
+    #expect(names.count > 10)
+    for name in names { #expect(synced.contains("\(root)/\(name)"), "\(name) may be lost") }
+    // The name itself.
+    #expect(lines[named...].contains { $0.contains("fsync(") })
+  }
 }
