@@ -37,6 +37,10 @@ let rooms: [Target] = [
   .target(
     name: "Snapshot", dependencies: base + ["Archive", "Stores", "RTFS"], swiftSettings: strict),
   .target(
+    name: "HoldfastStorage",
+    dependencies: base + ["Snapshot", "Database", "Archive", "Stores", "RTFS"],
+    path: "Sources/Storage", swiftSettings: strict),
+  .target(
     name: "Migration", dependencies: base + ["Snapshot", "Database", "Archive", "Stores"],
     swiftSettings: strict),
   .target(
@@ -49,8 +53,8 @@ let rooms: [Target] = [
   .target(
     name: "Commands",
     dependencies: base + [
-      "Backup", "Migration", "Salvage", "Snapshot", "Database", "Archive", "Stores", "RTFS",
-      "CLinux",
+      "Backup", "Migration", "Salvage", "HoldfastStorage", "Snapshot", "Database", "Archive",
+      "Stores", "RTFS", "CLinux",
       .product(name: "ArgumentParser", package: "swift-argument-parser"),
     ],
     swiftSettings: strict),
@@ -99,6 +103,16 @@ let tests: [Target] = [
     exclude: ["Found"], swiftSettings: strict),
   .testTarget(name: "RTFSTests", dependencies: base + ["RTFS"], swiftSettings: strict),
   .testTarget(name: "ArchiveTests", dependencies: base + ["Archive"], swiftSettings: strict),
+  // A program that writes to a store, several of which the tests run at once, and kill.
+  .executableTarget(
+    name: "StorageWorker", dependencies: ["HoldfastStorage"], path: "Tests/StorageWorker",
+    swiftSettings: strict),
+  .testTarget(
+    name: "StorageTests",
+    dependencies: base + [
+      "HoldfastStorage", "Database", "Stores", "TestSupport", "StorageWorker",
+    ],
+    swiftSettings: strict),
   .testTarget(
     name: "DocumentationTests", dependencies: ["Records"], swiftSettings: strict),
   .testTarget(
@@ -108,6 +122,10 @@ let tests: [Target] = [
 
 let package = Package(
   name: "holdfast",
+  products: [
+    .executable(name: "holdfast", targets: ["holdfast"]),
+    .library(name: "HoldfastStorage", targets: ["HoldfastStorage"]),
+  ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),

@@ -14,7 +14,7 @@ package final class LiveDatabase {
   /// What became of a record.
   package enum Outcome: Sendable { case unchanged, replaced, added }
 
-  private let connection: Connection
+  let connection: Connection
   private let rows: RowWriter
   private let lookup: Statement
   private var maker = RecordRows()
@@ -64,18 +64,23 @@ package final class LiveDatabase {
   /// Saves a record in the place of the one with its id, or behind the last one of `store`. On
   /// return it is on the disk.
   /// - Parameter store: the number of the store that a new record belongs to.
-  package func save(_ record: inout Record, store: Int = 1) throws(DatabaseError) -> Outcome {
+  package func save(_ record: inout Record, store: Int = 1) throws -> Outcome {
     var key = ByteBuffer()
     guard record.appendID(to: &key) else {
       throw DatabaseError(
         .failed, "a \(record.kind.rawValue) without an id cannot be saved",
         path: connection.path.string, hint: "give it the field that its kind is known by")
     }
+    return try transaction { try write(&record, key.span, store) }
+  }
+
+  /// Makes all changes of `body`, or none where anything throws. On return they are on the disk.
+  package func transaction<Result>(_ body: () throws -> Result) throws -> Result {
     try connection.execute("BEGIN IMMEDIATE")
-    do throws(DatabaseError) {
-      let outcome = try write(&record, key.span, store)
+    do {
+      let result = try body()
       try connection.execute("COMMIT")
-      return outcome
+      return result
     } catch {
       lookup.reset()
       try? connection.execute("ROLLBACK")
@@ -86,48 +91,66 @@ package final class LiveDatabase {
   private func write(_ record: inout Record, _ key: Span<UInt8>, _ store: Int)
     throws(DatabaseError) -> Outcome
   {
-    let place: (id: Int, file: Int)
-    let outcome: Outcome
     if try seek(record.kind, key, record.scope) {
-      place = (lookup.integer(0), lookup.integer(1))
+      let place = (id: lookup.integer(0), file: lookup.integer(1))
       let isSame = lookup.withBytes(4) { Hash256(bytes: $0) } == record.contentHash()
       record.place = RecordPlace(
         file: 0, offset: lookup.integer(3), length: 0, line: lookup.integer(2))
       lookup.reset()
       if isSame { return .unchanged }
       try remove(record.kind, place.id, key)
-      outcome = .replaced
-    } else {
-      lookup.reset()
-      let last = try number(
-        "SELECT max(r.id) FROM records AS r JOIN files AS f ON f.id = r.file WHERE f.store = ?",
-        store)
-      let next = try StoreDatabase.number("SELECT max(id) + 1 FROM records", connection)
-      place = (next, try number("SELECT file FROM records WHERE id = ?", last))
-      guard last > 0 else {
-        throw DatabaseError(.failed, "has no store \(store)", path: connection.path.string)
-      }
-      record.place = RecordPlace()
-      outcome = .added
+      try insert(&record, place.id, file: place.file)
+      return .replaced
     }
+    lookup.reset()
+    let last = try number(
+      "SELECT max(r.id) FROM records AS r JOIN files AS f ON f.id = r.file WHERE f.store = ?",
+      store)
+    guard last > 0 else {
+      throw DatabaseError(.failed, "has no store \(store)", path: connection.path.string)
+    }
+    record.place = RecordPlace()
+    let file = try number("SELECT file FROM records WHERE id = ?", last)
+    try insert(&record, try nextID(), file: file)
+    try count(1, file: file)
+    return .added
+  }
+
+  func nextID() throws(DatabaseError) -> Int {
+    try StoreDatabase.number("SELECT coalesce(max(id), 0) + 1 FROM records", connection)
+  }
+
+  /// Writes all rows of a record under the number `id`, which is free.
+  func insert(_ record: inout Record, _ id: Int, file: Int) throws(DatabaseError) {
     var made = ByteBuffer()
     maker.append(&record, record.canonicalHash(), layout: .compact, to: &made)
     var words = ByteBuffer()
     try rows.write(
-      made.span, record: place.id, file: place.file, to: connection, words: &words)
+      made.span, record: id, file: file, to: connection, words: &words)
     try run(
       "INSERT INTO search (rowid, title, body) SELECT id, title, body FROM searchable WHERE id = ?",
-      place.id)
-    try run("UPDATE files SET sha256 = NULL WHERE id = ?", place.file)
-    let owner = try number("SELECT store FROM files WHERE id = ?", place.file)
+      id)
+    try touch(file)
+  }
+
+  /// Says of a file that it is no longer what was migrated, and counts its store's records.
+  func touch(_ file: Int) throws(DatabaseError) {
+    try run("UPDATE files SET sha256 = NULL WHERE id = ?", file)
     try run(
-      "UPDATE stores SET digest = '', records = records + \(outcome == .added ? 1 : 0) WHERE id = ?",
-      owner)
-    return outcome
+      "UPDATE stores SET digest = '' WHERE id = (SELECT store FROM files WHERE id = ?)", file)
+  }
+
+  /// Counts one more record of the store that a file belongs to, or one less.
+  func count(_ change: Int, file: Int) throws(DatabaseError) {
+    try run(
+      """
+      UPDATE stores SET records = records + (\(change))
+      WHERE id = (SELECT store FROM files WHERE id = ?)
+      """, file)
   }
 
   /// Takes away all rows of a record but that in `objects`.
-  private func remove(_ kind: RecordKind, _ id: Int, _ key: Span<UInt8>) throws(DatabaseError) {
+  func remove(_ kind: RecordKind, _ id: Int, _ key: Span<UInt8>) throws(DatabaseError) {
     try run(
       """
       INSERT INTO search (search, rowid, title, body)
@@ -147,13 +170,13 @@ package final class LiveDatabase {
     try run("DELETE FROM records WHERE id = ?", id)
   }
 
-  private func run(_ sql: String, _ value: Int) throws(DatabaseError) {
+  func run(_ sql: String, _ value: Int) throws(DatabaseError) {
     let row = try Statement(sql, on: connection)
     row.bind(1, value)
     try row.run()
   }
 
-  private func number(_ sql: String, _ value: Int) throws(DatabaseError) -> Int {
+  func number(_ sql: String, _ value: Int) throws(DatabaseError) -> Int {
     let row = try Statement(sql, on: connection)
     row.bind(1, value)
     return try row.step() ? row.integer(0) : 0

@@ -32,7 +32,7 @@ package enum RecordLayout: Sendable, Equatable {
 
   /// The layout of `text`, whose compact bytes are `compact`.
   /// - Parameter scratch: what is in it is lost.
-  init(of text: Span<UInt8>, compact: Span<UInt8>, scratch: inout ByteBuffer) {
+  package init(of text: Span<UInt8>, compact: Span<UInt8>, scratch: inout ByteBuffer) {
     if text.count == compact.count {
       self = .compact
       return

@@ -48,6 +48,13 @@ package struct OutputFile: ~Copyable {
     try Disk.syncDirectory(of: target)
   }
 
+  /// Gives the bytes their name without making either durable, for one of many files that
+  /// `Disk.syncFileSystem` makes durable together.
+  package mutating func publishLater() throws(DiskError) {
+    try Disk.rename(temporary, to: target, replacing: true)
+    isPublished = true
+  }
+
   /// The unpublished bytes, opened for reading.
   package func reopen() throws(DiskError) -> InputFile { try InputFile(opening: temporary) }
 

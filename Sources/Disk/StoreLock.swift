@@ -5,6 +5,24 @@ import SystemPackage
 package struct StoreLock: ~Copyable {
   private let descriptor: FileDescriptor
 
+  /// The name of the lock of a store that is a directory, in that.
+  package static let directoryName = ".holdfast.lock"
+
+  /// The lock that writers of the store at `path` hold: in a directory, beside a file.
+  package static func path(forStoreAt path: FilePath, isDirectory: Bool) -> FilePath {
+    if isDirectory { return path.appending(directoryName) }
+    let name = Disk.shortened(path.lastComponent?.string ?? "store", to: 200)
+    return path.removingLastComponent().appending("\(prefix)\(name)\(ending)")
+  }
+
+  private static let prefix = ".holdfast-"
+  private static let ending = ".lock"
+
+  /// Whether a file of this name is such a lock.
+  package static func isName(_ name: String) -> Bool {
+    name == directoryName || (name.hasPrefix(prefix) && name.hasSuffix(ending))
+  }
+
   /// Takes the lock on the file `path`, making it if need be; waits up to `seconds` for another
   /// holder. Throws `locked` when that time has passed.
   package init(_ path: FilePath, waitingUpTo seconds: Double = 0) throws(DiskError) {
@@ -60,6 +78,8 @@ package struct StoreLock: ~Copyable {
     _ descriptor: FileDescriptor, _ path: FilePath, _ mode: Int32, _ seconds: Double
   ) throws(DiskError) {
     let deadline = Clock.now + seconds
+    // Short naps at first: a writer that never pauses leaves gaps of less than a millisecond.
+    var nap: UInt32 = 200
     while flock(descriptor.rawValue, mode | LOCK_NB) != 0 {
       let cause = Errno(rawValue: errno)
       if cause == .interrupted { continue }
@@ -70,7 +90,8 @@ package struct StoreLock: ~Copyable {
           hint: "wait for it to end, or say how long to wait with --wait-lock")
       }
       try Interruption.check()
-      usleep(20_000)
+      usleep(nap)
+      nap = min(nap + 20, 2000)
     }
   }
 

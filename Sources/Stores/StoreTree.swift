@@ -79,7 +79,7 @@ package final class DiskTree: StoreTree {
 
   /// Names at the top of a store directory that never belong to the store (FORMATS:
   /// memory-graph), and what writers leave for as long as they write.
-  private static let outside = kept + [".archive_lock"]
+  private static let outside = kept + [".archive_lock", StoreLock.directoryName]
   /// What lies in the directory of a store for as long as that is there, whatever becomes of the
   /// store: its backups and the logs of recoveries.
   package static let kept = [".backup", ".recovery"]
@@ -122,7 +122,9 @@ package final class DiskTree: StoreTree {
     try TreeWalk.walk(root) { entry in
       let name = entry.name.lastComponent?.string ?? ""
       if entry.name.components.count == 1, Self.outside.contains(name) { return false }
-      if name == ".archive_lock" || OutputFile.isTemporary(name) { return false }
+      if name == ".archive_lock" || OutputFile.isTemporary(name) || StoreLock.isName(name) {
+        return false
+      }
       let full = root.pushing(entry.name)
       switch entry.facts.kind {
       case .regular, .directory:
