@@ -24,22 +24,9 @@ extension LiveDatabase {
     LEFT JOIN objects AS o ON r.payload IS NULL AND o.hash = lower(hex(r.content_hash))
     """
 
-  /// Makes an empty database where there is nothing. It appears under its name only when it is
-  /// whole; where another process is quicker, its database stays.
+  /// Makes an empty database where there is nothing, as `StoreDatabase.create` does.
   package static func create(_ path: FilePath) throws {
-    guard try FileFacts(at: path) == nil else { return }
-    let temporary = Disk.temporaryPath(for: path)
-    try StagedFile(temporary).close()
-    do {
-      try FreshDatabase(temporary).finish()
-      try Disk.syncFile(temporary)
-      try Disk.rename(temporary, to: path, replacing: false)
-      try Disk.syncDirectory(of: path)
-    } catch {
-      try? Disk.remove(temporary)
-      if let error = error as? DiskError, error.code == .exists { return }
-      throw error
-    }
+    try StoreDatabase.create(path) { try FreshDatabase($0).finish() }
   }
 
   private func row(_ statement: borrowing Statement) -> Row {

@@ -10,21 +10,9 @@ package final class LiveRuns {
   private let columns: [[UInt8]]
   private let names: String
 
-  /// Makes a history of the newest version where there is nothing, as `LiveDatabase.create` does.
+  /// Makes a history of the newest version where there is nothing, as `StoreDatabase.create` does.
   package static func create(_ path: FilePath) throws {
-    guard try FileFacts(at: path) == nil else { return }
-    let temporary = Disk.temporaryPath(for: path)
-    try StagedFile(temporary).close()
-    do {
-      try RunTable(temporary, keys: []).finish()
-      try Disk.syncFile(temporary)
-      try Disk.rename(temporary, to: path, replacing: false)
-      try Disk.syncDirectory(of: path)
-    } catch {
-      try? Disk.remove(temporary)
-      if let error = error as? DiskError, error.code == .exists { return }
-      throw error
-    }
+    try StoreDatabase.create(path) { try RunTable($0, keys: []).finish() }
   }
 
   /// Opens the existing database `path`. Throws `foreign` where it has no table of runs.

@@ -23,6 +23,24 @@ package enum StoreDatabase {
     PRAGMA cache_size=-8192;
     """
 
+  /// Makes a database where there is nothing: `fill` is given an empty file. It appears under its
+  /// name only when it is whole; where another process is quicker, its database stays.
+  static func create(_ path: FilePath, _ fill: (FilePath) throws -> Void) throws {
+    guard try FileFacts(at: path) == nil else { return }
+    let temporary = Disk.temporaryPath(for: path)
+    try StagedFile(temporary).close()
+    do {
+      try fill(temporary)
+      try Disk.syncFile(temporary)
+      try Disk.rename(temporary, to: path, replacing: false)
+      try Disk.syncDirectory(of: path)
+    } catch {
+      try? Disk.remove(temporary)
+      if let error = error as? DiskError, error.code == .exists { return }
+      throw error
+    }
+  }
+
   /// Makes the tables of the first step in an empty database, and begins the one transaction.
   package static func begin(_ connection: borrowing Connection) throws(DatabaseError) {
     try connection.execute(settings)

@@ -22,7 +22,7 @@ extension Disk {
     try output.close()
     giveOwner(of: source, to: target)
     try setFacts(target, mode: facts.mode, modified: facts.modified)
-    if durably { try sync(target) }
+    if durably { try syncFile(target) }
   }
 
   /// Makes a symbolic link that says what another one says.

@@ -1,4 +1,3 @@
-import CLinux
 import Glibc
 import LosslessJSON
 import SystemPackage
@@ -63,17 +62,4 @@ package struct ForeignLock: ~Copyable {
   }
 
   deinit { _ = path.withPlatformString { unlink($0) } }
-}
-
-extension Disk {
-  /// Makes everything durable that has been written to the file system of `path`: for many small
-  /// files cheaper than each by itself.
-  package static func syncFileSystem(of path: FilePath) throws(DiskError) {
-    let opened = path.withPlatformString { open($0, O_RDONLY | O_CLOEXEC) }
-    guard opened >= 0 else { throw DiskError("cannot open", path, Errno(rawValue: errno)) }
-    defer { close(opened) }
-    guard syncfs(opened) == 0 else {
-      throw DiskError("cannot make durable", path, Errno(rawValue: errno))
-    }
-  }
 }
