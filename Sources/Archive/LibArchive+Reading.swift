@@ -131,7 +131,7 @@ final class LibArchiveReader {
   /// stream ends between two members.
   func nextHeader() throws -> Header? {
     // Under this character set no name is converted; see `withCharacterSet`.
-    try LibArchive.withCharacterSet(of: "C") { () throws -> Header? in
+    try LibArchive.withCharacterSet(of: .plain) { () throws -> Header? in
       var entry: OpaquePointer?
       let result = archive_read_next_header(handle, &entry)
       if let failure { throw failure }

@@ -15,21 +15,25 @@ enum LibArchive {
   /// name `hdrcharset=BINARY`. They are read under `C`: under UTF-8 libarchive 3.6 rewrites
   /// decomposed names to NFC, under `C` it reports a failed conversion and keeps the bytes.
   static func withCharacterSet<Result, Failure: Error>(
-    of locale: StaticString, _ body: () throws(Failure) -> Result
+    of set: CharacterSet, _ body: () throws(Failure) -> Result
   ) throws(Failure) -> Result {
-    let name = UnsafeRawPointer(locale.utf8Start).assumingMemoryBound(to: CChar.self)
-    guard let wanted = newlocale(1 << LC_CTYPE, name, nil) else { return try body() }
+    let address = set == .utf8 ? utf8 : plain
+    guard let wanted = locale_t(bitPattern: address) else { return try body() }
     let former = uselocale(wanted)
-    defer {
-      uselocale(former)
-      freelocale(wanted)
-    }
+    defer { uselocale(former) }
     return try body()
   }
 
+  enum CharacterSet { case utf8, plain }
+
+  /// Made once, for members are many, and never freed. As numbers, for addresses are not shared
+  /// between threads; 0 where the C library has no such locale.
+  private static let utf8 = Int(bitPattern: newlocale(1 << LC_CTYPE, "C.UTF-8", nil))
+  private static let plain = Int(bitPattern: newlocale(1 << LC_CTYPE, "C", nil))
+
   /// The pax header blocks of `member`, whose path holds no NUL.
   static func header(_ member: MemberHeader) throws(ArchiveError) -> [UInt8] {
-    try withCharacterSet(of: "C.UTF-8") { () throws(ArchiveError) -> [UInt8] in
+    try withCharacterSet(of: .utf8) { () throws(ArchiveError) -> [UInt8] in
       let writer = try WriteHandle()
       try writer.check(archive_write_set_format_pax(writer.handle))
       try writer.open()

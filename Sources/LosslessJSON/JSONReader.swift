@@ -4,8 +4,9 @@
 /// Offsets are absolute: bytes from the start of the source. Errors are `JSONError` with such an
 /// offset, or whatever the source throws.
 package struct JSONReader<Source: ByteSource & ~Copyable>: ~Copyable {
-  /// Bytes asked of the source at a time.
-  private let step = 256 << 10
+  /// Bytes asked of the source at a time: few at first, for many a text is short.
+  private var step = 16 << 10
+  private let largestStep = 256 << 10
   private var source: Source
   private var window = ByteBuffer()
   private var cursor = 0
@@ -306,6 +307,7 @@ package struct JSONReader<Source: ByteSource & ~Copyable>: ~Copyable {
       cursor = 0
     }
     if try source.read(into: &window, atMost: max(step, window.count)) == 0 { ended = true }
+    if window.count >= step { step = min(4 * step, largestStep) }
     return !ended
   }
 }
