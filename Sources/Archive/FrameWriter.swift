@@ -6,7 +6,7 @@ import LosslessJSON
 /// comes in order, on the caller's thread, during `write`, `cut` and `finish`. The bytes depend
 /// on the content, the cuts and the compression only, never on the number of workers.
 ///
-/// Memory: a content buffer of 4 MiB for each worker and two more, one compressed frame for each
+/// Memory: a content buffer of 4 MiB for each worker and two more, or many small ones together, one compressed frame for each
 /// worker and one more, and what the level itself takes (libzstd: about 1 MiB a worker at level
 /// 1, 50 MiB at level 19). With 2 workers that is 16 MiB of content.
 ///
@@ -29,6 +29,8 @@ package final class FrameWriter {
   private var filling = ByteBuffer()
   private var plainCount = 0
   private var jobs: [FrameJob] = []
+  /// Bytes of content in `jobs`.
+  private var waiting = 0
   private var spares: [ByteBuffer] = []
   private var delivered = 0
   private var failure: (any Error)?
@@ -136,12 +138,24 @@ package final class FrameWriter {
   }
 
   private func submit(_ content: ByteBuffer) throws {
-    while let first = jobs.first, jobs.count >= limit || first.isDone { try deliver() }
-    if let pool { jobs.append(pool.submit(content)) }
+    while let first = jobs.first, isFull || first.isDone { try deliver() }
+    if let pool {
+      waiting += content.count
+      jobs.append(pool.submit(content))
+    }
   }
+
+  /// Whether as many frames are on their way as there is memory for. Small ones may queue: to wait
+  /// for each of them would cost more than it takes.
+  private var isFull: Bool {
+    jobs.count >= limit && (waiting >= Self.smallQueue || jobs.count >= 32 * limit)
+  }
+
+  private static let smallQueue = 256 << 10
 
   private func deliver() throws {
     let job = jobs.removeFirst()
+    waiting -= job.contentSize
     if !job.isDone { pool?.help() }
     let (frame, spare) = try job.wait()
     if spares.count < limit { spares.append(spare) }

@@ -36,13 +36,13 @@ package final class HashLane: Sendable {
     return spare
   }
 
-  /// Takes in bytes that the caller goes on using. Where it writes to them before they have been
-  /// hashed, they are copied.
-  package func update(sharing bytes: ByteBuffer) {
+  /// Takes in the first `count` bytes of a buffer that the caller goes on using. Where it writes to
+  /// it before they have been hashed, they are copied.
+  package func update(sharing bytes: ByteBuffer, upTo count: Int) {
     room.wait()
     queue.async {
       var hasher = self.state.withLock { $0.hasher }
-      hasher.update(bytes.span)
+      hasher.update(bytes.span.extracting(0..<count))
       self.state.withLock { $0.hasher = hasher }
       self.room.signal()
     }

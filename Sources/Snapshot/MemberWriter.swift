@@ -74,19 +74,27 @@ final class MemberWriter {
   /// Makes the next byte start a frame.
   func cut() throws {
     if pending.isEmpty { return }
-    lane.update(sharing: pending)
+    lane.update(sharing: pending, upTo: pending.count)
     pending = try frames.write(frame: pending)
   }
 
   /// Ends the member: pads it as tar wants it and ends its last frame.
   func endMember() throws -> (size: Int, sha256: Hash256) {
-    let size = count
-    if !pending.isEmpty { lane.update(sharing: pending) }
-    pending.append([UInt8](repeating: 0, count: Tar.padding(after: size)))
-    pending = try frames.write(frame: pending)
+    let (size, held) = (count, pending.count)
     count = 0
+    pending.append([UInt8](repeating: 0, count: Tar.padding(after: size)))
+    // To wake another thread for a small file would cost more than its hash.
+    if size == held, size <= Self.smallMember {
+      let sha256 = Hash256(of: pending.span.extracting(0..<held))
+      pending = try frames.write(frame: pending)
+      return (size, sha256)
+    }
+    if held > 0 { lane.update(sharing: pending, upTo: held) }
+    pending = try frames.write(frame: pending)
     return (size, lane.finish())
   }
+
+  private static let smallMember = 64 << 10
 
   /// Content bytes since the first member, padding included.
   var contentSize: Int { frames.contentSize + pending.count }
