@@ -65,21 +65,20 @@ extension BackupPlan {
     error.code == .notFound && error.path?.starts(with: store) ?? false
   }
 
-  /// Reads the store inside a backup, which nobody changes. Throws `verificationFailed` where it is
-  /// not what the backup says.
+  /// Reads the store inside a backup, or what was taken out of one, which nobody changes. Throws
+  /// `verificationFailed` where the backup's files are not what it says.
   private func capture(
     _ inner: OpenedStore, _ progress: @escaping ProgressReport, _ directory: FilePath
   ) throws -> SnapshotWriter {
-    guard let backup = inner.backup else {
-      throw BackupError(.failed, "there is no backup", path: store.string)
-    }
+    let backup = inner.backup
     let settings = SnapshotWriter.Settings(
       compression: request.compression, hasRTFS: request.hasRTFS,
-      idField: request.idField ?? backup.manifest.idField, note: request.note, time: request.time)
+      idField: request.idField ?? backup?.manifest.idField, note: request.note, time: request.time)
     let writer = try SnapshotWriter(
-      inner.tree, source: FilePath(backup.manifest.series), as: format, settings: settings,
-      openedBefore: EarlyFiles(of: store, []), inside: backup, spillingTo: directory,
-      progress: progress)
+      inner.tree, source: backup.map { FilePath($0.manifest.series) } ?? store, as: format,
+      settings: settings, openedBefore: EarlyFiles(of: store, []), inside: backup,
+      wholeGraph: inner.wholeGraph, spillingTo: directory, progress: progress)
+    guard let backup, inner.keepsFiles else { return writer }
     let known = Dictionary(
       backup.manifest.storeEntries.map { ($0.header.path, $0.sha256) }, uniquingKeysWith: { $1 })
     for entry in writer.manifest(series: series).storeEntries
@@ -105,12 +104,20 @@ extension BackupPlan {
     let tree = try DiskTree(store, include: Self.include(request.contexts))
     let writer = try SnapshotWriter(
       try format.freeze?(tree) ?? tree, source: store, as: format, settings: settings,
-      openedBefore: early, spillingTo: directory, progress: progress)
+      openedBefore: early, wholeGraph: wholeGraph(), spillingTo: directory, progress: progress)
     // Objects are only ever taken away after the index has ceased to name them.
     if writer.survey.log.counts[.missingFile] != nil, let path = try early.replaced() {
       throw DiskError(.changed, "was replaced while the archive was read", path: path)
     }
     return (writer, tree)
+  }
+
+  /// Reads all contexts of the store, where only some are backed up.
+  private func wholeGraph() -> ((any RecordSink) throws -> Void)? {
+    if request.contexts.isEmpty { return nil }
+    return { [store, format] sink in
+      try format.read(DiskTree(store), ReadOptions(), sink)
+    }
   }
 
   /// The files that have grown behind what `writer` read of them, or are no longer as they were

@@ -41,7 +41,8 @@ package struct BackupPlan {
   package let request: BackupRequest
   package let store: FilePath
   package let format: StoreFormat
-  /// The store inside a backup, where that is what is backed up.
+  /// What is backed up instead of the store's own files: the store inside a backup, or contexts that
+  /// have no files of their own.
   let inner: OpenedStore?
   package private(set) var repository: Repository
   package let series: String
@@ -82,10 +83,18 @@ package struct BackupPlan {
     guard request.idField == nil || request.idField.flatMap(JSONPointer.init) != nil else {
       throw BackupError(.usage, "--id-field is no JSON pointer; it looks like /meta/id")
     }
-    try BackupPlan.check(request.contexts, opened)
     store = request.store
-    format = opened.format
-    inner = opened.backup == nil ? nil : try opened.restricted(to: request.contexts)
+    let isExtracted =
+      !request.contexts.isEmpty && (opened.tree.isSingleFile || opened.format.kept != nil)
+    if isExtracted {
+      inner = try opened.extracted(request.contexts)
+    } else if opened.backup != nil {
+      inner = try opened.restricted(to: request.contexts)
+    } else {
+      inner = nil
+      try BackupPlan.check(request.contexts, opened)
+    }
+    format = inner?.format ?? opened.format
     repository =
       request.repository.map(Repository.init)
       ?? .standard(for: request.store, isSingleFile: opened.tree.isSingleFile)
@@ -150,7 +159,7 @@ package struct BackupPlan {
   }
 
   /// Whether the store lies in a backup.
-  package var isOfBackup: Bool { inner != nil }
+  package var isOfBackup: Bool { inner?.backup != nil }
 
   private func isBesideStore() throws -> Bool {
     let isDirectory = try FileFacts(at: store)?.kind == .directory
@@ -219,12 +228,7 @@ package struct BackupPlan {
 
   private static func check(_ contexts: [String], _ opened: OpenedStore) throws {
     guard !contexts.isEmpty else { return }
-    guard opened.format.name == StoreFormat.memoryGraph.name, !opened.tree.isSingleFile else {
-      throw BackupError(
-        .usage, "has no files of contexts, and what is backed up are files",
-        path: opened.path.string,
-        hint: "back up all of it; restore --context takes a context out of the backup")
-    }
+    _ = try opened.restricted(to: contexts)
     try check(contexts, opened.tree, opened.path.string)
   }
 

@@ -28,10 +28,33 @@ struct MergeIndex: ~Copyable {
     var file: Int
     var line: Int
     var offset: Int
+    /// Whether it lies in the file of the default context.
+    var isDefault: Bool
+    /// Of a run: the set of columns that its history has, by number, and what it comes to in fewer.
+    var shape: Int
+    var narrowed: [Narrowed]
+  }
+
+  /// A run as a history with fewer columns would have it.
+  struct Narrowed {
+    /// The set of columns, by number.
+    var shape: Int
+    var hash: Hash256
+  }
+
+  /// What else is to be known of a record.
+  struct Setting {
+    var isDefault = false
+    var shape = 0
+    var narrowed: [Narrowed] = []
   }
 
   /// Takes the next record; they are numbered from 0 in the order in which they come.
-  mutating func insert(_ record: inout Record, _ hash: Hash256, store: Int) throws {
+  mutating func insert(
+    _ record: inout Record, _ hash: Hash256, store: Int, _ setting: Setting = Setting()
+  )
+    throws
+  {
     key.removeAll()
     key.append(record.hasValueID ? 2 : 1)
     key.append(record.kind.word)
@@ -57,6 +80,12 @@ struct MergeIndex: ~Copyable {
     payload.append(rest == nil ? 0 : 1)
     payload.append(rest ?? hash)
     payload.append(UInt8(record.kind.rank))
+    payload.append(setting.isDefault ? 1 : 0)
+    payload.append(word: setting.shape)
+    for part in setting.narrowed {
+      payload.append(word: part.shape)
+      payload.append(part.hash)
+    }
     let (name, text) = (key, payload)
     try sorter.insert(key: name.span, payload: text.span)
     count += 1
@@ -73,6 +102,19 @@ struct MergeIndex: ~Copyable {
     /// Of records without an id, those that are wanted besides the first: of each store as many
     /// as it has.
     var repeated: [Int] = []
+    /// Leaves out runs of which another one says the same in their columns, and more in those that
+    /// their history lacks.
+    mutating func dropNarrower() {
+      guard versions.contains(where: { !$0.narrowed.isEmpty }) else { return }
+      let all = versions
+      versions.removeAll { version in
+        all.contains { other in
+          other.narrowed.contains { $0.shape == version.shape && $0.hash == version.hash }
+        }
+      }
+      duplicates += all.count - versions.count
+    }
+
     private var store = -1
     private var countInStore = 0
     private var most = 0
@@ -81,8 +123,17 @@ struct MergeIndex: ~Copyable {
 
     mutating func add(_ entry: Entry) {
       guard label == nil else {
-        if versions.contains(where: { $0.hash == entry.hash }) {
+        if let known = versions.firstIndex(where: { $0.hash == entry.hash }) {
           duplicates += 1
+          // Of a store that has it in several contexts, the default one keeps it.
+          let replaces =
+            entry.store == versions[known].store && entry.isDefault && !versions[known].isDefault
+          let fuller = versions[known].narrowed.count < entry.narrowed.count ? entry : nil
+          if replaces { versions[known] = entry }
+          if let fuller {
+            versions[known].shape = fuller.shape
+            versions[known].narrowed = fuller.narrowed
+          }
         } else {
           versions.append(entry)
         }
@@ -100,7 +151,12 @@ struct MergeIndex: ~Copyable {
   }
 
   /// Hands out what there is of each id.
-  consuming func drain(_ body: (Group) throws -> Void) throws {
+  consuming func drain(_ take: (Group) throws -> Void) throws {
+    func body(_ group: Group) throws {
+      var group = group
+      group.dropNarrower()
+      try take(group)
+    }
     var current: [UInt8] = []
     var group = Group(label: nil)
     try sorter.drain { key, text in
@@ -122,7 +178,11 @@ struct MergeIndex: ~Copyable {
       ordinal: word(8), hash: Hash256(text, at: 40),
       rest: text[89] == 1 ? Hash256(text, at: 90) : nil,
       updated: isTimed ? ISOTime(seconds: word(73), nanoseconds: word(81)) : nil,
-      file: word(16), line: word(24), offset: word(32))
+      file: word(16), line: word(24), offset: word(32), isDefault: text[123] == 1,
+      shape: word(124),
+      narrowed: stride(from: 132, to: text.count, by: 40).map {
+        Narrowed(shape: word($0), hash: Hash256(text, at: $0 + 8))
+      })
   }
 }
 

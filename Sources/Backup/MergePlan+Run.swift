@@ -12,6 +12,8 @@ package struct MergeResult: Sendable {
   package var counts: [RecordKind: Int]
   package var digest: Hash256
   package var undo: FilePath?
+  /// What the new form does not say any more.
+  package var log = FindingLog()
 
   package var records: Int { counts.values.reduce(0, +) }
 }
@@ -25,9 +27,10 @@ extension MergePlan {
   }
 
   /// Throws what `run` would throw for records that the kind has no place for. Leaves nothing.
-  package func rehearse() throws {
+  /// Returns what `run` would.
+  package func rehearse() throws -> MergeResult {
     if unresolvedCount > 0 { throw conflict }
-    _ = try Rehearsal.run(stage)
+    return try Rehearsal.run(stage).result
   }
 
   private func stage(in staging: FilePath) throws -> (root: FilePath, result: MergeResult) {
@@ -35,10 +38,13 @@ extension MergePlan {
     let options = try writeOptions(staging)
     let output = try StoreOutput(form.format, options)
     let router = try router()
+    var losses = try contextLosses()
     try readAll { ordinal, store, record, hash in
       guard kept.contains(ordinal) else { return }
       var hash = hash
       if try united.replace(&record, ordinal) { hash = record.canonicalHash() }
+      let tree = stores[store].tree
+      if losses != nil, !tree.isSingleFile { losses?.take(record, of: tree) }
       let place = place(of: record, in: store, router)
       do { try output.take(&record, hash, at: place) } catch var error as StoreError {
         error.path = error.path ?? stores[store].tree.displayPath(record.place.file)
@@ -46,9 +52,10 @@ extension MergePlan {
       }
     }
     let made = try output.finish()
-    let result = MergeResult(
+    var result = MergeResult(
       root: replacement.target, counts: made.counts, digest: made.digest,
       undo: replacement.undo)
+    if let losses { result.log = losses.findings }
     return (made.store.root, result)
   }
 
@@ -63,19 +70,29 @@ extension MergePlan {
       hint: "nothing was merged; \(advice)")
   }
 
-  /// What was not asked for yet, and decides.
+  /// What was not asked for yet, and decides the first conflict.
   private var advice: String {
-    let isUnion = request.unitesObservations
-    switch request.policy {
-    case .fail:
-      return isUnion
-        ? "--on-conflict newest or first decides what else differs"
-        : "decide with --on-conflict newest, first or keep-both, or with --union-observations"
-    case .newest:
-      return "decide with --on-conflict first\(isUnion ? "" : " or keep-both")"
-    case .keepBoth: return "decide with --on-conflict newest or first, or choose another --as"
-    case .first: return "choose another --as"
+    var ways: [String] = []
+    let versions = conflicts.first { $0.isUnresolved }?.versions ?? []
+    if request.policy != .newest, versions.contains(where: { $0.updated != nil }) {
+      ways.append("newest")
     }
+    if request.policy != .first { ways.append("first") }
+    let kind = versions.first?.kind ?? .document
+    if request.policy != .keepBoth, !request.unitesObservations, holdsBoth(kind) {
+      ways.append("keep-both")
+    }
+    var text = "decide with --on-conflict \(Self.list(ways))"
+    if kind == .entity, !request.unitesObservations, request.policy == .fail {
+      text += ", or with --union-observations"
+    }
+    return text
+  }
+
+  /// "a", "a or b", "a, b or c".
+  private static func list(_ words: [String]) -> String {
+    guard let last = words.last, words.count > 1 else { return words.joined() }
+    return "\(words.dropLast().joined(separator: ", ")) or \(last)"
   }
 
   /// Reads all stores in their order once more. Throws `changed` where one of them is not what it
@@ -88,7 +105,7 @@ extension MergePlan {
   ) throws {
     var ordinal = 0
     for (number, store) in stores.enumerated() {
-      let (source, _) = try Self.read(store, request.options) { record, hash in
+      let (source, _) = try Self.read(store, request.options, columns) { record, hash in
         try body(ordinal, number, &record, hash)
         ordinal += 1
       }
@@ -125,6 +142,17 @@ extension MergePlan {
     return router
   }
 
+  /// The contexts of directories that one file does not say any more; nil where none is made of one.
+  private func contextLosses() throws -> ContextLosses? {
+    let graph = StoreFormat.memoryGraph.name
+    guard form.layout != .contexts, form.format.name == graph,
+      stores.contains(where: { $0.format.name == graph && !$0.tree.isSingleFile })
+    else { return nil }
+    var losses = ContextLosses()
+    try readAll { ordinal, _, record, _ in if kept.contains(ordinal) { losses.observe(record) } }
+    return losses
+  }
+
   private func place(
     of record: borrowing Record, in store: Int, _ router: ContextRouter?
   ) -> WritePlace {
@@ -143,8 +171,11 @@ extension MergePlan {
 }
 
 extension MergeConflict.Version {
-  /// `path:line`, or `path: byte N`.
-  package var place: String { line > 0 ? "\(path):\(line)" : "\(path): byte \(offset)" }
+  /// `path:line`, or `path: byte N`; the path alone for the row of a table.
+  package var place: String {
+    if line > 0 { return "\(path):\(line)" }
+    return kind == .run ? path : "\(path): byte \(offset)"
+  }
 }
 
 /// The entities whose observations are united, in the order in which they are written.

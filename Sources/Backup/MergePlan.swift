@@ -24,6 +24,8 @@ package struct MergePlan {
   package var records: Int { kept.count }
 
   let stores: [OpenedStore]
+  /// How runs of histories with different columns become those of one; nil where there are none.
+  package let columns: RunColumns?
   /// Records that are written, by their number in the order of reading.
   private(set) var kept = OrdinalSet()
   /// Versions of entities that are united: each with the one whose place and fields are kept.
@@ -51,12 +53,24 @@ package struct MergePlan {
       }
       return try store.replacing(freeze(disk)).keptStore()
     }
+    let columns = try Self.columns(stores, request.options)
+    self.columns = columns
     var index: MergeIndex? = MergeIndex(comparesRests: request.unitesObservations)
     var sources: [MergeSource] = []
     var counts: Set<RecordKind> = []
     for (number, store) in stores.enumerated() {
-      let (source, kinds) = try Self.read(store, request.options) { record, hash in
-        try index?.insert(&record, hash, store: number)
+      let defaults = Set(
+        store.tree.files.indices.filter {
+          !store.tree.isSingleFile
+            && MemoryGraph.context(of: store.tree.files[$0].name) == "default"
+        })
+      let (source, kinds) = try Self.read(store, request.options, columns) { record, hash in
+        var setting = MergeIndex.Setting(isDefault: defaults.contains(record.place.file))
+        if let columns {
+          setting.shape = columns.shape(of: number)
+          setting.narrowed = try columns.narrowed(record, of: number)
+        }
+        try index?.insert(&record, hash, store: number, setting)
       }
       sources.append(source)
       counts.formUnion(kinds)
@@ -98,12 +112,28 @@ package struct MergePlan {
     }
   }
 
-  /// Reads a store to its end, and says what it came to.
+  /// Of the histories of runs among the stores.
+  private static func columns(_ stores: [OpenedStore], _ options: ReadOptions) throws -> RunColumns?
+  {
+    let histories = try stores.map { try $0.format.sourceKind(of: $0.tree) == "run-history" }
+    guard histories.count(where: { $0 }) > 1 else { return nil }
+    return RunColumns(
+      try zip(stores, histories).map { store, isHistory in
+        guard isHistory else { return nil }
+        return try RunColumns.columns { try store.format.read(store.tree, options, $0) }
+      })
+  }
+
+  /// Reads a store to its end, its runs with all of `columns`, and says what it came to.
   static func read(
-    _ store: OpenedStore, _ options: ReadOptions,
+    _ store: OpenedStore, _ options: ReadOptions, _ columns: RunColumns?,
     _ body: @escaping (inout Record, Hash256) throws -> Void
   ) throws -> (MergeSource, Set<RecordKind>) {
-    let reading = try StoreReading(of: store, options, body)
+    let reading = try StoreReading(of: store, options) { record, hash in
+      guard let columns, record.kind == .run else { return try body(&record, hash) }
+      try columns.unite(&record)
+      try body(&record, record.canonicalHash())
+    }
     let survey = reading.survey
     if let first = survey.log.findings.first(where: { $0.severity == .error }) {
       throw BackupError(
@@ -194,7 +224,7 @@ package struct MergePlan {
   private func version(_ entry: MergeIndex.Entry) -> MergeConflict.Version {
     let tree = stores[entry.store].tree
     return MergeConflict.Version(
-      store: entry.store, path: tree.displayPath(entry.file), line: entry.line,
+      store: entry.store, kind: entry.kind, path: tree.displayPath(entry.file), line: entry.line,
       offset: entry.offset, updated: entry.updated, hash: entry.hash, ordinal: entry.ordinal)
   }
 
@@ -204,7 +234,7 @@ package struct MergePlan {
     switch request.policy {
     case .fail:
       if canUnite, rests.count == 1 { return .united(0) }
-      return .unresolved("the contents differ; --on-conflict says which is to be kept")
+      return .unresolved("the contents differ")
     case .first: return canUnite ? .united(0) : .kept(0)
     case .keepBoth:
       if canUnite, rests.count == 1 { return .united(0) }
@@ -226,15 +256,18 @@ package struct MergePlan {
     return found.count == 1 ? found[0] : nil
   }
 
-  /// Why a store of the form cannot hold several records of one id.
-  private func refusalOfBoth(_ versions: [MergeIndex.Entry]) -> String? {
+  /// Whether a store of the form can hold several records of this kind with one id.
+  func holdsBoth(_ kind: RecordKind) -> Bool {
     let kinds: [String: Set<RecordKind>] = [
       StoreFormat.intentSnapshot.name: [.intent, .document],
       StoreFormat.taskList.name: [.user, .project, .document], "run-history": [.run],
     ]
-    guard let kind = versions.first?.kind, kinds[form.format.name]?.contains(kind) ?? false else {
-      return nil
-    }
+    return !(kinds[form.format.name]?.contains(kind) ?? false)
+  }
+
+  /// Why a store of the form cannot hold several records of one id.
+  private func refusalOfBoth(_ versions: [MergeIndex.Entry]) -> String? {
+    guard let kind = versions.first?.kind, !holdsBoth(kind) else { return nil }
     return "a store of the kind \(form.format.name) holds one \(kind.rawValue) of an id"
   }
 
@@ -248,7 +281,7 @@ package struct MergePlan {
     if wanted.isEmpty { return }
     var ordinal = 0
     for store in stores {
-      _ = try Self.read(store, request.options) { record, _ in
+      _ = try Self.read(store, request.options, columns) { record, _ in
         if wanted[ordinal] != nil, record.text.bytes.count < 1 << 20 {
           wanted[ordinal] = record.text
         }

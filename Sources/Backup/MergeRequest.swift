@@ -41,6 +41,7 @@ package struct MergeConflict: Sendable {
   package struct Version: Sendable {
     /// The store, by its place among those named.
     package var store: Int
+    package var kind: RecordKind
     /// The file as the user would type it; line from 1, 0 where lines mean nothing.
     package var path: String
     package var line: Int

@@ -173,7 +173,7 @@ package struct MovePlan {
       let context = router.context(of: record) ?? []
       return context.isEmpty ? Array("default".utf8) : context
     }
-    let selection = request.selection
+    let selection = SelectionTally(request.selection)
     func isWanted(_ record: borrowing Record, _ context: [UInt8]) -> Bool {
       (contexts.isEmpty || contexts.contains(context)) && selection.contains(record)
     }
@@ -191,10 +191,12 @@ package struct MovePlan {
         entities.staying.insert(name.span)
       }
     }
-    guard found else {
+    guard found, selection.unmatched.isEmpty else {
       throw BackupError(
-        .notFound, "holds no such record", path: request.store.string,
-        hint: "holdfast search finds records; --select takes entity:NAME, with * and ?")
+        .notFound, "holds no record for --select \(selection.unmatched.joined(separator: ", "))",
+        path: request.store.string,
+        hint: "nothing was moved; holdfast search finds records; --select takes entity:NAME, with"
+          + " * and ?")
     }
     try act(format, entities, target, context, isWanted)
   }

@@ -57,8 +57,8 @@ package struct ReplayPlan {
   private var sequence: Hash256
   private var options: ReadOptions { ReadOptions(idField: request.idField) }
 
-  /// Reads the log and writes nothing. Throws `refused` for what is no log, and for a deletion that
-  /// names no record.
+  /// Reads the log and writes nothing. Throws `refused` for what is no log. A deletion that
+  /// names no record takes nothing away, and is an error among the findings.
   package init(_ request: ReplayRequest, of log: OpenedStore) throws {
     self.request = request
     let kinds = [StoreFormat.memoryGraph.name, StoreFormat.jsonLines.name]
@@ -105,7 +105,8 @@ package struct ReplayPlan {
     (linesRead, lastLine) = (history.linesRead, history.lastLine)
     (deletions, lateButOlder) = (history.deletions, history.lateButOlder)
     kept = try history.settle()
-    superseded = history.linesRead - history.deletions - kept.count
+    superseded = history.linesRead - history.deletions - history.nameless.total - kept.count
+    findings.add(history.nameless)
     if request.withRelations { try dropRelations(history) }
   }
 
@@ -184,6 +185,8 @@ private final class LogHistory {
   private(set) var deletions = 0
   /// Those of them that say nothing else.
   private(set) var deletionLines = 0
+  /// What is told of deletions that name no record.
+  private(set) var nameless = FindingLog()
   private(set) var hasTimes = false
   /// The first line that does not count.
   private(set) var end: Int?
@@ -202,9 +205,9 @@ private final class LogHistory {
     lastLine = record.place.line
     if LogDeletion.isDeletion(record) {
       let deletion = LogDeletion(record)
+      guard !deletion.labels.isEmpty else { return noteNameless(record) }
       deletions += 1
       deletionLines += 1
-      guard !deletion.labels.isEmpty else { throw namesNothing(record) }
       for label in deletion.labels { try insert(label, isDeletion: true) }
       for name in deletion.entities where withRelations { gone[name.span] = UInt32(ordinal) }
       return
@@ -219,8 +222,8 @@ private final class LogHistory {
     let hasID = record.appendID(to: &key) || !record.scope.isEmpty
     let isTombstone = LogDeletion.isTombstone(record)
     if isTombstone {
+      guard hasID else { return noteNameless(record) }
       deletions += 1
-      guard hasID else { throw namesNothing(record) }
       if withRelations, let name = record.text.string("name", of: record.body),
         record.kind == .entity
       {
@@ -239,12 +242,14 @@ private final class LogHistory {
     try sorter?.insert(key: label.span, payload: text.span)
   }
 
-  private func namesNothing(_ record: borrowing Record) -> BackupError {
-    BackupError(
-      .refused, "is a deletion that names no record", path: path, line: record.place.line,
-      offset: record.place.offset,
-      hint: "it should have a name, an id, or from, relationType and to; --id-field says where"
-        + " documents have their id")
+  private func noteNameless(_ record: borrowing Record) {
+    nameless.add(
+      Finding(
+        .error, .missingField,
+        "is a deletion that names no record, by name, by id or by from, relationType and to: it"
+          + " takes nothing away", path: path,
+        line: record.place.line > 0 ? record.place.line : nil, offset: record.place.offset,
+        length: record.place.length))
   }
 
   private func counts(_ record: borrowing Record) -> Bool {

@@ -63,6 +63,8 @@ package struct RestorePlan {
   package var undo: FilePath? { isUnchanged ? nil : replacement.undo }
   /// Set where only a part is wanted, or another kind of store: then records are written anew.
   let copy: StoreCopy?
+  /// What is selected, where not all of it is.
+  let tally: SelectionTally?
   /// Whether records are written one by one, not the store's own files.
   package var writesRecords: Bool { copy != nil }
   /// The kind that will be at the target.
@@ -98,8 +100,9 @@ package struct RestorePlan {
     files = opened.tree.files
     target = Disk.absolute(request.target)
     try TargetPlace.check(request.target, outside: [path], keeping: DiskTree.kept)
+    tally = request.selection.isEmpty ? nil : SelectionTally(request.selection)
     copy = try Self.copy(
-      request, path, opened, formats, hasFiles: kept.map { $0.writeFiles != nil } ?? true)
+      request, path, opened, formats, tally, hasFiles: kept.map { $0.writeFiles != nil } ?? true)
     replacement = try Replacement(of: target, time: request.time, keeping: DiskTree.kept)
     let occupied = replacement.undo != nil
     var same = false
@@ -120,7 +123,7 @@ package struct RestorePlan {
   private static func copy(
     _ request: RestoreRequest, _ path: FilePath,
     _ opened: (source: Source, tree: any StoreTree, format: StoreFormat),
-    _ formats: [StoreFormat], hasFiles: Bool
+    _ formats: [StoreFormat], _ tally: SelectionTally?, hasFiles: Bool
   ) throws -> StoreCopy? {
     guard !request.withRelations || !request.selection.isEmpty else {
       throw BackupError(
@@ -129,7 +132,7 @@ package struct RestorePlan {
     var copy = StoreCopy(opened.tree, as: opened.format)
     copy.time = request.time
     let selection = request.selection
-    if !selection.isEmpty { copy.isWanted = { selection.contains($0) } }
+    if let tally { copy.isWanted = { tally.contains($0) } }
     copy.takesRelations = request.withRelations
     // Of a file only some records are wanted, so it is written anew, as what it is.
     let isPart = !opened.format.contexts.isEmpty
@@ -249,4 +252,8 @@ package struct RestoreResult: Sendable {
   package var isUnchanged = false
   /// Whether the backup was of a damaged store.
   package var isSuspect = false
+  /// Parts of the selection that have selected nothing, as they were written.
+  package var unmatched: [String] = []
+  /// What the new form of the store does not say any more.
+  package var log = FindingLog()
 }

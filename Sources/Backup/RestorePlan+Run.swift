@@ -34,10 +34,11 @@ extension RestorePlan {
   }
 
   /// Throws what `run` would throw for records that the kind has no place for. Leaves nothing.
-  package func rehearse() throws {
-    guard let copy, !isUnchanged else { return }
+  /// Returns what `run` would tell of the records.
+  package func rehearse() throws -> RestoreResult? {
+    guard let copy, !isUnchanged else { return nil }
     let result = RestoreResult(restored: [], digest: try expectedDigest(), records: 0)
-    _ = try Rehearsal.run { try stage(copy, in: $0, result) }
+    return try Rehearsal.run { try stage(copy, in: $0, result) }
   }
 
   private func expectedDigest() throws -> Hash256 {
@@ -163,8 +164,10 @@ extension RestorePlan {
     }
     guard let written = copied else {
       throw BackupError(
-        .notFound, "holds no such record", path: sourcePath.string,
-        hint: "holdfast show \(sourcePath) lists what it holds")
+        .notFound, "holds no such record: \(tally?.unmatched.joined(separator: ", ") ?? "")",
+        path: sourcePath.string,
+        hint:
+          "nothing was restored; holdfast search \(sourcePath) WORDS finds records by their words")
     }
     guard !request.selection.isEmpty || written.digest == plan.digest else {
       throw BackupError(
@@ -174,6 +177,8 @@ extension RestorePlan {
     var result = plan
     result.digest = written.digest
     result.records = written.total
+    result.unmatched = tally?.unmatched ?? []
+    result.log = written.losses
     result.restored = []
     try TreeWalk.walk(staging) { entry in
       if entry.facts.isRegular { result.restored.append(target.pushing(entry.name)) }

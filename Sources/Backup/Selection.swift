@@ -3,12 +3,14 @@ import Records
 
 /// Which records are wanted: `KIND` or `KIND:GLOB`, any of several.
 package struct Selection: Sendable {
-  private struct Term: Sendable {
+  fileprivate struct Term: Sendable {
+    /// As it was written.
+    var text: String
     var kind: RecordKind
     var glob: [UInt8]?
   }
 
-  private let terms: [Term]
+  fileprivate let terms: [Term]
 
   package var isEmpty: Bool { terms.isEmpty }
 
@@ -22,7 +24,8 @@ package struct Selection: Sendable {
           .usage, "there is no kind of record called \(parts[0])",
           hint: "use one of \(RecordKind.allCases.map(\.rawValue).joined(separator: ", "))")
       }
-      terms.append(Term(kind: kind, glob: parts.count > 1 ? Array(parts[1].utf8) : nil))
+      let glob = parts.count > 1 ? Array(parts[1].utf8) : nil
+      terms.append(Term(text: text, kind: kind, glob: glob))
     }
     self.terms = terms
   }
@@ -42,6 +45,14 @@ package struct Selection: Sendable {
       if let id, Self.matches(id, glob) { return true }
     }
     return false
+  }
+
+  fileprivate static func matches(_ record: borrowing Record, _ term: Term) -> Bool {
+    guard term.kind == record.kind else { return false }
+    guard let glob = term.glob else { return true }
+    var bytes = ByteBuffer()
+    record.appendID(to: &bytes)
+    return matches(bytes.array, glob)
   }
 
   /// `*` stands for any bytes, `?` for one character, `\` takes the next one literally.
@@ -69,5 +80,36 @@ package struct Selection: Sendable {
       }
     }
     return glob[g...].allSatisfy { $0 == 0x2A }
+  }
+}
+
+/// A selection in use, which knows the parts of it that have selected nothing so far.
+package final class SelectionTally {
+  package let selection: Selection
+  private var isOpen: [Bool]
+  private var openCount: Int
+
+  package init(_ selection: Selection) {
+    self.selection = selection
+    isOpen = [Bool](repeating: true, count: selection.terms.count)
+    openCount = isOpen.count
+  }
+
+  package func contains(_ record: borrowing Record) -> Bool {
+    guard openCount > 0 else { return selection.contains(record) }
+    var found = false
+    for (index, term) in selection.terms.enumerated() where isOpen[index] || !found {
+      guard Selection.matches(record, term) else { continue }
+      found = true
+      guard isOpen[index] else { continue }
+      isOpen[index] = false
+      openCount -= 1
+    }
+    return found
+  }
+
+  /// `KIND[:GLOB]` of the parts that have selected nothing.
+  package var unmatched: [String] {
+    zip(selection.terms, isOpen).filter(\.1).map(\.0.text)
   }
 }

@@ -86,7 +86,7 @@ struct ExportCommand: Verb {
       }
       console.result("would export \(source) as \(plan.form) to \(plan.target)")
       if let undo = plan.undo { console.result("  undo    \(undo)") }
-      return status(findings, of: source, console)
+      return FindingsReport.losses(findings, console)
     }
     let result = try plan.run()
     console.json(Self.verb) { root in
@@ -107,12 +107,6 @@ struct ExportCommand: Verb {
     console.result("  records   \(grouped(result.records))")
     if let digest = result.digest { console.result("  digest    \(digest.hex)") }
     if let undo = result.undo { console.result("  undo      \(undo)") }
-    return status(result.findings, of: source, console)
-  }
-
-  private func status(_ findings: FindingLog, of source: String, _ console: Console) -> ExitStatus {
-    guard let first = findings.findings.first else { return .done }
-    console.failure(printable("\(source): \(first.message)"))
-    return .findings
+    return FindingsReport.losses(result.findings, console)
   }
 }

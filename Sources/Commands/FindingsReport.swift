@@ -70,6 +70,16 @@ enum FindingsReport {
     return parts.isEmpty ? "none" : parts.joined(separator: ", ")
   }
 
+  /// What a store made of another one does not say any more: the first in the line that a failure
+  /// has, the others below it.
+  static func losses(_ log: FindingLog, _ console: Console) -> ExitStatus {
+    guard let first = log.findings.first else { return .done }
+    let more = log.findings.count - 1
+    console.failure(
+      printable(line(first) + (more > 0 ? " (and \(grouped(more)) more findings)" : "")))
+    for finding in log.findings.dropFirst().prefix(shown) { console.message(line(finding)) }
+    return .findings
+  }
 }
 
 extension String {

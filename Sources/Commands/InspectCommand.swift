@@ -31,9 +31,11 @@ struct InspectCommand: Verb {
     let opened = try reading.open(store, kind: shared.kind)
     let progress = ProgressLine("reading", total: opened.byteCount, console)
     let survey = try Survey.read(
-      progress.watching(opened.tree), as: opened.format, options: reading.options(), rules: true)
+      progress.watching(opened.tree), as: opened.format, options: reading.options(), rules: true,
+      wholeGraph: opened.wholeGraph)
     progress.finish()
     let digest = survey.digest()
+    let logBytes = try opened.logByteCount()
     let status: ExitStatus = survey.hasErrors ? (survey.total == 0 ? .refused : .findings) : .done
     console.json(Self.verb) {
       $0.member("path", store)
@@ -41,7 +43,8 @@ struct InspectCommand: Verb {
       $0.member("counts", survey.counts)
       $0.member("records", survey.total)
       $0.member("files", opened.tree.files.count { !$0.isDirectory })
-      $0.member("bytes", opened.byteCount)
+      $0.member("bytes", opened.byteCount + logBytes)
+      if logBytes > 0 { $0.member("log_bytes", logBytes) }
       $0.member("digest", ifPresent: status == .refused ? nil : digest.hex)
       $0.key("finding_counts")
       $0.object { counts in
@@ -56,7 +59,8 @@ struct InspectCommand: Verb {
     console.result(store)
     console.result("  kind      \(opened.format.name)")
     console.result("  records   \(grouped(survey.total)) (\(describe(survey.counts)))")
-    console.result("  bytes     \(grouped(opened.byteCount))")
+    let ofLog = logBytes > 0 ? ", \(grouped(logBytes)) of them in its write-ahead log" : ""
+    console.result("  bytes     \(grouped(opened.byteCount + logBytes))\(ofLog)")
     console.result("  digest    \(status == .refused ? "none: nothing could be read" : digest.hex)")
     console.result("  findings  \(FindingsReport.summary(survey.log))")
     FindingsReport.print(survey.log, to: console)
@@ -68,10 +72,19 @@ struct InspectCommand: Verb {
 extension OpenedStore {
   /// Bytes of all files.
   var byteCount: Int { tree.files.reduce(0) { $0 + $1.size } }
+
+  /// Bytes of the write-ahead log beside a database, which counts as a part of it.
+  func logByteCount() throws -> Int {
+    guard let disk = tree as? DiskTree, disk.isSingleFile, format.freeze != nil,
+      let name = disk.root.lastComponent?.string
+    else { return 0 }
+    let log = disk.root.removingLastComponent().appending("\(name)-wal")
+    guard let facts = try FileFacts(at: log), facts.isRegular else { return 0 }
+    return facts.size
+  }
 }
 
 extension FindingsReport {
-  /// The first error, and how many more there are.
   /// The first finding of a code, and how many more there are.
   static func headline(_ log: FindingLog, of code: Finding.Code) -> String {
     guard let first = log.findings.first(where: { $0.code == code }) else { return "no findings" }
@@ -79,6 +92,7 @@ extension FindingsReport {
     return line(first) + (more > 0 ? " (and \(more) more)" : "")
   }
 
+  /// The first error, and how many more there are.
   static func headline(_ log: FindingLog) -> String {
     guard let first = log.findings.first(where: { $0.severity == .error }) ?? log.findings.first
     else { return "no findings" }

@@ -19,9 +19,10 @@ struct MergeCommand: Verb {
       --on-conflict newest takes the version with the latest updated_at or updatedAt, first that \
       of the store named first, keep-both all of them. Records come out unchanged, in the order of \
       the stores; what is written is read back before it appears at its place. A directory of \
-      contexts among memory graphs makes the result one.
+      contexts among memory graphs makes the result one. Run histories of different columns become \
+      one with all of them, NULL where a run's own history lacks the column.
 
-      \(ExitStatus.help([.notFound, .verificationFailed, .refused, .notWritable]))
+      \(ExitStatus.help([.findings, .notFound, .verificationFailed, .refused, .notWritable]))
       """)
 
   @Argument(help: "Stores, migrated databases or backups: two or more.", completion: .file())
@@ -87,13 +88,15 @@ struct MergeCommand: Verb {
       verb: Self.verb, console: console, encode: { encode(plan, to: &$0) }, rows: rows(plan),
       width: 12)
     if dryRun {
-      try plan.rehearse()
-      view.planned("would merge \(stores.count) stores to \(plan.replacement.target)")
-      return .done
+      let foreseen = try plan.rehearse()
+      view.planned("would merge \(stores.count) stores to \(plan.replacement.target)", foreseen.log)
+      return FindingsReport.losses(foreseen.log, console)
     }
     let result = try plan.run()
-    view.made("merged", result.root.string, digest: result.digest, counts: result.counts)
-    return .done
+    view.made(
+      "merged", result.root.string, digest: result.digest, counts: result.counts,
+      result.log)
+    return FindingsReport.losses(result.log, console)
   }
 
   private func rows(_ plan: MergePlan) -> [(name: String, text: String)] {
@@ -107,8 +110,18 @@ struct MergeCommand: Verb {
       rows.append(("conflicts", "\(grouped(plan.conflictCount)), settled:"))
       rows += PlanView.list(plan.conflicts.map(line), of: plan.conflictCount)
     }
+    for (path, columns) in lacking(plan) {
+      rows.append(("columns", "\(path) lacks \(columns.joined(separator: ", ")): NULL there"))
+    }
     if let undo = plan.replacement.undo { rows.append(("undo", undo.string)) }
     return rows
+  }
+
+  /// The columns that some of the run histories lack, by the path of each.
+  private func lacking(_ plan: MergePlan) -> [(path: String, columns: [String])] {
+    guard let columns = plan.columns else { return [] }
+    return plan.sources.enumerated().map { ($1.path, columns.lacking($0)) }
+      .filter { !$0.columns.isEmpty }
   }
 
   private func line(_ conflict: MergeConflict) -> String {
@@ -156,12 +169,17 @@ struct MergeCommand: Verb {
     root.member("records", plan.records)
     root.member("duplicates", plan.duplicates)
     root.key("sources")
-    root.array(of: plan.sources) { list, source in
+    root.array(of: Array(plan.sources.enumerated())) { list, item in
+      let (number, source) = item
       list.object {
         $0.member("path", source.path)
         $0.member("kind", source.kind)
         $0.member("records", source.records)
         $0.member("digest", source.digest.hex)
+        if let columns = plan.columns?.lacking(number), !columns.isEmpty {
+          $0.key("lacking")
+          $0.array(of: columns) { $0.value($1) }
+        }
       }
     }
     root.member("conflict_count", plan.conflictCount)

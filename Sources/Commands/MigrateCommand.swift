@@ -16,13 +16,15 @@ struct MigrateCommand: Verb {
       The database holds every record with its exact bytes and hashes, tables to query, full-text \
       search, and what lies between the records, so that export writes the files again byte for \
       byte. The same stores give the same database, byte for byte. It appears under its name only \
-      when it has been read back: every hash, the digest and the counts. A store with damaged \
-      records is refused (exit 13) unless --skip-damaged leaves them out (exit 3).
+      when it has been read back: every hash, the digest and the counts. A store with errors is \
+      refused (exit 13). With --skip-damaged what cannot be read is left out, what can be read but \
+      breaks a rule of its kind is in the database as it is, and both are told (exit 3).
 
       \(ExitStatus.help([.findings, .notFound, .verificationFailed, .refused, .notWritable]))
       """)
 
-  @Argument(help: "Stores, or backups of them.", completion: .file())
+  @Argument(
+    help: ArgumentHelp("Stores, or backups of them. \(RoutedStore.help)"), completion: .file())
   var stores: [String] = []
 
   @Option(name: .long, help: ArgumentHelp("The database.", valueName: "db"), completion: .file())
@@ -31,7 +33,8 @@ struct MigrateCommand: Verb {
   @Flag(name: .long, help: "Keep what is at the target as an undo copy, and take its place.")
   var replace = false
 
-  @Flag(name: .long, help: "Leave out what cannot be read or would be refused, and list it.")
+  @Flag(
+    name: .long, help: "Leave out what cannot be read, keep what is merely wrong, and list both.")
   var skipDamaged = false
 
   @Flag(name: .long, help: "Show which steps the database has been through; no store is named.")
@@ -59,8 +62,6 @@ struct MigrateCommand: Verb {
       guard stores.isEmpty else {
         throw ValidationError("--status and --upgrade are about the database alone; name no store")
       }
-    } else if stores.isEmpty {
-      throw ValidationError("name at least one store")
     }
     if let idField, JSONPointer(idField) == nil {
       throw ValidationError("--id-field is no JSON pointer; it looks like /meta/id")
@@ -69,8 +70,9 @@ struct MigrateCommand: Verb {
 
   func perform(_ console: Console) throws -> ExitStatus {
     if status || upgrade { return try performOnDatabase(console) }
+    let named = try stores.isEmpty ? [RoutedStore.name(nil)] : stores
     var request = MigrationRequest(
-      stores: try stores.map(ReadingOptions.path), target: FilePath(to), time: try currentTime())
+      stores: try named.map(ReadingOptions.path), target: FilePath(to), time: try currentTime())
     request.kind = shared.kind
     request.contexts = contexts.context
     request.idField = idField
@@ -86,9 +88,24 @@ struct MigrateCommand: Verb {
     report(result, console)
     guard result.log.errors > 0 else { return .done }
     console.failure(
-      "\(result.database): written without what is damaged: "
+      "\(result.database): written; \(Self.outcome(of: result.log)): "
         + FindingsReport.headline(result.log))
     return .findings
+  }
+
+  /// What becomes of what is wrong with a store: its errors by whether a record came of them.
+  private static func outcome(of log: FindingLog) -> String {
+    let lost: Set<Finding.Code> = [.unreadable, .tornTail, .nulBytes, .empty, .missingFile]
+    let places = log.counts.filter { lost.contains($0.key) }.values.reduce(0, +)
+    let wrong = log.errors - places
+    var parts: [String] = []
+    if places > 0 {
+      parts.append("\(grouped(places)) place\(places == 1 ? "" : "s") left out, unreadable")
+    }
+    if wrong > 0 {
+      parts.append("\(grouped(wrong)) error\(wrong == 1 ? "" : "s") kept in what can be read")
+    }
+    return parts.joined(separator: "; ")
   }
 
   private func performOnDatabase(_ console: Console) throws -> ExitStatus {
@@ -164,7 +181,7 @@ struct MigrateCommand: Verb {
     if log.errors > 0 {
       console.failure(
         skipDamaged
-          ? "would leave out what is damaged: \(FindingsReport.headline(log))"
+          ? "would be written; \(Self.outcome(of: log)): \(FindingsReport.headline(log))"
           : "would be refused (exit 13) without --skip-damaged: \(FindingsReport.headline(log))")
       return .findings
     }

@@ -16,11 +16,13 @@ struct PlanView {
   static let listed = 50
 
   /// A plan that is not carried out.
-  func planned(_ title: String) {
+  /// - Parameter log: findings, where `--json` is to have some beside the plan.
+  func planned(_ title: String, _ log: FindingLog? = nil) {
     console.json(verb) { root in
       root.member("dry_run", true)
       root.key("plan")
       root.object { encode(&$0) }
+      root.findings(log)
     }
     show(title)
   }
@@ -31,13 +33,14 @@ struct PlanView {
   /// - Parameter nothing: why there was nothing to do, where that is so.
   func made(
     _ member: String, _ root: String, digest: Hash256, counts: [RecordKind: Int]? = nil,
-    nothing: String? = nil
+    nothing: String? = nil, _ log: FindingLog? = nil
   ) {
     console.json(verb) {
       $0.member(member, root)
       $0.member("digest", digest.hex)
       if let counts { $0.member("counts", counts) }
       encode(&$0)
+      $0.findings(log)
     }
     if let nothing { return console.result(nothing) }
     show(root)
@@ -64,6 +67,13 @@ struct PlanView {
 }
 
 extension JSONBuilder {
+  /// `findings`, where there is a list of them.
+  mutating func findings(_ log: FindingLog?) {
+    guard let log else { return }
+    key("findings")
+    array(of: log.findings) { $1.encode(to: &$0) }
+  }
+
   /// How many records there are, by kind.
   mutating func member(_ key: String, _ counts: [RecordKind: Int]) {
     self.key(key)

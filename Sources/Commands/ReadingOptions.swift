@@ -40,15 +40,33 @@ struct ReadingOptions: ParsableArguments {
   }
 
   /// What a store is named by: its path, or that of the backup which `REPO@latest` or `REPO@TIME`
-  /// means where no file is called so.
+  /// means where no file is called so, and `REPO` where that is no store itself.
   static func path(of name: String) throws -> FilePath {
     let path = FilePath(name)
-    if let at = name.lastIndex(of: "@"), try FileFacts(at: path) == nil,
-      try FileFacts(at: FilePath(String(name[..<at])))?.kind == .directory
-    {
-      return try BackupReference(name).resolve()
-    }
+    do {
+      if try FileFacts(at: path)?.kind == .directory {
+        return try isRepository(path) ? BackupReference(name).resolve() : path
+      }
+      if let at = name.lastIndex(of: "@"), try FileFacts(at: path) == nil,
+        try FileFacts(at: FilePath(String(name[..<at])))?.kind == .directory
+      {
+        return try BackupReference(name).resolve()
+      }
+    } catch var error as BackupError where error.code == .usage && error.path != nil {
+      // Here there is no option for the series.
+      error.hint = "name one of its backups: holdfast list \(error.path ?? "") shows them"
+      throw error
+    } catch let error as DiskError { throw error.ofReading }
     return path
+  }
+
+  /// Whether a directory holds backups and is no store.
+  private static func isRepository(_ path: FilePath) throws -> Bool {
+    guard Disk.mayRead(path, isDirectory: true), try !Repository(path).archives().isEmpty else {
+      return false
+    }
+    let tree = try DiskTree(path)
+    return try !HoldfastCommand.formats.contains { try $0.recognises(tree) }
   }
 }
 

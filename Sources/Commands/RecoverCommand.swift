@@ -23,8 +23,8 @@ struct RecoverCommand: Verb {
       \(ExitStatus.help([.findings, .notFound, .locked, .refused, .notWritable]))
       """)
 
-  @Argument(help: "The store.", completion: .file())
-  var store: String
+  @Argument(help: ArgumentHelp("The store. \(RoutedStore.help)"), completion: .file())
+  var store: String?
 
   @Option(
     name: .long,
@@ -44,6 +44,7 @@ struct RecoverCommand: Verb {
   @OptionGroup var shared: SharedOptions
 
   func perform(_ console: Console) throws -> ExitStatus {
+    let store = try RoutedStore.name(self.store)
     var request = RecoveryRequest(store: FilePath(store), time: try currentTime())
     request.kind = shared.kind
     request.contexts = contexts.context
@@ -60,7 +61,7 @@ struct RecoverCommand: Verb {
       console.result("\(store)\(part) is sound: nothing to do")
       return .done
     }
-    request.backup = try backup(isSingleFile: plan.isSingleFile)
+    request.backup = try backup(of: store, isSingleFile: plan.isSingleFile)
     let damaged = try RecoveryPlan(request)
     if !yes || dryRun { return try show(damaged, request, console) }
     let result = try damaged.run()
@@ -84,7 +85,7 @@ struct RecoverCommand: Verb {
   }
 
   /// The backup to fill in from; nil where none was named and the store has none.
-  private func backup(isSingleFile: Bool) throws -> FilePath? {
+  private func backup(of store: String, isSingleFile: Bool) throws -> FilePath? {
     if let with { return try SalvageCommand.backup(with, of: [store]) }
     let standard = Repository.standard(for: FilePath(store), isSingleFile: isSingleFile)
     guard try FileFacts(at: standard.path) != nil else { return nil }
@@ -109,6 +110,7 @@ struct RecoverCommand: Verb {
     _ plan: RecoveryPlan, _ request: RecoveryRequest, _ console: Console
   ) throws -> ExitStatus {
     let base = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
+    let store = request.store.string
     let report = try plan.preview(in: FilePath("\(base)/holdfast-recover-\(getpid())"))
     console.json(Self.verb) {
       $0.member("path", store)

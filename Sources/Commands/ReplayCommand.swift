@@ -16,13 +16,15 @@ struct ReplayCommand: Verb {
       it names (by name, by from, relationType and to, or by id), and "deleted":true its own. Lines \
       without an id all stay. Up to a line, or up to the first line that says that it was written \
       later than a time (timestamp, updated_at, created_at and the like). The log is not changed; \
-      lines that cannot be read are findings (exit 3).
+      lines that cannot be read, and deletions that name nothing, are findings (exit 3).
 
       \(ExitStatus.help([.findings, .notFound, .verificationFailed, .refused, .notWritable]))
       """)
 
-  @Argument(help: "A JSONL file, or a backup of one.", completion: .file())
-  var log: String
+  @Argument(
+    help: ArgumentHelp("A JSONL file, or a backup of one. \(RoutedStore.help)"),
+    completion: .file())
+  var log: String?
 
   @Option(
     name: .long, help: ArgumentHelp("The file to write.", valueName: "path"), completion: .file())
@@ -96,24 +98,27 @@ struct ReplayCommand: Verb {
 
   func perform(_ console: Console) throws -> ExitStatus {
     let request = try request()
+    let log = try RoutedStore.name(log)
     let opened = try ReadingOptions.open(
       log, kind: shared.kind, contexts: context.map { [$0] } ?? []
     )
     .keptStore().ofOneFile
     let plan = try ReplayPlan(request, of: opened)
     let view = PlanView(
-      verb: Self.verb, console: console, encode: { encode(plan, to: &$0) }, rows: rows(plan),
+      verb: Self.verb, console: console, encode: { encode(plan, to: &$0) }, rows: rows(plan, log),
       width: 11)
     if dryRun {
       view.planned("would replay \(log) to \(plan.replacement.target)")
-      return status(plan, console)
+      return status(plan, log, console)
     }
     let result = try plan.run()
     view.made("replayed", result.root.string, digest: result.digest, counts: result.counts)
-    return status(plan, console)
+    return status(plan, log, console)
   }
 
-  private func status(_ plan: ReplayPlan, _ console: Console) -> ExitStatus {
+  private func status(
+    _ plan: ReplayPlan, _ log: String, _ console: Console
+  ) -> ExitStatus {
     if plan.lateButOlder > 0 {
       console.message(
         "holdfast: \(log): \(grouped(plan.lateButOlder)) lines behind line \(plan.lastLine) say "
@@ -125,7 +130,7 @@ struct ReplayCommand: Verb {
     return .findings
   }
 
-  private func rows(_ plan: ReplayPlan) -> [(name: String, text: String)] {
+  private func rows(_ plan: ReplayPlan, _ log: String) -> [(name: String, text: String)] {
     var rows = [(name: "from", text: "\(log), lines up to \(grouped(plan.lastLine))")]
     rows.append(("records", grouped(plan.records)))
     rows.append(("replaced", grouped(plan.superseded)))

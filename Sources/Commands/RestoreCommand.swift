@@ -99,9 +99,9 @@ struct RestoreCommand: Verb {
       )
     }
     if dryRun {
-      try plan.rehearse()
-      show(plan, console)
-      return .done
+      let foreseen = try plan.rehearse()
+      show(plan, foreseen, console)
+      return judge(plan, foreseen, console)
     }
     let progress = ProgressLine(
       "restoring", total: plan.files.reduce(0) { $0 + $1.size }, console)
@@ -118,6 +118,7 @@ struct RestoreCommand: Verb {
       $0.member("unchanged", result.isUnchanged)
       $0.member("undo", ifPresent: result.undo?.string)
       $0.member("suspect", result.isSuspect)
+      encode(result, to: &$0)
     }
     if result.isUnchanged {
       console.result("unchanged: \(plan.target) already holds this store")
@@ -128,15 +129,43 @@ struct RestoreCommand: Verb {
       console.result("  digest    \(result.digest.hex)")
       if let undo = result.undo { console.result("  undo      \(undo)") }
     }
-    if result.isSuspect {
-      console.failure(
-        "\(plan.sourcePath): restored as it was saved, but the store was damaged or shrunken then")
-      return .findings
-    }
-    return .done
+    return judge(plan, result, console)
   }
 
-  private func show(_ plan: RestorePlan, _ console: Console) {
+  /// What a part of the store, or another form of it, comes to.
+  private func encode(_ result: RestoreResult?, to root: inout JSONBuilder) {
+    root.key("unmatched")
+    root.array(of: result?.unmatched ?? []) { $0.value($1) }
+    root.findings(result?.log ?? FindingLog())
+  }
+
+  /// Says on one line what is not as it was asked for or saved.
+  private func judge(
+    _ plan: RestorePlan, _ result: RestoreResult?, _ console: Console
+  ) -> ExitStatus {
+    guard let result else { return .done }
+    var parts: [String] = []
+    if !result.unmatched.isEmpty {
+      let words = result.unmatched.map { "--select \($0)" }.joined(separator: ", ")
+      parts.append(printable("\(plan.sourcePath): holds no record for \(words)"))
+    }
+    if result.isSuspect {
+      parts.append(
+        "\(plan.sourcePath): restored as it was saved, but the store was damaged or shrunken then")
+    }
+    let status = parts.isEmpty ? ExitStatus.done : .findings
+    guard let first = result.log.findings.first else {
+      if !parts.isEmpty { console.failure(parts.joined(separator: "; ")) }
+      return status
+    }
+    parts.append(FindingsReport.line(first))
+    let more = result.log.findings.count - 1
+    console.failure(
+      parts.joined(separator: "; ") + (more > 0 ? " (and \(more) more findings)" : ""))
+    return .findings
+  }
+
+  private func show(_ plan: RestorePlan, _ result: RestoreResult?, _ console: Console) {
     console.json(Self.verb) {
       $0.member("dry_run", true)
       $0.key("plan")
@@ -150,6 +179,7 @@ struct RestoreCommand: Verb {
         let files = plan.writesRecords ? [] : plan.files.filter { !$0.isDirectory }
         $0.array(of: files) { $0.value($1.name.string) }
       }
+      encode(result, to: &$0)
     }
     console.result("would restore \(plan.sourcePath)")
     console.result("  to    \(plan.target)")

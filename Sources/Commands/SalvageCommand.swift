@@ -24,8 +24,10 @@ struct SalvageCommand: Verb {
       \(ExitStatus.help([.findings, .notFound, .refused, .notWritable]))
       """)
 
-  @Argument(help: "Damaged files, or directories of them.", completion: .file())
-  var paths: [String]
+  @Argument(
+    help: ArgumentHelp("Damaged files, or directories of them. \(RoutedStore.help)"),
+    completion: .file())
+  var paths: [String] = []
 
   @Option(
     name: .long,
@@ -58,6 +60,7 @@ struct SalvageCommand: Verb {
   @OptionGroup var shared: SharedOptions
 
   func perform(_ console: Console) throws -> ExitStatus {
+    let paths = try paths.isEmpty ? [RoutedStore.name(nil)] : paths
     var request = SalvageRequest(
       paths: paths.map { FilePath($0) }, target: FilePath(to), time: try currentTime())
     request.kind = shared.kind

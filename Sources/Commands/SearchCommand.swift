@@ -1,8 +1,10 @@
 import ArgumentParser
+import Disk
 import LosslessJSON
 import Migration
 import Records
 import Stores
+import SystemPackage
 
 struct SearchCommand: Verb {
   static let verb = "search"
@@ -19,11 +21,14 @@ struct SearchCommand: Verb {
       \(ExitStatus.help([.notFound, .refused]))
       """)
 
-  @Argument(help: "A store, a migrated database or a backup.", completion: .file())
-  var store: String
+  @Argument(
+    help: ArgumentHelp(
+      "A store, a migrated database or a backup. Where only one word follows the verb, it is what is "
+        + "looked for. \(RoutedStore.help)"), completion: .file())
+  var store: String?
 
   @Argument(help: "Words; a record must have all of them.")
-  var words: [String]
+  var words: [String] = []
 
   @Option(name: .long, help: ArgumentHelp("At most so many records.", valueName: "n"))
   var limit: Int = 20
@@ -31,7 +36,10 @@ struct SearchCommand: Verb {
   @OptionGroup var reading: ReadingOptions
   @OptionGroup var shared: SharedOptions
 
-  func validate() throws {
+  mutating func validate() throws {
+    if words.isEmpty, let word = store, try FileFacts(at: FilePath(word)) == nil {
+      (store, words) = (nil, [word])
+    }
     guard limit > 0 else { throw ValidationError("--limit is a number from 1") }
     guard words.contains(where: { $0.contains { !$0.isWhitespace } }) else {
       throw ValidationError("name at least one word")
@@ -40,7 +48,7 @@ struct SearchCommand: Verb {
 
   func perform(_ console: Console) throws -> ExitStatus {
     let kind = shared.kind.flatMap(RecordKind.init(rawValue:))
-    let opened = try reading.open(store, kind: kind == nil ? shared.kind : nil)
+    let opened = try reading.open(RoutedStore.name(store), kind: kind == nil ? shared.kind : nil)
     let search = Search(words.joined(separator: " "), kind: kind, limit: limit)
     let hits = try search.run(opened, options: reading.options())
     console.json(Self.verb) { root in

@@ -126,7 +126,8 @@ struct VerifyCommand: Verb {
         let opened = try whole.restricted(to: contexts.context)
         progress.begin(total: opened.byteCount)
         let survey = try Survey.read(
-          progress.watching(opened.tree), as: opened.format, rules: true)
+          progress.watching(opened.tree), as: opened.format, rules: true,
+          wholeGraph: opened.wholeGraph)
         let isEmpty = survey.total == 0
         return Outcome(
           path: path.string, isGood: !survey.hasErrors,

@@ -79,8 +79,9 @@ struct RunHistory {
   func read(_ tree: any StoreTree, _ index: Int) throws {
     do {
       let reading = try DatabaseReading(tree)
+      let columns = try readableColumns(reading)
       checkColumns(try Self.names(reading.connection))
-      try readRows(reading.connection)
+      try readRows(reading.connection, columns)
       try checkIntegrity(reading.connection)
     } catch let error as DatabaseError where error.code == .damaged || error.code == .sql {
       note(.error, .unreadable, error.message)
@@ -91,6 +92,39 @@ struct RunHistory {
     _ severity: Finding.Severity, _ code: Finding.Code, _ message: String, record: String? = nil
   ) {
     sink.note(Finding(severity, code, message, path: path, record: record))
+  }
+
+  /// Columns may be computed by functions, such as those for JSON, that SQLite runs only for a schema
+  /// that is trusted; here it can do no more than compute. Notes where what computes one is not there,
+  /// and leaves such columns out. Returns the columns as SQL.
+  private func readableColumns(_ reading: DatabaseReading) throws -> String {
+    let trust = "PRAGMA trusted_schema=ON"
+    try reading.connection.execute(trust)
+    let computed = try Statement(
+      "SELECT name, hidden FROM pragma_table_xinfo('runs')", on: reading.connection)
+    var (names, others): ([String], [String]) = ([], [])
+    while try computed.step() {
+      if computed.integer(1) == 2 {
+        names.append(computed.text(0))
+      } else {
+        let name = computed.text(0).split(separator: "\"", omittingEmptySubsequences: false)
+        others.append("\"\(name.joined(separator: "\"\""))\"")
+      }
+    }
+    if names.isEmpty { return "*" }
+    let strict = try Connection(reading.connection.path, reading.mode)
+    do {
+      try strict.execute(trust)
+      let rows = try Statement("SELECT * FROM runs LIMIT 1", on: strict)
+      _ = try rows.step()
+      return "*"
+    } catch {
+      guard [.damaged, .sql, .failed].contains(error.code) else { throw error }
+      note(
+        .error, .unreadable,
+        "the computed columns \(names.joined(separator: ", ")) cannot be told: \(error.message)")
+      return others.joined(separator: ", ")
+    }
   }
 
   private func checkColumns(_ names: [String]) {
@@ -109,22 +143,23 @@ struct RunHistory {
 
   /// Every row, in the order of the table. Where a page cannot be read, those in front of it and,
   /// from the end of the table, those behind it.
-  private func readRows(_ connection: borrowing Connection) throws {
+  private func readRows(_ connection: borrowing Connection, _ columns: String) throws {
     var last: Int?
     do {
-      try readRows(connection, "SELECT rowid, * FROM runs ORDER BY rowid", from: 1) {
+      try readRows(connection, "SELECT rowid, \(columns) FROM runs ORDER BY rowid", from: 1) {
         last = $0
         return true
       }
     } catch let error as DatabaseError where error.code == .sql {
       // A table without row ids.
-      try readRows(connection, "SELECT 0, * FROM runs", from: 1) { _ in true }
+      try readRows(connection, "SELECT 0, \(columns) FROM runs", from: 1) { _ in true }
     } catch let error as DatabaseError where error.code == .damaged {
       let place = last.map { "behind row \($0)" } ?? "at its start"
       note(.error, .unreadable, "the table runs cannot be read \(place): \(error.message)")
       let end = last
       do {
-        try readRows(connection, "SELECT rowid, * FROM runs ORDER BY rowid DESC", from: 1) { row in
+        try readRows(connection, "SELECT rowid, \(columns) FROM runs ORDER BY rowid DESC", from: 1)
+        { row in
           end.map { row > $0 } ?? true
         }
       } catch let error as DatabaseError where error.code == .damaged {

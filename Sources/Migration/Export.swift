@@ -257,9 +257,10 @@ extension ExportPlan {
       throw MigrationError(.refused, "holds no records", path: source.path.string)
     }
     try refuseDamage(made.log)
-    let result = ExportResult(
+    var result = ExportResult(
       root: target, files: made.store.files, digest: made.digest, records: made.total,
       isIdentical: false)
+    result.findings = made.losses
     return (result, made.store.root)
   }
 
@@ -268,9 +269,20 @@ extension ExportPlan {
     let output = try StagedFile(root)
     var lines = ByteBuffer()
     var scoped = 0
+    var losses = ContextLosses()
+    let losesContexts =
+      format.name == StoreFormat.memoryGraph.name && !tree.isSingleFile
+      && !tree.isOneContext(of: format)
+    if losesContexts {
+      let first = Survey(rules: false)
+      first.onRecord = { record, _ in losses.observe(record) }
+      try format.read(tree, request.options, first)
+      try first.finish()
+    }
     let survey = Survey(rules: false)
     survey.onRecord = { record, _ in
       if !record.scope.isEmpty { scoped += 1 }
+      if losesContexts { losses.take(record, of: tree) }
       record.text.appendCompact(to: &lines)
       lines.append(0x0A)
       if lines.count > 256 << 10 {
@@ -294,6 +306,7 @@ extension ExportPlan {
       let kind = try StoreFormat.fileFormats.detect(tree, path: target.string)
       result.digest = try Survey.read(tree, as: kind, rules: false).digest()
     }
+    result.findings = losses.findings
     if scoped > 0 {
       result.findings.add(
         Finding(

@@ -79,7 +79,7 @@ extension MigrationPlan {
         source.tree, as: source.format, number: index + 1, firstFile: nextFile,
         firstRecord: nextRecord, database: database, progress: progress)
       let (options, idField) = options(source)
-      let survey = try store.run(options, rules: true)
+      let survey = try store.run(options, rules: true, wholeGraph: source.wholeGraph)
       try refuse(survey, source)
       try insert(source, survey, index + 1, idField, database)
       result.log.add(survey.log)
@@ -113,7 +113,7 @@ extension MigrationPlan {
       .refused,
       "\(label)\(first.message)\(survey.log.errors > 1 ? " (and \(survey.log.errors - 1) more errors)" : "")",
       path: first.path ?? source.path.string, line: first.line, offset: first.offset,
-      hint: "nothing was written; salvage it first, or leave out what is damaged with"
+      hint: "nothing was written; salvage it first, or migrate what can be read of it with"
         + " --skip-damaged", findings: survey.log.findings)
   }
 

@@ -11,7 +11,7 @@ package struct MigrationRequest: Sendable {
   package var stores: [FilePath]
   package var target: FilePath
   package var kind: String?
-  /// Only these contexts of directories of contexts; all where empty.
+  /// Only these contexts of memory graphs; all where empty.
   package var contexts: [String] = []
   package var options = ReadOptions()
   /// As text, kept in the database.
@@ -56,7 +56,8 @@ package struct MigrationPlan {
     var log = FindingLog()
     for source in sources {
       let survey = try Survey.read(
-        source.tree, as: source.format, options: options(source).read, rules: true)
+        source.tree, as: source.format, options: options(source).read, rules: true,
+        wholeGraph: source.wholeGraph)
       counts.merge(survey.counts, uniquingKeysWith: +)
       log.add(survey.log)
     }
@@ -79,12 +80,7 @@ package struct MigrationPlan {
     for store in request.stores {
       let whole = try OpenedStore(
         opening: Self.root(of: store), formats: formats, kind: request.kind)
-      if !request.contexts.isEmpty, whole.tree.isSingleFile {
-        throw MigrationError(
-          .usage, "--context is for directories of contexts here", path: store.string,
-          hint: "write the contexts first, with export --as contexts")
-      }
-      let opened = try whole.restricted(to: request.contexts)
+      let opened = try whole.extracted(request.contexts)
       if Disk.absolute(store) == target {
         throw MigrationError(
           .usage, "is the database to be written as well", path: store.string,

@@ -64,7 +64,10 @@ final class StoreImport: StoreTree {
 
   /// Reads the whole store. Its records are hashed, and their rows made, on other threads.
   /// - Parameter rules: whether to check the rules over all records.
-  func run(_ options: ReadOptions, rules: Bool) throws -> Survey {
+  /// - Parameter wholeGraph: see `Survey.wholeGraph`.
+  func run(
+    _ options: ReadOptions, rules: Bool, wholeGraph: ((any RecordSink) throws -> Void)? = nil
+  ) throws -> Survey {
     let survey = Survey(rules: rules, paths: files.indices.map(displayPath)) { batch in
       var maker = RecordRows()
       for index in 0..<batch.count {
@@ -72,6 +75,7 @@ final class StoreImport: StoreTree {
         batch.ends.append(batch.prepared.count)
       }
     }
+    survey.wholeGraph = wholeGraph
     base.notes.forEach(survey.note)
     survey.onBatch = { [unowned self] batch in try self.take(&batch) }
     try format.read(self, options, survey)

@@ -46,6 +46,8 @@ package struct Finding: Sendable, Equatable {
     case skippedFile = "skipped-file"
     case integrityCheck = "integrity-check"
     case missingColumn = "missing-column"
+    // What becomes of a store in another form.
+    case contextLost = "context-lost"
     // Backups.
     case damagedFrame = "damaged-frame"
     case damagedMember = "damaged-member"

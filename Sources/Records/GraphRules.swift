@@ -214,7 +214,7 @@ package struct GraphRules: Sendable {
     scratch.append(record.kind.word)
     scratch.append(0x0A)
     scratch.append(record.scope)
-    scratch.append(0x0A)
+    scratch.append(record.hasValueID ? 0x0B : 0x0A)
     if record.appendID(to: &scratch), !others.insert(KeyHash.key(scratch.span)) {
       add(.duplicateID, "the same id occurs more than once", record)
     }
@@ -252,6 +252,21 @@ package struct GraphRules: Sendable {
   }
 
   // MARK: Settling
+
+  /// Whether anything is named that has not been seen, so that a graph around the one observed may
+  /// still have it.
+  package var hasOpenNames: Bool {
+    openEnds.contains { !$0.isIntent && !entities.contains($0.target) }
+      || namedCharts.keys.contains { !charts.contains($0) }
+  }
+
+  /// Takes note that a record exists, in a part of the graph that is not asked about itself.
+  package mutating func learn(_ record: borrowing Record) {
+    guard record.kind == .entity else { return }
+    let facts = GraphFacts(record, GraphFields(record), scratch: &scratch)
+    if let name = facts.id { _ = entities.insert(name) }
+    if facts.definesChart, let chart = facts.first { _ = charts.insert(chart.key) }
+  }
 
   /// Makes the findings that need all records. Call once, after the last `observe`.
   package mutating func finish() {

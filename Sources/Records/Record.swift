@@ -83,8 +83,10 @@ package struct Record: Sendable {
   }
 
   /// Appends the id as DESIGN's table of kinds has it, UTF-8: the name, the key field,
-  /// `from -type-> to`, or `user/project/id` as far as a task has them (see `TaskScope`). Documents without an id field, and records that lack theirs, are
-  /// `line N`. Returns whether the record had an id of its own.
+  /// `from -type-> to`, or `user/project/id` as far as a task has them (see `TaskScope`); a number
+  /// in canonical form. Documents without an id field, and records that lack theirs, are `line N`, or where
+  /// several may share a line `byte N`, and rows of a table nothing at all.
+  /// Returns whether the record had an id of its own.
   @discardableResult
   package func appendID(to out: inout ByteBuffer) -> Bool {
     let object = body
@@ -93,7 +95,7 @@ package struct Record: Sendable {
       guard let token = text.member(key, of: object) else { return false }
       switch text.kind(token) {
       case .string: text.appendDecoded(token, to: &out)
-      case .number: text.appendCompact(token, to: &out)
+      case .number: appendCanonicalNumber(text.source(of: token), to: &out)
       default: return false
       }
       return true
@@ -117,7 +119,7 @@ package struct Record: Sendable {
     case .project: found = append("id")
     case .task:
       if !scope.isEmpty {
-        out.append(scope.span.extracting(1..<scope.count))
+        TaskScope.appendShown(scope, to: &out)
         out.append(0x2F)
       }
       found = append("id")
@@ -130,16 +132,27 @@ package struct Record: Sendable {
       out.truncate(to: start)
       if !scope.isEmpty, kind != .task {
         out.append(scope)
-      } else {
+      } else if isLine {
         out.append("line ")
         out.append(decimal: place.line)
+      } else if kind == .run {
+        out.append("without an id")
+      } else {
+        out.append("byte ")
+        out.append(decimal: place.offset)
       }
     }
     return found
   }
 
-  /// Whether the record is a document whose id is no string.
-  package var hasValueID: Bool { kind == .document && documentID != nil && !documentIDIsText }
+  /// Whether records of this kind lie a line each.
+  private var isLine: Bool { [.document, .entity, .relation].contains(kind) }
+
+  /// Whether the record is a document or a task whose id is no string: `1` is another id than `"1"`.
+  package var hasValueID: Bool {
+    if kind == .task { return text.member("id").map { text.kind($0) == .number } ?? false }
+    return kind == .document && documentID != nil && !documentIDIsText
+  }
 
   /// The id for a person to read, as in `entity:Ada`; bytes that are no UTF-8 are shown as U+FFFD.
   package var label: String {

@@ -9,6 +9,19 @@ package enum TaskScope {
     return out.array
   }
 
+  /// Appends the keys of a scope as ids show them, without the slash in front: as they are but for
+  /// `/`, which is `~1`, and `~` where a `0` or a `1` follows, which is `~0`. So no two scopes look
+  /// the same, and a user called `~` is shown as one.
+  package static func appendShown(_ scope: [UInt8], to out: inout ByteBuffer) {
+    for index in scope.indices.dropFirst() {
+      let isMark = scope[index] == 0x30 && scope[index - 1] == 0x7E
+      let next = index + 1 < scope.count ? scope[index + 1] : 0x2F
+      // The mark of a tilde is wanted only where what follows would be taken for one.
+      if isMark, next != 0x30, next != 0x31 { continue }
+      out.append(scope[index])
+    }
+  }
+
   /// The keys of a scope, user first; nil for one that is no pointer of two steps at most.
   package static func keys(_ scope: [UInt8]) -> [[UInt8]]? {
     if scope.isEmpty { return [] }

@@ -70,6 +70,8 @@ package struct OpenedStore {
   package let format: StoreFormat
   /// Set where the store lies in a backup.
   package let backup: BackupFile?
+  /// Reads all of the graph that this is a part of, where only some contexts are meant.
+  package private(set) var wholeGraph: ((any RecordSink) throws -> Void)?
 
   /// Opens what lies at `path`: a backup by its content, else a store of the kind `kind`, else
   /// of the kind that the content shows.
@@ -106,26 +108,38 @@ package struct OpenedStore {
   }
 
   /// The same store, read from another tree of it.
-  package func replacing(_ tree: any StoreTree) -> OpenedStore {
-    OpenedStore(path, tree, format)
+  package func replacing(_ tree: any StoreTree, inside backup: BackupFile? = nil) -> OpenedStore {
+    var store = OpenedStore(path, tree, format, backup)
+    store.wholeGraph = wholeGraph
+    return store
   }
 
   /// The store that a database keeps, in place of the database; the same where this is none, or
   /// holds several that do not make one.
   package func keptStore() throws -> OpenedStore {
     guard let kept = try format.kept?(tree) else { return self }
-    return OpenedStore(path, kept.tree, kept.format, backup)
+    var store = OpenedStore(path, kept.tree, kept.format, backup)
+    store.wholeGraph = wholeGraph
+    return store
   }
 
   /// The same store, taken for one of another kind.
   package func read(as format: StoreFormat) -> OpenedStore {
-    OpenedStore(path, tree, format, backup)
+    var store = OpenedStore(path, tree, format, backup)
+    store.wholeGraph = wholeGraph
+    return store
   }
 
   /// The part of a memory graph that lies in some contexts: files of a directory, or records of
   /// one file. Throws `notFound` for a context that is not there, `refused` for other stores.
   package func restricted(to contexts: [String]) throws -> OpenedStore {
     if contexts.isEmpty { return self }
+    var part = try self.part(contexts)
+    part.wholeGraph = { [tree, format] sink in try format.read(tree, ReadOptions(), sink) }
+    return part
+  }
+
+  private func part(_ contexts: [String]) throws -> OpenedStore {
     if let restrict = format.restrict { return OpenedStore(path, tree, restrict(contexts), backup) }
     guard format.name == StoreFormat.memoryGraph.name else {
       throw StoreError(

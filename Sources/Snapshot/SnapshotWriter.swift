@@ -43,11 +43,13 @@ package final class SnapshotWriter {
   /// - Parameter tree: the store on disk, or as its kind froze it.
   /// - Parameter place: where it lies; of a store inside a backup, what it is called.
   /// - Parameter early: files of the store that were opened before it was listed.
+  /// - Parameter wholeGraph: see `Survey.wholeGraph`.
   /// - Parameter directory: where intermediate data may lie, without a name.
   package init(
     _ tree: any StoreTree, source place: FilePath, as format: StoreFormat, settings: Settings,
     openedBefore early: EarlyFiles, inside backup: BackupFile? = nil,
-    spillingTo directory: FilePath, progress: @escaping (_ bytes: Int) -> Void
+    wholeGraph: ((any RecordSink) throws -> Void)? = nil, spillingTo directory: FilePath,
+    progress: @escaping (_ bytes: Int) -> Void
   ) throws {
     self.settings = settings
     self.format = format
@@ -60,7 +62,7 @@ package final class SnapshotWriter {
       root = backup.manifest.root
     } else {
       let facts = tree.isSingleFile ? nil : try FileFacts(at: place)
-      root = facts.map {
+      root = facts.flatMap { $0.kind == .directory ? $0 : nil }.map {
         MemberHeader(
           path: Manifest.rootName, kind: .directory, size: 0, mode: $0.mode,
           seconds: $0.modified.seconds, nanoseconds: $0.modified.nanoseconds)
@@ -72,6 +74,7 @@ package final class SnapshotWriter {
     let writer = try HybridWriter(
       to: hybrid, time: settings.time, kinds: format.recordKinds, hasRTFS: settings.hasRTFS,
       spillingTo: directory)
+    survey.wholeGraph = wholeGraph
     survey.onBatch = { try writer.add(&$0) }
     tree.notes.forEach(survey.note)
     let options = ReadOptions(idField: settings.idField.flatMap(JSONPointer.init))

@@ -24,7 +24,7 @@ final class ContentArchiveWriter: StoreWriter {
     guard ContentArchive.kind(of: record.text) == record.kind else {
       throw StoreError.refusal(
         of: record, "lacks the field that tells an archive what it is",
-        hint: "leave it out with --select")
+        hint: StoreError.leavingOut)
     }
     let hash = record.contentHash()
     let (root, inner) = self.place(of: record, hash, place)
@@ -43,7 +43,7 @@ final class ContentArchiveWriter: StoreWriter {
       guard error.code == .exists else { throw error }
       throw StoreError.refusal(
         of: record, "occurs twice with the same content, which an archive holds once",
-        hint: "take one of them out, or leave it out with --select")
+        hint: "take one of them out, or \(StoreError.leavingOut)")
     }
     if place.mode != 0o600 { try Disk.setMode(options.directory.pushing(name), place.mode) }
     let index = roots[root] ?? IndexEntries(spillingTo: options.directory)

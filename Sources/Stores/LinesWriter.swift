@@ -80,6 +80,6 @@ extension Record {
     let key = String(decoding: scope, as: UTF8.self)
     throw StoreError.refusal(
       of: self, "is stored under the key \(key), and \(form) no place for that",
-      hint: "leave it out with --select, or choose another kind")
+      hint: "choose another kind, or \(StoreError.leavingOut)")
   }
 }

@@ -37,7 +37,7 @@ final class MemoryGraphWriter: StoreWriter {
       try record.refuseScope("lines have")
       throw StoreError.refusal(
         of: record, "is no line that reads back as the same kind of record",
-        hint: "leave it out with --select")
+        hint: StoreError.leavingOut)
     }
     var part = try wrapped[name] ?? WrappedPart(in: options.directory)
     try part.add(record)
@@ -52,7 +52,7 @@ final class MemoryGraphWriter: StoreWriter {
         let shown = String(decoding: place.context ?? [], as: UTF8.self)
         throw StoreError.refusal(
           of: record, "its context, \(shown), cannot be part of a file name",
-          hint: "rename the context first, or leave the record out with --select")
+          hint: "rename the context first, or \(StoreError.leavingOut)")
       }
       return name
     case .files:
@@ -96,7 +96,7 @@ private struct WrappedPart {
     guard record.kind != .document || !record.scope.isEmpty else {
       throw StoreError.refusal(
         of: record, "is no line that reads back as the same kind of record",
-        hint: "leave it out with --select")
+        hint: StoreError.leavingOut)
     }
     let file = try parts[key] ?? SpillFile(in: directory)
     parts[key] = file

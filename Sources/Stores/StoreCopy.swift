@@ -69,15 +69,19 @@ package struct StoreCopy {
     var ends = SelectedEnds()
     let needsRouter = write.layout == .contexts
     let needsEnds = takesRelations && isWanted != nil
-    if needsRouter || needsEnds {
+    let losesContexts = write.layout == .oneFile && losesContexts
+    var losses = ContextLosses()
+    if needsRouter || needsEnds || losesContexts {
       try read { record, _ in
         if needsRouter { router.observe(record) }
+        if losesContexts { losses.observe(record) }
         if needsEnds, isWanted?(record) ?? true { ends.observe(record) }
       }
     }
     let files = tree.files
     let log = try read { record, hash in
       if let isWanted, !isWanted(record), !(needsEnds && ends.touches(record)) { return }
+      if losesContexts { losses.take(record, of: tree) }
       let file = files[record.place.file]
       let place = WritePlace(
         file: format.origin == nil ? file.name : nil,
@@ -90,7 +94,14 @@ package struct StoreCopy {
     if isWanted != nil, output.total == 0 { return nil }
     var result = try output.finish()
     result.log = log
+    result.losses = losses.findings
     return result
+  }
+
+  /// Whether contexts are files of the source.
+  private var losesContexts: Bool {
+    format.name == StoreFormat.memoryGraph.name && !tree.isSingleFile
+      && target.name == format.name && !tree.isOneContext(of: format)
   }
 
   @discardableResult

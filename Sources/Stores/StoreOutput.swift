@@ -20,6 +20,8 @@ package final class StoreOutput {
     package var counts: [RecordKind: Int]
     /// What was found while the records were read, where that is known.
     package var log = FindingLog()
+    /// What the new form does not say any more.
+    package var losses = FindingLog()
     /// Records written.
     package var total: Int { counts.values.reduce(0, +) }
   }

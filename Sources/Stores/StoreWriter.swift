@@ -106,7 +106,7 @@ extension StoreFormat {
     return StoreError(
       .refused,
       "a store of the kind \(name) has no place for \(foreign.map(\.plural).joined(separator: ", "))",
-      hint: "it holds \(held); leave the others out with --select, or choose another kind")
+      hint: "it holds \(held); choose another kind, or \(StoreError.leavingOut)")
   }
 
   /// Throws what `refusal` says of a single record.
@@ -117,8 +117,11 @@ extension StoreFormat {
 }
 
 extension StoreError {
+  /// What to do with records that a kind has no place for, whichever verb met them.
+  static let leavingOut = "take what it holds out of a backup with restore --select"
+
   /// The refusal of one record: named by its label, its line and its offset in its source.
-  static func refusal(
+  package static func refusal(
     of record: borrowing Record, _ reason: String, hint: String? = nil
   ) -> StoreError {
     var error = StoreError(.refused, "\(record.label): \(reason)", hint: hint)

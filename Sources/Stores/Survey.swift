@@ -29,6 +29,10 @@ package final class Survey: RecordSink {
   /// Sees each batch, in store order, with what `prepare` made of it.
   package var onBatch: ((inout RecordBatch) throws -> Void)?
 
+  /// Reads all of the graph that the records taken are only a part of, for names that these do not
+  /// settle; nil where they are all of it.
+  package var wholeGraph: ((any RecordSink) throws -> Void)?
+
   /// - Parameter rules: whether to check the rules of graphs over all records.
   /// - Parameter paths: the files of the tree as the user would type them, for findings.
   package init(rules checksRules: Bool, paths: [String] = [], prepare: Prepare? = nil) {
@@ -40,11 +44,13 @@ package final class Survey: RecordSink {
   }
 
   /// Reads all of `tree` as `format` has it.
+  /// - Parameter wholeGraph: see the property.
   package static func read(
     _ tree: any StoreTree, as format: StoreFormat, options: ReadOptions = ReadOptions(),
-    rules: Bool
+    rules: Bool, wholeGraph: ((any RecordSink) throws -> Void)? = nil
   ) throws -> Survey {
     let survey = Survey(rules: rules, paths: rules ? tree.files.indices.map(tree.displayPath) : [])
+    survey.wholeGraph = wholeGraph
     tree.notes.forEach(survey.note)
     try format.read(tree, options, survey)
     try survey.finish()
@@ -110,6 +116,12 @@ package final class Survey: RecordSink {
       try complete(&last)
     }
     spares = []
+    if let wholeGraph, let rules, rules.hasOpenNames {
+      let witness = GraphWitness(rules)
+      self.rules = nil
+      try wholeGraph(witness)
+      self.rules = witness.rules
+    }
     rules?.finish()
     if let rules { log.add(rules.log) }
     rules = nil
@@ -149,4 +161,14 @@ package final class Survey: RecordSink {
         && finding.path.map(files.contains) ?? false
     }
   }
+}
+
+/// Takes note of what there is in a graph, and of nothing else.
+private final class GraphWitness: RecordSink {
+  var rules: GraphRules
+
+  init(_ rules: GraphRules) { self.rules = rules }
+
+  func take(_ record: inout Record) { rules.learn(record) }
+  func note(_ finding: Finding) {}
 }

@@ -81,7 +81,7 @@ final class TaskListWriter: StoreWriter {
     }
     guard let key = record.scope.isEmpty ? own : record.scope else {
       throw StoreError.refusal(
-        of: record, "has no id to be stored under", hint: "leave it out with --select")
+        of: record, "has no id to be stored under", hint: StoreError.leavingOut)
     }
     if record.kind == .user {
       _ = ordinals(of: [key])

@@ -35,8 +35,10 @@ import Testing
     let made = try way.sample.make(in: scratch)
     let archive = try scratch.backUp(made.path)
     let digest = try scratch.digest(made.path)
+    // Two of its contexts are not what the records in them say.
+    let isLossy = way.sample == .contexts && way.there == "memory-graph"
     let there = try scratch.json(
-      "restore", archive, "--as", way.there, "--to", scratch.file("there"))
+      exit: isLossy ? 3 : 0, "restore", archive, "--as", way.there, "--to", scratch.file("there"))
     #expect(there["digest"]?.text == digest)
     #expect(there["records"]?.integer == way.sample.recordCount)
     let path = store(there, scratch.file("there"))
@@ -278,7 +280,7 @@ import Testing
     let scratch = try Scratch.here()
     let contexts = try scratch.backUp(SampleStore.contexts.make(in: scratch).path)
     try scratch.holdfast(
-      exit: 0, "restore", contexts, "--as", "memory-graph", "--to", scratch.file("graph"))
+      exit: 3, "restore", contexts, "--as", "memory-graph", "--to", scratch.file("graph"))
     let reader = try scratch.memoryServer(scratch.file("graph/memory.jsonl"))
     #expect(reader == "35 10\n")
     let snapshot = try scratch.backUp(SampleStore.snapshot11.make(in: scratch, "s").path)

@@ -71,7 +71,10 @@ import Testing
           #expect(try outcome.text.contains("digest    " + scratch.digest(there)), "\(comment)")
           continue
         }
-        try #require(outcome.status == 0, "\(comment)")
+        // One file has contexts only by metadata.context, and what gets lost of them is told.
+        let isLossy = own == "contexts" && form == "memory-graph" && outcome.status == 3
+        try #require(outcome.status == 0 || isLossy, "\(comment)")
+        if isLossy { #expect(outcome.message.contains("context-lost"), "\(comment)") }
         let shape = form == "contexts" ? "memory-graph" : form
         let read = try scratch.holdfast("digest", there, "--kind", shape)
         #expect(read.text.hasPrefix(digest), "\(comment)")
@@ -84,8 +87,12 @@ import Testing
     }
     for form in legal {
       let target = scratch.fresh("restored")
-      let restored = try scratch.json("restore", archive, "--as", form, "--to", target)
+      let outcome = try scratch.run(
+        [Binary.path, "restore", archive, "--as", form, "--to", target, "--json"])
+      let restored = try JSONValue(parsing: outcome.output)
       #expect(restored["digest"]?.text == digest)
+      let losses = restored["findings"]?.elements.isEmpty == false
+      #expect(outcome.status == (losses ? 3 : 0), "\(outcome)")
     }
   }
 

@@ -172,7 +172,7 @@ import Testing
       ])
     #expect(try TestFile.text(target + "/charts-work.jsonl").contains("\"Zoe\",\"to\":\"Bob\""))
     let flat = try scratch.json(
-      "merge", more, contexts, "--to", scratch.file("flat"), "--as", "memory-graph")
+      exit: 3, "merge", more, contexts, "--to", scratch.file("flat"), "--as", "memory-graph")
     #expect(flat["digest"] == told["digest"])
     #expect(try scratch.digest(scratch.file("flat")) == told["digest"]?.text)
   }
@@ -346,5 +346,143 @@ import Testing
       }
     }
     #expect(killed > 0, "no call of \(calls) was ever hit")
+  }
+
+  // MARK: Run histories
+
+  /// Makes a history from columns and rows given as Python.
+  private func history(_ scratch: Scratch, _ name: String, later: Int, _ rows: String) throws
+    -> String
+  {
+    let path = scratch.file(name)
+    try scratch.python(
+      """
+      import sqlite3, sys
+      columns = ["run_id TEXT PRIMARY KEY", "plan_id TEXT NOT NULL", "objective TEXT NOT NULL",
+        "plan_result TEXT NOT NULL", "execution_result TEXT", "created_at REAL NOT NULL",
+        "approval_status TEXT DEFAULT 'pending'", "approval_reason TEXT", "approved_at REAL",
+        "approved_by TEXT"][:6 + int(sys.argv[2])]
+      db = sqlite3.connect(sys.argv[1])
+      db.execute("CREATE TABLE runs (" + ", ".join(columns) + ")")
+      for row in \(rows):
+          db.execute("INSERT INTO runs VALUES (" + ", ".join("?" * len(columns)) + ")", row)
+      db.commit()
+      """, path, String(later))
+    return path
+  }
+
+  /// All columns of all of them; NULL where a history has no such column. Text and REAL stay.
+  @Test func columnsOfEveryVersion() throws {
+    let scratch = try Scratch.here()
+    let shared = #"("r1", "p", "o", '{"a": 1.0,  "b":[]}', None, 0.1 + 0.2)"#
+    let first = try history(
+      scratch, "old.db", later: 0, #"[\#(shared), ("r2", "p", "o", "{}", '{"x":1e3}', 1e17)]"#)
+    let second = try history(
+      scratch, "new.db", later: 4,
+      #"[\#(shared) + ("pending", None, None, None), ("r3", "p", "é", "{}", None, 5.0, "approved", "", 7.25, "me")]"#
+    )
+    let db = scratch.file("second.db")
+    try scratch.holdfast(exit: 0, "migrate", second, "--to", db, "--quiet")
+    let archive = try scratch.backUp(first)
+    for (number, pair) in [[first, second], [second, first], [archive, db]].enumerated() {
+      let target = scratch.file("merged-\(number).db")
+      let told = try scratch.json("merge", pair[0], pair[1], "--to", target)
+      #expect(told["duplicates"]?.integer == 1 && told["records"]?.integer == 3, "\(told)")
+      let lacking = told["sources"]?[number == 1 ? 1 : 0]?["lacking"]?.elements.map(\.text)
+      #expect(lacking == ["approval_status", "approval_reason", "approved_at", "approved_by"])
+      let rows = try scratch.python(
+        """
+        import sqlite3, sys
+        for row in sqlite3.connect(sys.argv[1]).execute("SELECT * FROM runs ORDER BY run_id"):
+            print(row)
+        """, target)
+      #expect(
+        rows.lines == [
+          #"('r1', 'p', 'o', '{"a": 1.0,  "b":[]}', None, 0.30000000000000004, 'pending', None, None, None)"#,
+          #"('r2', 'p', 'o', '{}', '{"x":1e3}', 1e+17, None, None, None, None)"#,
+          "('r3', 'p', 'é', '{}', None, 5.0, 'approved', '', 7.25, 'me')",
+        ])
+      #expect(told["digest"]?.text == (try scratch.digest(target)))
+      try scratch.holdfast(exit: 0, "verify", target)
+    }
+  }
+
+  /// What a history does not know contradicts nothing; what two of them say differently does.
+  @Test func columnsThatDisagree() throws {
+    let scratch = try Scratch.here()
+    let run = #"("r1", "p", "o", "{}", None, 1.5)"#
+    let old = try history(scratch, "old.db", later: 0, "[\(run)]")
+    let denied = try history(scratch, "denied.db", later: 1, #"[\#(run) + ("denied",)]"#)
+    let approved = try history(
+      scratch, "approved.db", later: 4, #"[\#(run) + ("approved", None, None, None)]"#)
+    let unknown = try history(
+      scratch, "unknown.db", later: 4, "[\(run) + (None, None, None, None)]")
+    try scratch.holdfast(exit: 0, "merge", denied, old, "--to", scratch.file("a.db"))
+    for pair in [[denied, approved], [unknown, approved], [old, denied, approved]] {
+      let target = scratch.fresh("none")
+      let outcome = try scratch.run([Binary.path, "merge", "--to", target] + pair)
+      #expect(outcome.status == 13, "\(outcome)")
+      #expect(outcome.message.contains("decide with --on-conflict first\n"), "\(outcome)")
+      #expect(!outcome.message.contains("byte 0") && !TestFile.exists(target), "\(outcome)")
+    }
+    let told = try scratch.json(
+      "merge", approved, denied, old, "--on-conflict", "first", "--to", scratch.file("b.db"))
+    #expect(told["records"]?.integer == 1 && told["conflict_count"]?.integer == 1)
+  }
+
+  // MARK: Contexts
+
+  /// A store with itself is itself: what is in the default context and in another one as well stays
+  /// in the default one.
+  @Test func aStoreWithItself() throws {
+    let scratch = try Scratch.here()
+    try scratch.write(Self.bob + "\n" + Self.knows + "\n", to: "c/charts.jsonl")
+    try scratch.write(Self.newAda + "\n" + Self.bob + "\n", to: "c/charts-a.jsonl")
+    let (store, target) = (scratch.file("c"), scratch.file("m"))
+    try scratch.holdfast(exit: 0, "merge", store, store, "--to", target, "--quiet")
+    #expect(
+      try TestFile.text(target + "/charts.jsonl") == Self.bob + "\n" + Self.knows + "\n")
+    #expect(try TestFile.text(target + "/charts-a.jsonl") == Self.newAda + "\n")
+  }
+
+  /// One file has contexts only by metadata.context: what becomes of another one is told.
+  @Test(arguments: ["merge", "export", "restore"]) func contextsThatOneFileDoesNotTell(
+    _ verb: String
+  ) throws {
+    let scratch = try Scratch.here()
+    let named = ",\"metadata\":{\"context\":\"w\"}"
+    try scratch.write(Self.entity("Top", []) + "\n", to: "c/charts.jsonl")
+    try scratch.write(
+      [
+        Self.entity("In", [], named), Self.bob,
+        "{\"type\":\"relation\",\"from\":\"In\",\"to\":\"Top\",\"relationType\":\"r\"}", Self.eve,
+      ].joined(separator: "\n"), to: "c/charts-w.jsonl")
+    let store = scratch.file("c")
+    let other = try scratch.write(Self.entity("Top", []), to: "top.jsonl")
+    let archive = try scratch.backUp(store)
+    func told(_ exit: Int32, _ more: String...) throws -> JSONValue {
+      let words: [String]
+      switch verb {
+      case "merge": words = ["merge", store, other, "--as", "memory-graph"]
+      case "export": words = ["export", store, "--as", "memory-graph"]
+      default: words = ["restore", archive, "--as", "memory-graph"]
+      }
+      let target = scratch.fresh("x")
+      let outcome = try scratch.run([Binary.path] + words + ["--to", target, "--json"] + more)
+      #expect(outcome.status == exit, "\(outcome)")
+      return try JSONValue(parsing: outcome.output)
+    }
+    for more in [["--dry-run"], []] {
+      let finding = try (more.isEmpty ? told(3) : told(3, "--dry-run"))["findings"]?.elements ?? []
+      #expect(finding.count == 1)
+      #expect(finding.first?["code"]?.text == "context-lost")
+      #expect(finding.first?["path"]?.text?.hasSuffix("charts-w.jsonl") == true)
+      #expect(finding.first?["record"]?.text == "entity:Bob")
+      #expect(finding.first?["message"]?.text?.hasPrefix("2 records are") == true, "\(finding)")
+    }
+    // Nothing is lost where the records name their contexts.
+    if verb != "merge" {
+      #expect(try told(0, "--context", "default")["findings"]?.elements.isEmpty == true)
+    }
   }
 }

@@ -396,4 +396,32 @@ import Testing
     try scratch.holdfast(exit: 0, "export", database, "--to", scratch.file("out"), "-q")
     try scratch.tool("cmp", store, scratch.file("out"))
   }
+
+  /// What cannot be read is left out; what can be, and is wrong, is kept as it is. It says so.
+  @Test func whatBecomesOfDamage() throws {
+    let scratch = try Scratch.here()
+    let wrong = "{\"type\":\"entity\",\"name\":\"A\",\"entityType\":\"t\",\"observations\":[null]}"
+    let right = "{\"type\":\"entity\",\"name\":\"A\",\"entityType\":\"t\",\"observations\":[]}"
+    let cases = [
+      (wrong, ["1 error kept"], ["left out"], 1),
+      (wrong + "\n{\"type\":\"ent\n", ["1 place left out", "1 error kept"], [], 1),
+      (right + "\n{\"type\":\"ent\n", ["1 place left out"], ["kept"], 1),
+    ]
+    for (text, there, absent, records) in cases {
+      let store = try scratch.write(text, to: "memory.jsonl")
+      let target = scratch.fresh("db")
+      for more in [["--dry-run"], []] {
+        let outcome = try scratch.run(
+          [Binary.path, "migrate", store, "--to", target, "--skip-damaged"] + more)
+        #expect(outcome.status == 3, "\(outcome)")
+        for word in there { #expect(outcome.message.contains(word), "\(outcome)") }
+        for word in absent + ["without what"] {
+          #expect(!outcome.message.contains(word), "\(outcome)")
+        }
+      }
+      #expect(try scratch.json(exit: 3, "inspect", store)["records"]?.integer == records)
+      let query = try scratch.holdfast(exit: 0, "query", target, "SELECT count(*) FROM records")
+      #expect(query.lines.last == "\(records)", "\(query)")
+    }
+  }
 }

@@ -101,8 +101,7 @@ import Testing
         "{\"type\":\"entity\",\"data\":{\"name\":\"c\",\"metadata\":{}}}",
       ].joined(separator: "\n"), to: "memory.jsonl")
     let told = try scratch.json(
-      "move", store, "--select", "entity:[a-c]", "--select", "entity:b", "--select", "entity:c",
-      "--into", "w")
+      "move", store, "--select", "entity:b", "--select", "entity:c", "--into", "w")
     #expect(told["records"]?.integer == 3 && told["followers"]?.integer == 1)
     #expect(
       try TestFile.text(store)
@@ -124,7 +123,7 @@ import Testing
       let outcome = try scratch.run([Binary.path, "move"] + words)
       #expect(outcome.status == status && outcome.message.contains(word), "\(outcome)")
     }
-    try refuse(10, "no such record", store, "--select", "entity:zz", "--into", "work")
+    try refuse(10, "entity:zz", store, "--select", "entity:zz", "--into", "work")
     try refuse(13, "another of this name", store, "--select", "entity:a2", "--into", "home")
     try refuse(13, "another of this name", store, "--select", "entity:a2", "--into", "new")
     try refuse(64, "name of a context", store, "--select", "entity:b", "--into", "a/b")
@@ -248,5 +247,18 @@ import Testing
       print(len([n for n in names if n[0] == 'n']), len({n for n in names if n[0] == 'n'}))
       """, store)
     #expect(entities.text == "3000 3000\n")
+  }
+
+  /// All or nothing: a selection that finds nothing stops the move, though others find something.
+  @Test func aSelectionThatFindsNothing() throws {
+    let scratch = try Scratch.here()
+    let line = "{\"type\":\"entity\",\"name\":\"Ada\",\"entityType\":\"t\",\"observations\":[]}"
+    let store = try scratch.write(line, to: "m.jsonl")
+    let words = ["--select", "entity:Ada", "--select", "entity:Eve", "--into", "w"]
+    for more in [["--dry-run"], []] {
+      let outcome = try scratch.run([Binary.path, "move", store] + words + more)
+      #expect(outcome.status == 10 && outcome.message.contains("entity:Eve"), "\(outcome)")
+    }
+    #expect(try TestFile.text(store) == line)
   }
 }

@@ -85,12 +85,21 @@ import Testing
       }
       #expect(names.joined() == left, "\(deletion)")
     }
-    // One that names nothing would be passed over in silence: it is refused.
+    // One that names nothing takes nothing away, and is told; the rest is replayed.
     let log = try scratch.write(
-      all[0] + "\n{\"type\":\"delete\",\"what\":\"A\"}\n", to: "log.jsonl")
-    let outcome = try scratch.holdfast(exit: 13, "replay", log, "--to", scratch.file("x"))
-    #expect(outcome.message.contains("\(log):2"), "\(outcome)")
-    #expect(!TestFile.exists(scratch.file("x")))
+      all[0] + "\n{\"type\":\"delete\",\"what\":\"A\"}\n" + all[1] + "\n{\"deleted\":true}\n"
+        + "{\"type\":\"delete\",\"name\":\"B\"}\n", to: "log.jsonl")
+    for more in [["--dry-run"], []] {
+      let words = [Binary.path, "replay", log, "--to", scratch.file("x"), "--json"]
+      let outcome = try scratch.run(words + more)
+      #expect(outcome.status == 3 && outcome.message.contains("\(log):2"), "\(outcome)")
+      let told = try JSONValue(parsing: outcome.output)
+      let plan = more.isEmpty ? told : told["plan"] ?? .null
+      let found = plan["findings"]?.elements.filter { $0["code"]?.text == "missing-field" } ?? []
+      #expect(found.map { $0["line"]?.integer } == [2, 4], "\(outcome)")
+      #expect(plan["deletions"]?.integer == 1 && plan["replaced"]?.integer == 1, "\(outcome)")
+    }
+    #expect(try TestFile.text(scratch.file("x")) == all[0] + "\n")
   }
 
   @Test func documents() throws {

@@ -297,4 +297,60 @@ import Testing
     try scratch.holdfast(
       exit: 0, "restore", unpacked + "/backup.json", "--to", scratch.file("t"))
   }
+
+  /// A selection that finds nothing among others that do is told, by the word that was given.
+  @Test func aSelectionThatFindsNothing() throws {
+    let scratch = try Scratch.here()
+    func line(_ name: String) -> String {
+      "{\"type\":\"entity\",\"name\":\"\(name)\",\"entityType\":\"t\",\"observations\":[]}"
+    }
+    let store = try scratch.write(
+      [line("Ada"), line("Bob")].joined(separator: "\n"), to: "m.jsonl")
+    let archive = try scratch.backUp(store)
+    let words = ["--select", "entity:Ada", "--select", "entity:Eve*", "--select", "entity:A*"]
+    for more in [["--dry-run"], []] {
+      let outcome = try scratch.run(
+        [Binary.path, "restore", archive, "--to", scratch.file("x"), "--json"] + words + more)
+      #expect(outcome.status == 3, "\(outcome)")
+      #expect(outcome.message.contains("--select entity:Eve*"), "\(outcome)")
+      #expect(!outcome.message.contains("entity:A"), "\(outcome)")
+      let told = try JSONValue(parsing: outcome.output)
+      #expect(told["unmatched"]?.elements.map(\.text) == ["entity:Eve*"])
+    }
+    #expect(try TestFile.text(scratch.file("x/m.jsonl")) == line("Ada") + "\n")
+    let none = try scratch.holdfast(
+      exit: 10, "restore", archive, "--to", scratch.file("y"), "--select", "entity:Eve")
+    #expect(none.message.contains("entity:Eve") && !TestFile.exists(scratch.file("y")))
+  }
+
+  /// Tasks are shown, and selected, by the user's name as it is but for a slash. Ids are numbers or
+  /// texts, and one however a number is spelt.
+  @Test func tasksOfUsersWithMarksInTheirNames() throws {
+    let scratch = try Scratch.here()
+    let names = ["~", "a/b", "~1", "~0/", ""]
+    let task = "{\"id\":1,\"title\":\"x\",\"completed\":false}"
+    func list(_ tasks: String) -> String {
+      let users = names.map { "\"\($0)\":{\"username\":\"\($0)\"}" }.joined(separator: ",")
+      let lists = names.map { "\"\($0)\":[\(tasks)]" }.joined(separator: ",")
+      return "{\"users\":{\(users)},\"tasks_by_user\":{\(lists)}}"
+    }
+    let store = try scratch.write(list(task), to: "tasks.json")
+    let archive = try scratch.backUp(store)
+    let all = try scratch.json("show", archive, "--record", "task:*")["records"]?.elements ?? []
+    #expect(
+      Set(all.map { $0["record"]?.text })
+        == ["task:~/1", "task:a~1b/1", "task:~01/1", "task:~00~1/1", "task:/1"])
+    for record in all.compactMap({ $0["record"]?.text }) {
+      let one = try scratch.json(
+        "restore", archive, "--to", scratch.fresh("x"), "--select", record)
+      #expect(one["records"]?.integer == 1, "\(record)")
+    }
+    let twice = try scratch.write(
+      list(task + ",{\"id\":1.0,\"title\":\"y\",\"completed\":true}"), to: "twice.json")
+    let found = try scratch.json("inspect", twice)["findings"]?.elements ?? []
+    #expect(found.filter { $0["code"]?.text == "duplicate-id" }.count == names.count)
+    let text = try scratch.write(
+      list(task + ",{\"id\":\"1\",\"title\":\"y\",\"completed\":true}"), to: "text.json")
+    #expect(try scratch.json("inspect", text)["finding_counts"]?["duplicate-id"] == nil)
+  }
 }

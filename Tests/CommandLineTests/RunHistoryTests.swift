@@ -156,4 +156,62 @@ import Testing
     try scratch.holdfast(exit: 3, "restore", archive, "--to", scratch.file("out"), "--quiet")
     try scratch.tool("cmp", store, scratch.file("out/runs.db"))
   }
+
+  /// Columns that SQLite computes have their values; where what computes one is not there, that is an
+  /// error, and the others are read.
+  @Test func computedColumns() throws {
+    let scratch = try Scratch.here()
+    let path = scratch.file("runs.db")
+    try scratch.python(
+      """
+      import sqlite3, sys
+      for path, computed in zip(sys.argv[1:], ["json_extract(execution_result, '$.n')", "own(objective)"]):
+          db = sqlite3.connect(path)
+          db.create_function("own", 1, lambda text: text, deterministic=True)
+          db.execute("CREATE TABLE runs(run_id TEXT PRIMARY KEY, plan_id TEXT NOT NULL, "
+            "objective TEXT NOT NULL, plan_result TEXT NOT NULL, execution_result TEXT, "
+            "created_at REAL NOT NULL, n AS (" + computed + ") VIRTUAL, "
+            "up TEXT AS (upper(objective)) STORED)")
+          db.execute("INSERT INTO runs(run_id, plan_id, objective, plan_result, execution_result, "
+            "created_at) VALUES ('r', 'p', 'o', '{}', ?, 1.5)", ('{\"n\":7}',))
+          db.commit()
+      """, path, scratch.file("own.db"))
+    let archive = try scratch.backUp(path)
+    for source in [path, archive] {
+      let lines = scratch.fresh("lines")
+      try scratch.holdfast(exit: 0, "export", source, "--as", "jsonl", "--to", lines, "--quiet")
+      #expect(try TestFile.text(lines).hasSuffix(",\"created_at\":1.5,\"n\":7,\"up\":\"O\"}\n"))
+    }
+    let told = try scratch.json(exit: 3, "inspect", scratch.file("own.db"))
+    #expect(told["records"]?.integer == 1)
+    #expect(told["findings"]?.elements.count == 1)
+    #expect(told["findings"]?[0]?["message"]?.text?.contains("computed columns n") == true)
+  }
+
+  /// What a program has not put into the database itself yet counts among its bytes.
+  @Test func theLogCounts() throws {
+    let scratch = try Scratch.here()
+    let path = scratch.file("runs.db")
+    try scratch.python(
+      """
+      import os, sqlite3, sys
+      db = sqlite3.connect(sys.argv[1])
+      db.execute("PRAGMA journal_mode=WAL")
+      db.execute("CREATE TABLE runs(run_id TEXT PRIMARY KEY, plan_id TEXT NOT NULL, "
+        "objective TEXT NOT NULL, plan_result TEXT NOT NULL, execution_result TEXT, "
+        "created_at REAL NOT NULL)")
+      db.execute("INSERT INTO runs VALUES (NULL, 'p', 'o', '{}', NULL, 1.5)")
+      db.commit()
+      os._exit(0)
+      """, path)
+    let sizes = try scratch.tool("stat", "-c", "%s", path, path + "-wal").lines.compactMap {
+      Int($0)
+    }
+    let told = try scratch.json(exit: 3, "inspect", path)
+    #expect(sizes.count == 2 && sizes[1] > 0)
+    #expect(told["bytes"]?.integer == sizes.reduce(0, +))
+    #expect(told["log_bytes"]?.integer == sizes.last)
+    // A run that has no id is no line of anything.
+    #expect(told["findings"]?[0]?["record"]?.text == "run:without an id")
+  }
 }

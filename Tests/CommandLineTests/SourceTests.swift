@@ -75,4 +75,47 @@ import Testing
     let undo = try TestFile.names(scratch.file("out")).filter { $0 != name }
     #expect(undo.count == 1 && undo.allSatisfy { $0.contains(".undo-") && $0.utf8.count <= 255 })
   }
+
+  /// A repository of one series stands for its newest good backup wherever a store may be named; one
+  /// of several does not say which is meant.
+  @Test func aRepositoryIsItsNewestBackup() throws {
+    let scratch = try Scratch.here()
+    let line = "{\"type\":\"entity\",\"name\":\"Ada\",\"entityType\":\"t\",\"observations\":[]}"
+    let other = "{\"type\":\"entity\",\"name\":\"Eve\",\"entityType\":\"t\",\"observations\":[]}"
+    let store = try scratch.write(line, to: "memory.jsonl")
+    let repo = scratch.file("repo")
+    _ = try scratch.backUp(store, to: repo, time: 1_700_000_000)
+    try scratch.write(line + "\n" + other, to: "memory.jsonl")
+    _ = try scratch.backUp(store, to: repo, time: 1_700_000_100)
+    let digest = try scratch.digest(store)
+    #expect(try scratch.digest(repo) == digest)
+    #expect(try scratch.json("inspect", repo)["records"]?.integer == 2)
+    try scratch.holdfast(exit: 0, "diff", repo, store)
+    #expect(try scratch.json("search", repo, "Eve")["hits"]?.elements.count == 1)
+    #expect(try scratch.json("contexts", repo)["contexts"]?.elements.count == 1)
+    for words in [
+      ["export", repo], ["migrate", repo], ["merge", repo, store], ["replay", repo],
+    ] {
+      let target = scratch.fresh("t")
+      let outcome = try scratch.run([Binary.path] + words + ["--to", target, "--quiet"])
+      #expect(outcome.status == 0, "\(outcome)")
+      #expect(try scratch.digest(target) == digest)
+    }
+    _ = try scratch.backUp(store, to: repo, ["--name", "second"])
+    for words in [
+      ["inspect", repo], ["digest", repo], ["diff", repo, store], ["contexts", repo],
+      ["export", repo, "--to", scratch.file("x")], ["migrate", repo, "--to", scratch.file("x")],
+      ["inspect", repo + "@latest"],
+    ] {
+      let outcome = try scratch.run([Binary.path] + words)
+      #expect(outcome.status == 64, "\(outcome)")
+      #expect(outcome.message.contains("memory, second"), "\(outcome)")
+      #expect(!outcome.message.contains("--name"), "\(outcome)")
+    }
+    // A store among whose files a backup lies is a store.
+    let folder = try scratch.directory("c")
+    try scratch.tool("cp", "-r", store, repo + "/.", folder)
+    #expect(try scratch.json("inspect", folder)["path"]?.text == folder)
+    #expect(try scratch.json("inspect", folder)["counts"]?["entity"]?.integer == 2)
+  }
 }
