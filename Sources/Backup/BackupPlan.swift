@@ -71,9 +71,15 @@ package struct BackupPlan {
         include: BackupPlan.include(request.contexts))
     } catch let error as StoreError where !request.contexts.isEmpty {
       // Without the files of a context there is nothing left to tell the kind of store from.
-      try BackupPlan.check(
-        request.contexts, DiskTree(request.store), request.store.string)
-      throw error
+      let whole = try DiskTree(request.store)
+      try BackupPlan.check(request.contexts, whole, request.store.string)
+      // Contexts may be there without a record in them.
+      guard error.code == .unknownKind, request.kind == nil,
+        try formats.first(where: { try $0.recognises(whole) })?.name == StoreFormat.memoryGraph.name
+      else { throw error }
+      opened = try OpenedStore(
+        opening: request.store, formats: formats, kind: StoreFormat.memoryGraph.name,
+        include: BackupPlan.include(request.contexts))
     }
     guard opened.backup == nil || request.repository != nil else {
       throw BackupError(

@@ -45,7 +45,7 @@ extension MergePlan {
       if try united.replace(&record, ordinal) { hash = record.canonicalHash() }
       let tree = stores[store].tree
       if losses != nil, !tree.isSingleFile { losses?.take(record, of: tree) }
-      let place = place(of: record, in: store, router)
+      let place = try place(of: record, in: store, router)
       do { try output.take(&record, hash, at: place) } catch var error as StoreError {
         error.path = error.path ?? stores[store].tree.displayPath(record.place.file)
         throw error
@@ -155,7 +155,7 @@ extension MergePlan {
 
   private func place(
     of record: borrowing Record, in store: Int, _ router: ContextRouter?
-  ) -> WritePlace {
+  ) throws -> WritePlace {
     let tree = stores[store].tree
     let mode = tree.files.first { !$0.isDirectory }?.mode ?? 0o600
     guard form.layout == .contexts else { return WritePlace(mode: mode) }
@@ -164,17 +164,26 @@ extension MergePlan {
       return WritePlace(file: file.name, mode: file.mode)
     }
     let context = router?.context(of: record) ?? []
-    // A context that no file can be named after goes to the default one.
-    let name = MemoryGraph.fileName(ofContext: context) ?? MemoryGraph.fileName(ofContext: [])
+    guard let name = MemoryGraph.fileName(ofContext: context) else {
+      var error = StoreError.refusal(
+        of: record,
+        "its context, \(String(decoding: context, as: UTF8.self)), cannot be part of a file name",
+        hint: "rename the context first, or make one file of it with --as memory-graph")
+      error.path = tree.displayPath(record.place.file)
+      throw error
+    }
     return WritePlace(file: name, mode: mode)
   }
 }
 
 extension MergeConflict.Version {
-  /// `path:line`, or `path: byte N`; the path alone for the row of a table.
+  /// `path:line` of what has a line to itself, `path:line: byte N` of what may share one; the path
+  /// alone for the row of a table.
   package var place: String {
-    if line > 0 { return "\(path):\(line)" }
-    return kind == .run ? path : "\(path): byte \(offset)"
+    if kind == .run { return path }
+    let start = line > 0 ? "\(path):\(line)" : path
+    let hasLine = line > 0 && [.entity, .relation, .document].contains(kind)
+    return hasLine ? start : "\(start): byte \(offset)"
   }
 }
 

@@ -76,7 +76,9 @@ enum FindingsReport {
     guard let first = log.findings.first else { return .done }
     let more = log.findings.count - 1
     console.failure(
-      printable(line(first) + (more > 0 ? " (and \(grouped(more)) more findings)" : "")))
+      printable(
+        line(first)
+          + (more > 0 ? " (and \(grouped(more)) more finding\(more == 1 ? "" : "s"))" : "")))
     for finding in log.findings.dropFirst().prefix(shown) { console.message(line(finding)) }
     return .findings
   }

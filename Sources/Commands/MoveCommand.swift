@@ -63,7 +63,9 @@ struct MoveCommand: Verb {
       verb: Self.verb, console: console, encode: { encode(plan, to: &$0) }, rows: rows(plan),
       width: 10)
     if dryRun {
-      view.planned("would move \(grouped(plan.total)) records to the context \(into)")
+      view.planned(
+        "would move \(grouped(plan.total)) record\(plan.total == 1 ? "" : "s") to the context \(into)"
+      )
       return .done
     }
     let result = try plan.run()

@@ -76,7 +76,7 @@ private final class StillTree: StoreTree {
   init(_ disk: DiskTree) throws {
     self.disk = disk
     let spill = try SpillFile(in: SpillFile.standardDirectory)
-    let before = try FileFacts(at: disk.root)
+    let before = try Self.settled(disk.root)
     let stream = try disk.open(0)
     var block = ByteBuffer()
     while try stream.read(into: &block, atMost: 256 << 10) > 0 {
@@ -88,6 +88,21 @@ private final class StillTree: StoreTree {
     }
     bytes = PutAside(spill: spill, start: 0, count: spill.count)
     files = disk.files
+  }
+
+  /// What the file is once nobody has written to it for a moment, so that a later write changes its
+  /// time, which moves in steps of some milliseconds; after two seconds as it is.
+  private static func settled(_ path: FilePath) throws -> FileFacts? {
+    var facts = try FileFacts(at: path)
+    for _ in 0..<100 {
+      guard let modified = facts?.modified else { break }
+      let age = Clock.wall - Double(modified.seconds) - Double(modified.nanoseconds) / 1e9
+      if age < 0 || age >= 0.06 { break }
+      try Interruption.check()
+      Clock.sleep(seconds: 0.02)
+      facts = try FileFacts(at: path)
+    }
+    return facts
   }
 
   var isSingleFile: Bool { true }

@@ -48,8 +48,10 @@ package struct ContextLosses {
     var log = FindingLog()
     for path in order {
       guard let loss = found[path] else { continue }
+      let others = loss.count - 1
       let (what, they) =
-        loss.count == 1 ? ("1 record is", "it does") : ("\(loss.count) records are", "they do")
+        others == 0
+        ? ("is", "it does") : ("and \(others) other\(others == 1 ? "" : "s") are", "they do")
       log.add(
         Finding(
           .warning, .contextLost,

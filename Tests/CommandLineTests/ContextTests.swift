@@ -389,4 +389,17 @@ import Testing
     }
     #expect(try TestFile.text(store + "/charts.jsonl").contains("seen eve"))
   }
+
+  /// A context without a record is there, and is backed up where that is asked for.
+  @Test func anEmptyContext() throws {
+    let scratch = try Scratch.here()
+    let store = try project(scratch)
+    try scratch.write("", to: "p/.coaia/charts-none.jsonl")
+    let words = ["--to", scratch.file("repo"), "--context", "none"]
+    let refused = try scratch.run([Binary.path, "backup", store] + words)
+    #expect(refused.status == 13 && refused.message.contains("--allow-empty"), "\(refused)")
+    let saved = try scratch.run([Binary.path, "backup", store, "--allow-empty"] + words)
+    #expect(saved.status == 3, "\(saved)")
+    try scratch.holdfast(exit: 10, "backup", store, "--context", "nowhere")
+  }
 }

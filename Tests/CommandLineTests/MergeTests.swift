@@ -478,11 +478,24 @@ import Testing
       #expect(finding.first?["code"]?.text == "context-lost")
       #expect(finding.first?["path"]?.text?.hasSuffix("charts-w.jsonl") == true)
       #expect(finding.first?["record"]?.text == "entity:Bob")
-      #expect(finding.first?["message"]?.text?.hasPrefix("2 records are") == true, "\(finding)")
+      #expect(finding.first?["message"]?.text?.hasPrefix("and 1 other are") == true, "\(finding)")
     }
     // Nothing is lost where the records name their contexts.
     if verb != "merge" {
       #expect(try told(0, "--context", "default")["findings"]?.elements.isEmpty == true)
     }
+  }
+
+  /// A context that no file can be named after is refused, as export refuses it.
+  @Test func aContextWithoutAFile() throws {
+    let scratch = try Scratch.here()
+    let odd = try scratch.write(
+      Self.entity("Odd", [], ",\"metadata\":{\"context\":\"a/b\"}"), to: "odd.jsonl")
+    try scratch.write(Self.bob, to: "c/charts.jsonl")
+    let refused = try scratch.holdfast(
+      exit: 13, "merge", odd, scratch.file("c"), "--to", scratch.file("m"))
+    #expect(refused.message.contains("\(odd):1") && refused.message.contains("a/b"), "\(refused)")
+    try scratch.holdfast(
+      exit: 0, "merge", odd, scratch.file("c"), "--to", scratch.file("m"), "--as", "memory-graph")
   }
 }

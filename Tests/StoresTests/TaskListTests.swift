@@ -22,8 +22,8 @@ import Testing
     #expect(list.format == "task-list")
     #expect(
       list.labels == [
-        "task:u/p/1 | /u/p", "task:u/a~1b~0/1 | /u/a~1b~0", "task:/p/1 | //p", "user:u",
-        "user:v | k", "user:n | n", "project:p", "project:7", "project:8.0", "project:1 | 9",
+        "task:u/p/1 | /u/p", "task:u/a~1b~/1 | /u/a~1b~0", "task:/p/1 | //p", "user:u",
+        "user:v | k", "user:n | n", "project:p", "project:7", "project:8", "project:1 | 9",
       ])
   }
 
