@@ -24,6 +24,14 @@ package struct ArchiveFile: Sendable {
   /// zstd file opens as long as one frame can be found. Throws `notArchive` for a file that is
   /// no archive, `failed` with the cause where it cannot be read.
   package init(opening path: FilePath) throws(ArchiveError) {
+    try self.init(path, isFrames: false)
+  }
+
+  /// Opens what is known to be zstd frames, be its start whatever it is: NULs too, which would pass
+  /// for an empty tar file.
+  init(framesOf path: FilePath) throws(ArchiveError) { try self.init(path, isFrames: true) }
+
+  private init(_ path: FilePath, isFrames: Bool) throws(ArchiveError) {
     let file = try InputFile.reopened(path)
     var start = ByteBuffer()
     do throws(DiskError) {
@@ -32,11 +40,11 @@ package struct ArchiveFile: Sendable {
     } catch { throw ArchiveError(error) }
     self.path = path
     size = facts.size
-    if start.count >= 2, start[0] == 0x1F, start[1] == 0x8B {
+    if !isFrames, start.count >= 2, start[0] == 0x1F, start[1] == 0x8B {
       (format, frames, damage) = (.gzip, [], [])
       return
     }
-    if Tar.opens(start.span) {
+    if !isFrames, Tar.opens(start.span) {
       (format, frames, damage) = (.tar, [], [])
       return
     }

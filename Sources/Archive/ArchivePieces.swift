@@ -8,8 +8,9 @@ package enum ArchivePieces {
     /// Content of the archive. `range` is where it is stored; empty for all but the last of
     /// several pieces of one frame. `isChecked` tells whether a checksum over it was right.
     case content(ByteBuffer, range: Range<Int>, isChecked: Bool, startsFrame: Bool)
-    /// Bytes of which nothing can be had.
-    case gap(range: Range<Int>, reason: String)
+    /// Bytes of which nothing more can be had. `contentSize` is how much content they stand for,
+    /// where that is known.
+    case gap(range: Range<Int>, reason: String, contentSize: Int?)
   }
 
   /// Hands out all pieces in the order of the file; their ranges cover it. Damage is never an
@@ -28,7 +29,7 @@ package enum ArchivePieces {
       return try readPlain(file, size, body)
     }
     let archive: ArchiveFile
-    do throws(ArchiveError) { archive = try ArchiveFile(opening: path) } catch {
+    do throws(ArchiveError) { archive = try ArchiveFile(framesOf: path) } catch {
       guard error.code == .notArchive else { throw error }
       return try readPlain(file, size, body)
     }
@@ -53,8 +54,10 @@ package enum ArchivePieces {
   private static func readFrames(_ archive: ArchiveFile, _ body: (Piece) throws -> Void) throws {
     var reader = try archive.frameReader()
     var at = 0
-    func gap(_ end: Int, _ reason: String) throws {
-      if end > at { try body(.gap(range: at..<end, reason: reason)) }
+    func gap(_ end: Int, _ reason: String, _ contentSize: Int? = nil) throws {
+      if end > at {
+        try body(.gap(range: at..<end, reason: reason, contentSize: contentSize))
+      }
       at = max(at, end)
     }
     /// What lies between frames: damage, or frames that say nothing.
@@ -88,7 +91,8 @@ package enum ArchivePieces {
             guard [.damaged, .truncated, .tooLarge].contains(error.code) else { throw error }
           }
         }
-        try gap(frame.end, error.message)
+        let isOne = at == frame.offset && FrameReader.isSmall(frame)
+        try gap(frame.end, error.message, isOne ? frame.contentSize : nil)
       }
     }
     if let last = archive.damage.last, last.reason == FrameWalk.cutOff, last.offset >= at {
@@ -144,47 +148,92 @@ package enum ArchivePieces {
   // MARK: Gzip
 
   /// Gzip members are found by their magic number and decompressed one by one; each is checked
-  /// by its own CRC.
+  /// by its own CRC. Of one that is damaged or cut off, what comes before the place at which it
+  /// cannot be decompressed any more is handed out unchecked.
   private static func readGzip(
     _ file: borrowing InputFile, _ size: Int, _ body: (Piece) throws -> Void
   ) throws {
     let starts = try memberStarts(file, size)
     var at = 0
-    var index = 0
-    while index < starts.count {
-      let start = starts[index]
-      if start < at {
-        index += 1
-        continue
+    var contentSize: Int?
+    func gap(_ end: Int, _ reason: String) throws {
+      if end > at {
+        try body(.gap(range: at..<end, reason: reason, contentSize: contentSize))
+        contentSize = nil
       }
+      at = max(at, end)
+    }
+    for (index, start) in starts.enumerated() where start >= at {
       var found: (bytes: ByteBuffer, end: Int)?
       // What looks like a start may lie inside a member.
       for last in index + 1..<min(index + 6, starts.count + 1) {
         let end = last < starts.count ? starts[last] : size
-        if let bytes = try member(file, start..<end, mustBeWhole: true) {
+        if let bytes = try member(file, start..<end) {
           found = (bytes, end)
           break
         }
       }
-      if found == nil, index == starts.count - 1 || starts.count == 1 {
-        // The last one, cut off or of another program: as far as it goes.
-        if let bytes = try member(file, start..<size, mustBeWhole: false), !bytes.isEmpty {
-          if start > at { try body(.gap(range: at..<start, reason: "no gzip member is here")) }
-          try body(
-            .content(bytes, range: start..<start, isChecked: false, startsFrame: true))
-          try body(.gap(range: start..<size, reason: "the gzip data is damaged or ends here"))
-          return
-        }
-      }
       if let found {
-        if start > at { try body(.gap(range: at..<start, reason: "no gzip member is here")) }
+        try gap(start, "the gzip data is damaged")
         try body(
           .content(found.bytes, range: start..<found.end, isChecked: true, startsFrame: true))
         at = found.end
+        contentSize = nil
+        continue
       }
-      index += 1
+      // Behind a member that is whole another one starts; elsewhere its header must tell.
+      let isStart = try start == at || startsLikeOurs(file, start)
+      if !isStart { continue }
+      try gap(start, "the gzip data is damaged")
+      let end = index + 1 < starts.count ? starts[index + 1] : size
+      let total = try statedSize(file, start..<end)
+      var produced = 0
+      var sum = CRC32()
+      var inflate = Inflate(try InputFile.reopened(file.path), start..<size)
+      let memberEnd = try inflate.run { bytes in
+        try body(
+          .content(bytes, range: start..<start, isChecked: false, startsFrame: produced == 0))
+        produced += bytes.count
+        sum.add(bytes.span)
+      }
+      if let memberEnd, try hasTrailer(file, memberEnd, sum, produced) {
+        // A long one, of another program.
+        try body(
+          .content(
+            ByteBuffer(), range: start..<memberEnd + 8, isChecked: true, startsFrame: false))
+        at = memberEnd + 8
+        continue
+      }
+      contentSize = total.flatMap { $0 >= produced ? $0 - produced : nil }
     }
-    if at < size { try body(.gap(range: at..<size, reason: "the gzip data is damaged")) }
+    try gap(size, "the gzip data is damaged, or the file ends inside of it")
+  }
+
+  /// Whether the checksum and the length at `offset` are those of the content.
+  private static func hasTrailer(
+    _ file: borrowing InputFile, _ offset: Int, _ sum: CRC32, _ count: Int
+  ) throws -> Bool {
+    var tail = ByteBuffer()
+    guard try file.read(at: offset, into: &tail, atMost: 8) == 8 else { return false }
+    return tail.span.littleEndian(at: 0, count: 4) == Int(sum.value)
+      && tail.span.littleEndian(at: 4, count: 4) == count & 0xFFFF_FFFF
+  }
+
+  /// Whether a member at `start` has the header that ours have: no name, no time.
+  private static func startsLikeOurs(_ file: borrowing InputFile, _ start: Int) throws -> Bool {
+    var head = ByteBuffer()
+    _ = try file.read(at: start, into: &head, atMost: 8)
+    return head.count == 8 && (3..<8).allSatisfy { head[$0] == 0 }
+  }
+
+  /// The length of its content that a member of ours ends in, if that is what `range` is; nil where
+  /// it says what cannot be.
+  private static func statedSize(_ file: borrowing InputFile, _ range: Range<Int>) throws -> Int? {
+    guard range.count >= 18 else { return nil }
+    var tail = ByteBuffer()
+    _ = try file.read(at: range.upperBound - 4, into: &tail, atMost: 4)
+    let size = tail.count == 4 ? tail.span.littleEndian(at: 0, count: 4) : 0
+    return size > 0 && size <= Frame.contentLimit ? size : nil
   }
 
   private static func memberStarts(_ file: borrowing InputFile, _ size: Int) throws -> [Int] {
@@ -211,30 +260,26 @@ package enum ArchivePieces {
   }
 
   /// The content of the gzip member in `range`; nil where it is damaged, or is not the whole
-  /// range, if that is asked for.
-  private static func member(
-    _ file: borrowing InputFile, _ range: Range<Int>, mustBeWhole: Bool
-  ) throws -> ByteBuffer? {
+  /// range.
+  private static func member(_ file: borrowing InputFile, _ range: Range<Int>) throws
+    -> ByteBuffer?
+  {
     var stored = ByteBuffer()
-    if range.count > 64 << 20, mustBeWhole { return nil }
+    if range.count > 64 << 20 { return nil }
     _ = try file.read(at: range.lowerBound, into: &stored, atMost: range.count)
     var content = ByteBuffer()
     do {
       let reader = try LibArchiveReader(BufferStream(stored))
       try reader.openGzip()
       while try reader.read(into: &content, atMost: 1 << 20) > 0 {}
-      if mustBeWhole, reader.consumed != stored.count { return nil }
+      if reader.consumed != stored.count { return nil }
     } catch let error as ArchiveError {
       guard error.cause == nil else { throw error }
-      return mustBeWhole ? nil : content
+      return nil
     }
-    guard mustBeWhole else { return content }
-    let text = stored.span
-    guard text.count >= 18 else { return nil }
-    let sum = text.littleEndian(at: text.count - 8, count: 4)
-    let length = text.littleEndian(at: text.count - 4, count: 4)
-    return sum == Int(CRC32.of(content.span)) && length == content.count & 0xFFFF_FFFF
-      ? content : nil
+    var sum = CRC32()
+    sum.add(content.span)
+    return try hasTrailer(file, range.upperBound - 8, sum, content.count) ? content : nil
   }
 }
 
@@ -261,19 +306,23 @@ private final class BufferStream: ContentStream {
 }
 
 /// The checksum of gzip: RFC 1952, section 8.
-private enum CRC32 {
+private struct CRC32 {
   private static let table: [UInt32] = (0..<256).map { start in
     (0..<8).reduce(UInt32(start)) { word, _ in
       word & 1 == 1 ? 0xEDB8_8320 ^ (word >> 1) : word >> 1
     }
   }
 
-  static func of(_ bytes: Span<UInt8>) -> UInt32 {
-    var sum: UInt32 = 0xFFFF_FFFF
+  private var sum: UInt32 = 0xFFFF_FFFF
+
+  var value: UInt32 { ~sum }
+
+  mutating func add(_ bytes: Span<UInt8>) {
     let table = Self.table
+    var sum = sum
     for index in bytes.indices {
       sum = table[Int(truncatingIfNeeded: (sum ^ UInt32(bytes[index])) & 0xFF)] ^ (sum >> 8)
     }
-    return ~sum
+    self.sum = sum
   }
 }

@@ -54,7 +54,7 @@ extension StoreFormat {
 }
 
 /// Reads the records of a migrated store.
-struct StoredRecords {
+package struct StoredRecords {
   let path: String
   /// The number of the only store that is wanted; nil for all.
   let store: Int?
@@ -74,6 +74,14 @@ struct StoredRecords {
     WHERE ?1 IS NULL OR r.file IN (SELECT id FROM files WHERE store = ?1)
     ORDER BY r.id
     """
+
+  /// Hands out the records of a database that was put together from what was left of one, whatever
+  /// its other tables lack. What follows a finding of the code `hashMismatch` is the record in
+  /// question.
+  package static func readSalvaged(_ path: FilePath, into sink: any RecordSink) throws {
+    let reading = StoredRecords(path: path.string, store: nil, contexts: [], sink: sink)
+    try reading.readRecords(Connection(path, .immutable, isLenient: true))
+  }
 
   private func note(_ code: Finding.Code, _ message: String, record: String? = nil) {
     sink.note(Finding(.error, code, message, path: path, record: record))

@@ -39,20 +39,22 @@ extension BackupSalvage {
 
   /// Finds a place for what has lost its header: by its first bytes, or by its size.
   func placeLost() throws {
-    for member in members.members where member.path.starts(with: "lost") {
+    var pages: [Int] = []
+    for (index, member) in members.members.enumerated() where member.path.starts(with: "lost") {
       let path = work.pushing(member.path)
       var head = ByteBuffer()
       _ = try InputFile(opening: path).read(at: 0, into: &head, atMost: 4096)
       let text = head.span
       if text.isEmpty || TextBytes.isAll(text, 0) { continue }
-      if Self.isManifest(text) { continue }
       if try placeBySize(member, path) { continue }
-      let isRTFS =
-        text[0] != 0x7B
-        && (SalvageInput.contains(text, "(entity {:") || SalvageInput.contains(text, "(intent {:")
-          || SalvageInput.contains(text, "-graph\\n"))
-      let before = member.follows.map { members.members[$0] }
-      if TextBytes.starts(text, "{\"version\":") || isRTFS || before?.name == Manifest.hybridName {
+      if try holdsPages(path) {
+        pages.append(index)
+        continue
+      }
+      if try isManifest(path) { continue }
+      let before = named(before: member)
+      let isOfHybrid = try before?.name == Manifest.hybridName || isHybrid(path, before)
+      if isOfHybrid {
         try join(path)
       } else if let before, before.name?.starts(with: Manifest.storePrefix) == true {
         try append(path, to: work.pushing(before.path))
@@ -60,16 +62,45 @@ extension BackupSalvage {
         try placeFile(member, path)
       }
     }
+    try placePages(pages)
+  }
+
+  /// Whether the content is a part of `backup.json`: its start, its RTFS text, or records as lists
+  /// of it hold them, a line each with a comma behind.
+  private func isHybrid(_ path: FilePath, _ before: TarMembers.Member?) throws -> Bool {
+    var head = ByteBuffer()
+    _ = try InputFile(opening: path).read(at: 0, into: &head, atMost: 64 << 10)
+    let text = head.span
+    if TextBytes.starts(text, "{\"version\":") { return true }
+    let marks: [StaticString] = ["-graph\\n", ":id \\\"", ":name \\\"", ":from \\\""]
+    if text[0] != 0x7B, marks.contains(where: { SalvageInput.contains(text, $0) }) { return true }
+    if before?.name?.starts(with: Manifest.storePrefix) == true { return false }
+    return SalvageInput.contains(text, "},\n{\"") || SalvageInput.contains(text, "},\n\"")
+  }
+
+  /// The member with a header that the gaps before the content cut off; nil where there is none.
+  func named(before member: TarMembers.Member) -> TarMembers.Member? {
+    var found = member.follows.map { members.members[$0] }
+    while let part = found, part.name == nil { found = part.follows.map { members.members[$0] } }
+    return found
   }
 
   /// Whether the bytes are of a manifest, its beginning destroyed or not. In the text of a record
   /// the quotes would have a backslash in front.
-  private static func isManifest(_ text: Span<UInt8>) -> Bool {
+  private func isManifest(_ path: FilePath) throws -> Bool {
     let marks: [StaticString] = [
       "\"format\": \"holdfast", "\"single_file\": ", "\"suspicions\": ",
       "\"path\": \"backup.json\"",
     ]
-    return marks.contains { SalvageInput.contains(text, $0) }
+    let file = try InputFile(opening: path)
+    let size = try file.facts().size
+    // What it begins with, and the members at its end; findings lie between.
+    for offset in [0, max(0, size - 64 << 10)] {
+      var text = ByteBuffer()
+      _ = try file.read(at: offset, into: &text, atMost: 64 << 10)
+      if marks.contains(where: { SalvageInput.contains(text.span, $0) }) { return true }
+    }
+    return false
   }
 
   /// Puts the content of a file that has lost only its header in its place: the manifest knows
@@ -109,12 +140,12 @@ extension BackupSalvage {
   }
 
   func write(
-    _ source: borrowing InputFile, to output: StagedFile, count: Int
+    _ source: borrowing InputFile, to output: StagedFile, from start: Int = 0, count: Int
   ) throws {
     var at = 0
     while at < count {
       var bytes = ByteBuffer()
-      let read = try source.read(at: at, into: &bytes, atMost: min(1 << 20, count - at))
+      let read = try source.read(at: start + at, into: &bytes, atMost: min(1 << 20, count - at))
       if read == 0 { break }
       try output.write(bytes.span)
       at += read

@@ -1,4 +1,5 @@
 import Archive
+import Database
 import Disk
 import LosslessJSON
 import Records
@@ -80,31 +81,49 @@ extension BackupSalvage {
     let formats = request.formats
     if let manifest, let known = try? formats.named(manifest.kind) { return known }
     if let kind = request.kind, let known = try? formats.named(kind) { return known }
-    if let root, let found = try? formats.detect(DiskTree(root), path: root.string) { return found }
-    guard let path = try hybrid() else { return .jsonLines }
+    let detected = root.flatMap { try? formats.detect(DiskTree($0), path: $0.string) }
+    // Lines of JSON may be what is left of anything.
+    if let detected, ![StoreFormat.jsonLines.name, StoreFormat.json.name].contains(detected.name) {
+      return detected
+    }
+    guard let path = try hybrid() else { return detected ?? .jsonLines }
     let survey = SnapshotSalvage(nil, to: nil)
     var source = FileSource(try InputFile(opening: path))
     try survey.run(ByteStream { try source.read(into: &$0, atMost: $1) })
     let kinds = Set(survey.known.keys.map(\.kind))
     if kinds.contains(.entity) || kinds.contains(.relation) { return .memoryGraph }
     if kinds.contains(.intent) || kinds.contains(.edge) { return .intentSnapshot }
-    return kinds.contains(.task) ? .taskList : .jsonLines
+    if kinds.contains(.run) { return .runHistory }
+    return kinds.contains(.task) ? .taskList : detected ?? .jsonLines
   }
 
   /// Puts together what the encodings still have.
   func unite(_ root: FilePath?, _ sink: PieceSink) throws {
-    let format = try format(root)
+    // What a database is shows once its pages have been read.
+    var salvaged: FilePath?
+    if let root, try isDatabase(root) {
+      salvaged = try salvageVerbatim(root, SalvageInput.Kind.sqlite.rawValue)
+    }
+    let format = try format(salvaged ?? root)
+    if let database = salvaged {
+      salvaged = try readable(database, format, sink)
+      if salvaged == nil, try hybrid() == nil { return }
+    } else {
+      salvaged = try root.map { try salvageVerbatim($0, format.name) } ?? nil
+    }
     var options = WriteOptions(directory: target)
     options.sourceKind = format.name
     options.time = manifest?.time ?? request.time
-    let salvaged = try root.map { try salvageVerbatim($0, format) } ?? nil
     let witness = EncodingWitness()
     if let path = try hybrid() { try readHybrid(path, witness) }
     if let salvaged {
       try format.read(DiskTree(salvaged), ReadOptions(), WitnessSink(witness))
     }
+    if format.name == StoreFormat.sqlite.name { options.fileName = storeName(root) }
+    if format.write == nil, format.name != StoreFormat.sqlite.name { return }
     let union = EncodingUnion(
-      try format.writer(options), sink: sink, witness: witness, digest: manifest?.digest)
+      try format.recoveryWriter(options, like: salvaged), sink: sink, witness: witness,
+      digest: manifest?.digest)
     union.place = try usualPlace(root, format)
     if let salvaged {
       union.encoding = .verbatim
@@ -117,6 +136,48 @@ extension BackupSalvage {
     try union.finish()
     filled = union.filled
     counts = union.counts
+  }
+
+  /// Whether the store is one database, be its header there or not.
+  private func isDatabase(_ root: FilePath) throws -> Bool {
+    guard try FileFacts(at: root)?.isRegular == true else { return false }
+    if let manifest { return Self.databaseKinds.contains(manifest.kind) }
+    return try holdsPages(root)
+  }
+
+  /// The database, if records can be read of it; else nil, and it lies below `irregular/` with
+  /// whatever rows it has.
+  private func readable(
+    _ database: FilePath, _ format: StoreFormat, _ sink: PieceSink
+  ) throws -> FilePath? {
+    guard Self.databaseKinds.contains(format.name) else {
+      // Of tables that are nobody's: what there is of them is the store.
+      try Disk.rename(
+        database, to: target.appending(database.lastComponent ?? "store.db"), replacing: false)
+      return nil
+    }
+    let count = CountingSink()
+    do {
+      try format.read(DiskTree(database), ReadOptions(), count)
+      return database
+    } catch is DatabaseError {}
+    let name = database.lastComponent?.string ?? "store.db"
+    let apart = directory.path(FilePath("irregular").pushing(input.top)).appending(name)
+    try Disk.makeDirectory(apart.removingLastComponent())
+    try Disk.rename(database, to: apart, replacing: false)
+    sink.note(
+      Finding(
+        .error, .unreadable,
+        "no record can be made of the rows that its database still has: they are in "
+          + "irregular/\(input.top.appending(name))"))
+    return nil
+  }
+
+  /// What the one file of the store is called.
+  private func storeName(_ root: FilePath?) -> FilePath {
+    let entry = manifest?.storeEntries.first { $0.header.kind == .regular }
+    let name = entry.flatMap { FilePath(bytes: $0.header.path)?.lastComponent }
+    return (name ?? root?.lastComponent).map { FilePath(root: nil, [$0]) } ?? FilePath("store.db")
   }
 
   private func readHybrid(_ path: FilePath, _ taker: any RecordTaker) throws {
@@ -140,10 +201,10 @@ extension BackupSalvage {
   }
 
   /// The intact records of the verbatim files, as a store of their own.
-  func salvageVerbatim(_ root: FilePath, _ format: StoreFormat) throws -> FilePath? {
+  func salvageVerbatim(_ root: FilePath, _ kind: String) throws -> FilePath? {
     let place = work.appending("salvaged")
     var inner = SalvageRequest(paths: [root], target: place, time: request.time)
-    inner.kind = format.name
+    inner.kind = kind
     let plan = try SalvagePlan(inner)
     guard !plan.inputs.isEmpty else { return nil }
     _ = try plan.run()
@@ -157,6 +218,11 @@ extension BackupSalvage {
   }
 }
 
+private final class CountingSink: RecordSink {
+  func take(_ record: inout Record) throws {}
+  func note(_ finding: Finding) {}
+}
+
 /// Shows a witness the records of the verbatim files.
 private final class WitnessSink: RecordSink {
   private let witness: EncodingWitness
@@ -166,4 +232,13 @@ private final class WitnessSink: RecordSink {
   func take(_ record: inout Record) throws { witness.take(&record, in: .verbatim) }
 
   func note(_ finding: Finding) {}
+}
+
+extension StoreFormat {
+  /// A writer for what was recovered of a store of this kind; a migrated database too.
+  /// - Parameter older: what of a database can be opened.
+  func recoveryWriter(_ options: WriteOptions, like older: FilePath?) throws -> any StoreWriter {
+    guard name == StoreFormat.sqlite.name else { return try writer(options) }
+    return try StoredWriter(options, like: older)
+  }
 }

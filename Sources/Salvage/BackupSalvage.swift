@@ -73,10 +73,10 @@ final class BackupSalvage {
         add(range, nil)
         watch(range.count)
         try members.take(bytes, startsFrame: startsFrame, isChecked: isChecked)
-      case .gap(let range, let reason):
+      case .gap(let range, let reason, let contentSize):
         add(range, reason)
         watch(range.count)
-        try members.gap()
+        try members.gap(contentSize)
       }
     }
     try members.finish()

@@ -203,9 +203,18 @@ final class DatabaseOutput {
     }
   }
 
-  func finish() throws {
+  /// - Parameter isStored: whether it is a migrated database: then what is lost of its header and of
+  ///   the tables that its records need is made up for.
+  func finish(isStored: Bool) throws {
     insertions = [:]
     searches = [:]
+    if isStored {
+      for sql in SalvagedTable.storedTables {
+        try connection.execute(sql.replacing("CREATE TABLE ", with: "CREATE TABLE IF NOT EXISTS "))
+      }
+      try connection.execute("PRAGMA application_id=\(StoreDatabase.applicationID)")
+      try connection.execute("PRAGMA user_version=\(StoreDatabase.version)")
+    }
     try connection.execute("COMMIT")
   }
 }

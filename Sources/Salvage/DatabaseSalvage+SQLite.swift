@@ -37,11 +37,12 @@ extension DatabaseSalvage {
         try copy.copy(from: Connection(Disk.absolute(path), .immutable))
       }
       try count(copy)
-      return true
     } catch is DatabaseError {
       try Disk.remove(target)
       return false
     }
+    if isMigrated { try settleStored() }
+    return true
   }
 
   private static func hasLog(_ path: FilePath) -> Bool {
@@ -50,6 +51,10 @@ extension DatabaseSalvage {
 
   /// Counts the rows of the tables that are the owner's.
   private func count(_ copy: borrowing Connection) throws {
+    if try StoreDatabase.number("PRAGMA application_id", copy) == StoreDatabase.applicationID {
+      isMigrated = true
+      return
+    }
     let names = try Statement(
       "SELECT name FROM pragma_table_list WHERE schema='main' AND type='table' "
         + "AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'", on: copy)

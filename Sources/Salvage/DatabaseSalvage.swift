@@ -19,6 +19,8 @@ final class DatabaseSalvage {
   let suspects: RowScript
   /// Rows that were deleted, where they are asked for.
   let deleted: RowScript?
+  /// Where what does not belong in the recovered store goes.
+  let irregular: FilePath
   var output: DatabaseOutput?
   var tables: [SalvagedTable] = []
   /// Other things that the schema has, made behind the rows.
@@ -29,6 +31,8 @@ final class DatabaseSalvage {
   var free: Set<Int> = []
   /// Whether all that leads to pages could be read: then others hold nothing that counts.
   var isMapped = true
+  /// Whether it is a sound database that `migrate` made.
+  var isMigrated = false
   /// What became of the rows of a page.
   var tallies: [Int: PageTally] = [:]
 
@@ -40,8 +44,9 @@ final class DatabaseSalvage {
 
   init(
     _ path: FilePath, size: Int, to target: FilePath, suspects: RowScript, deleted: RowScript?,
-    _ sink: PieceSink
+    irregular: FilePath, _ sink: PieceSink
   ) throws {
+    self.irregular = irregular
     self.path = path
     self.size = size
     self.target = target
@@ -60,7 +65,7 @@ final class DatabaseSalvage {
     }
   }
 
-  private let isSound: Bool
+  let isSound: Bool
 
   func run() throws {
     let (pages, isWhole) = try file.freePages()
@@ -92,7 +97,10 @@ final class DatabaseSalvage {
         sink.note(Finding(.error, .unreadable, "\(reason): \(other.prefix(80))"))
       }
     }
-    try output?.finish()
+    let isStored = isStored
+    try output?.finish(isStored: isStored)
+    output = nil
+    if isStored { try settleStored() }
     try account()
     noteState()
   }
@@ -135,6 +143,9 @@ final class DatabaseSalvage {
     var tally = PageTally(rows: 0, suspect: found.suspect.count, bad: found.badCount)
     for row in found.rows {
       switch try output?.insert(row, into: tables[table], table) {
+      case .written where isStored:
+        // Each record has a row there, and others elsewhere.
+        if tables[table].name == "records" { tally.rows += 1 }
       case .written:
         tally.rows += 1
         sink.count(tables[table].name == "runs" ? .run : .document)

@@ -51,7 +51,10 @@ struct FillIn {
     var writing = WriteOptions(directory: place)
     writing.sourceKind = format.name
     writing.time = request.time
-    let writer = try format.writer(writing)
+    if format.name == StoreFormat.sqlite.name {
+      writing.fileName = root.lastComponent.map { FilePath(root: nil, [$0]) }
+    }
+    let writer = try format.recoveryWriter(writing, like: root)
     let conflicts = Conflicts(in: directory, origin: backup.string)
     let own = OwnRecords(writer, conflicts)
     if !unwritten.isEmpty {

@@ -127,17 +127,44 @@ final class PageFile {
   private static func inferSize(
     _ file: borrowing InputFile, _ size: Int, hint: Int?
   ) throws -> Int {
-    var best = (size: hint ?? 4096, score: 0)
-    for candidate in [4096, 1024, 512, 2048, 8192, 16384, 32768, 65536] {
-      var score = 0
-      for number in 1..<min(400, max(2, size / candidate)) {
+    try likelySize(file, size, from: 1).size ?? hint ?? 4096
+  }
+
+  /// Where the first page starts in a part of a database; nil where there is none. Content of
+  /// archives starts at a block of 512 bytes.
+  static func firstPage(_ path: FilePath) throws -> Int? {
+    let file = try InputFile(opening: path)
+    let size = try file.facts().size
+    var best: (start: Int?, score: Int) = (nil, 0)
+    for start in stride(from: 0, to: min(65536, size), by: 512) {
+      let score = try likelySize(file, size, from: 0, start: start).score
+      if score > best.score { best = (start, score) }
+      if best.score > 6000 { break }
+    }
+    return best.start
+  }
+
+  /// - Parameter start: where the first page starts.
+  private static func likelySize(
+    _ file: borrowing InputFile, _ size: Int, from first: Int, start: Int = 0
+  ) throws -> (size: Int?, score: Int) {
+    var best: (size: Int?, score: Int) = (nil, 0)
+    for candidate in [4096, 1024, 512, 2048, 8192, 16384, 32768, 65536] where start < candidate {
+      var (filled, looked) = (0, 0)
+      // Pages from all over the file: what is left of it may begin with a hole.
+      let last = max(first + 1, (size - start) / candidate)
+      for number in stride(from: first, to: last, by: max(1, last / (start > 0 ? 40 : 400))) {
         var page = ByteBuffer()
-        _ = try file.read(at: number * candidate, into: &page, atMost: candidate)
-        if fills(page.span, candidate) { score += candidate }
+        _ = try file.read(at: start + number * candidate, into: &page, atMost: candidate)
+        if TextBytes.isAll(page.span, 0) { continue }
+        looked += 1
+        if fills(page.span, candidate) { filled += 1 }
       }
+      // One page may look like a leaf by chance, most of them do not.
+      let score = 1000 * filled / max(1, looked) * min(filled, 8)
       if score > best.score { best = (candidate, score) }
     }
-    return best.size
+    return best
   }
 
   /// Whether the cells of a page reach into its second half and none beyond its end.

@@ -45,7 +45,8 @@ extension SalvageInput {
     if try isArchive(path) { return .backup }
     if kind == "run-history" { return .sqlite }
     if kind == nil, try isDatabase(path) { return .sqlite }
-    if let kind, let known = Kind(rawValue: kind) { return known }
+    // A file that is not known for one of an archive is taken for what it holds.
+    if let kind, let known = Kind(rawValue: kind), known != .contentArchive { return known }
     let file = try InputFile(opening: path)
     let size = try file.facts().size
     var hasGraph = false

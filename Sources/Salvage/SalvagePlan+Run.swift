@@ -109,7 +109,9 @@ extension SalvagePlan {
       try DatabaseSalvage(
         input.path, size: input.size,
         to: directory.path(FilePath("recovered").pushing(input.name)),
-        suspects: rows("irregular"), deleted: request.takesDeleted ? rows("deleted") : nil, sink
+        suspects: rows("irregular"), deleted: request.takesDeleted ? rows("deleted") : nil,
+        irregular: directory.path(
+          FilePath("irregular").pushing(input.name).removingLastComponent()), sink
       ).run()
     case .contentArchive: try archive?.take(input, stream, sink)
     case .intentSnapshot, .taskList:

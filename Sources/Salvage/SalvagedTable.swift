@@ -100,22 +100,66 @@ struct SalvagedTable {
     "approved_by TEXT",
   ]
 
+  /// What tells the tables of a migrated database that its records are made of.
+  static let storedTables = [
+    """
+    CREATE TABLE records (
+      id INTEGER PRIMARY KEY, file INTEGER NOT NULL, kind TEXT NOT NULL, key TEXT NOT NULL,
+      scope TEXT, line INTEGER, offset INTEGER NOT NULL, layout INTEGER NOT NULL,
+      content_hash BLOB NOT NULL, canonical_hash BLOB NOT NULL, payload TEXT)
+    """,
+    """
+    CREATE TABLE objects (
+      hash TEXT PRIMARY KEY, payload TEXT NOT NULL, stored_at INTEGER NOT NULL,
+      size INTEGER NOT NULL)
+    """,
+    """
+    CREATE TABLE stores (
+      id INTEGER PRIMARY KEY, name TEXT NOT NULL, kind TEXT NOT NULL,
+      single_file INTEGER NOT NULL, id_field TEXT, records INTEGER NOT NULL,
+      findings INTEGER NOT NULL, digest TEXT NOT NULL)
+    """,
+    """
+    CREATE TABLE files (
+      id INTEGER PRIMARY KEY, store INTEGER NOT NULL, name TEXT NOT NULL,
+      is_directory INTEGER NOT NULL, size INTEGER NOT NULL, sha256 TEXT, context TEXT,
+      separator BLOB)
+    """,
+  ]
+
   /// The statement of a table that is known by its rows alone: a run history, an archive of
-  /// objects, or `lost_N`, numbered by its values.
+  /// objects, or one of a migrated database. Nil for all others.
   static func statement(for rows: [PageRow]) -> (name: String, sql: String)? {
     guard let count = rows.first?.values.count, count > 0 else { return nil }
     if (6...10).contains(count), rows.allSatisfy(isRun) {
       let columns = runColumns.prefix(count).joined(separator: ",\n  ")
       return ("runs", "CREATE TABLE runs (\n  \(columns)\n)")
     }
-    if count == 4, rows.allSatisfy(isObject) {
-      return (
-        "objects",
-        "CREATE TABLE objects (hash TEXT PRIMARY KEY, payload TEXT NOT NULL, "
-          + "stored_at INTEGER NOT NULL, size INTEGER NOT NULL)"
-      )
+    for (index, name) in ["records", "objects", "stores", "files"].enumerated()
+    where rows.allSatisfy({ isStored($0, storedShapes[index]) }) {
+      return (name, storedTables[index])
     }
     return nil
+  }
+
+  /// The storage classes of the tables above: N null, I integer, T text, B blob, a small letter
+  /// where it may be null too; H a hash of 32 bytes, X one in hex.
+  private static let storedShapes = ["NITTtiIIHHt", "XTII", "NTTItIIT", "NITIIttb"]
+
+  private static func isStored(_ row: PageRow, _ shape: String) -> Bool {
+    guard row.values.count == shape.utf8.count else { return false }
+    for (value, letter) in zip(row.values, shape) {
+      let isRight =
+        switch (value, letter) {
+        case (.null, "N"), (.null, "t"), (.null, "i"), (.null, "b"): true
+        case (.integer, "I"), (.integer, "i"), (.text, "T"), (.text, "t"), (.blob, "b"): true
+        case (.blob(let bytes), "H"): bytes.count == 32
+        case (.text(let text), "X"): text.count == 64 && text.allSatisfy { hexValue($0) != nil }
+        default: false
+        }
+      if !isRight { return false }
+    }
+    return true
   }
 
   private static func isRun(_ row: PageRow) -> Bool {
@@ -127,14 +171,5 @@ struct SalvagedTable {
     case .real, .integer: return true
     default: return false
     }
-  }
-
-  /// FORMATS: content-archive, the form in SQLite.
-  private static func isObject(_ row: PageRow) -> Bool {
-    guard row.values.count == 4, case .text(let hash) = row.values[0], hash.count == 64,
-      hash.allSatisfy({ hexValue($0) != nil }), case .text = row.values[1],
-      case .integer = row.values[2], case .integer = row.values[3]
-    else { return false }
-    return true
   }
 }

@@ -22,6 +22,11 @@ final class TarMembers {
     var hasGap = false
     /// For content without a header: the member that the gap before it cut off.
     var follows: Int?
+    /// For content without a header: bytes of content that are missing in front of it, where that
+    /// is known.
+    var missing: Int?
+    /// Whether the header of the next member, or the end, stands right behind it.
+    var isEnded = false
     /// Whether all of it was covered by checksums.
     var isChecked = true
     var hash: Hash256?
@@ -40,18 +45,27 @@ final class TarMembers {
   /// Whether it is known where the next header has to be.
   private var isAligned = true
   private var block = ByteBuffer()
+  /// Blocks of NULs in content without a header: a part of it only if more of it follows.
+  private var zeros = 0
+  private static let zeroBlock = ByteBuffer([UInt8](repeating: 0, count: 512))
   /// What an extended header says of the next member.
   private var extended: (name: [UInt8]?, size: Int?) = (nil, nil)
   private var extendedText: ByteBuffer?
   /// The member that the last gap cut off.
   private var cut: Int?
+  /// Bytes of content that the gaps since then stand for; nil where one does not say.
+  private var missing: Int? = 0
 
   init(in directory: FilePath) { self.directory = directory }
 
-  func gap() throws {
+  func gap(_ contentSize: Int?) throws {
     block.removeAll()
     extendedText = nil
-    if let current { members[current].hasGap = true }
+    if let current {
+      members[current].hasGap = true
+      missing = 0
+    }
+    missing = missing.flatMap { before in contentSize.map { before + $0 } }
     cut = current ?? cut
     try close()
     isAligned = false
@@ -61,6 +75,7 @@ final class TarMembers {
     let text = bytes.span
     if text.isEmpty { return }
     if !isAligned, startsFrame, TarHeader.isHeader(text) {
+      if let current { members[current].isEnded = true }
       try close()
       cut = nil
       (left, padding, isAligned) = (0, 0, true)
@@ -73,6 +88,7 @@ final class TarMembers {
       if current == nil {
         try begin(nil, size: nil, isChecked)
         members[members.count - 1].follows = cut
+        members[members.count - 1].missing = missing
       }
       if let current, !isChecked { members[current].isChecked = false }
       return try append(text)
@@ -106,13 +122,19 @@ final class TarMembers {
     let header = block
     block.removeAll()
     guard TarHeader.isHeader(header.span) else {
-      if TextBytes.isAll(header.span, 0) { return }
+      if TextBytes.isAll(header.span, 0) {
+        if current != nil { zeros += 1 }
+        return
+      }
       // Content without a header, of a member whose header was overwritten: up to the next one.
       if current == nil { try begin(nil, size: nil, isChecked) }
+      for _ in 0..<zeros { try append(Self.zeroBlock.span) }
+      zeros = 0
       let isBroken = header[257] == 0x75 && header[258] == 0x73 && header[259] == 0x74
       if !isBroken { try append(header.span) }
       return
     }
+    if let current { members[current].isEnded = zeros == 0 }
     let parsed = TarHeader(header.span)
     switch parsed.type {
     case 0x78, 0x67:
@@ -172,6 +194,7 @@ final class TarMembers {
     try file?.close()
     file = nil
     members[current].hash = hasher.finish()
+    zeros = 0
     self.current = nil
   }
 }

@@ -1,0 +1,163 @@
+import Testing
+
+/// `salvage` of damaged backups of databases: rows of what survives of the pages.
+@Suite(.scratch) struct SalvageDatabaseTests {
+  /// Makes a run history of several frames.
+  static let make = """
+    import json, random, sqlite3, sys
+    random.seed(7)
+    def words(count): return ''.join(random.choices('abcdefghijklmnopqrstuvwxyz ', k=count))
+    made = sqlite3.connect(sys.argv[1])
+    made.execute('CREATE TABLE runs (run_id TEXT PRIMARY KEY, plan_id TEXT NOT NULL, '
+      'objective TEXT NOT NULL, plan_result TEXT NOT NULL, execution_result TEXT, '
+      'created_at REAL NOT NULL)')
+    made.execute('CREATE INDEX idx_runs_created_at ON runs (created_at DESC)')
+    made.executemany('INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?)', [
+      (f'run-{i:05}', f'plan-{i % 5}', words(600), '{}',
+       json.dumps({'success': i % 2 == 0}) if i % 3 else None, 1.5 * i) for i in range(4000)])
+    made.commit()
+    """
+
+  /// Destroys every frame of an archive but some of its database's, and prints which rows of the
+  /// original stand in what is left. Words: archive, original, target, what is spared.
+  static let spoil = """
+    import io, json, re, sqlite3, subprocess, sys, tarfile, zlib
+    archive, original, target, spared = sys.argv[1:]
+    data = open(archive, 'rb').read()
+    if archive.endswith('.zst'):
+        starts = [m.start() for m in re.finditer(re.escape(b'\\x28\\xb5\\x2f\\xfd'), data)]
+        def content(frame):
+            return subprocess.run(['zstd', '-dc'], input=frame, capture_output=True, check=True).stdout
+    elif archive.endswith('.gz'):
+        starts = [m.start() for m in re.finditer(b'\\x1f\\x8b\\x08\\x00\\x00\\x00\\x00\\x00', data)]
+        def content(frame): return zlib.decompress(frame, 31)
+    else:
+        starts = list(range(0, len(data), 1 << 20))
+        def content(frame): return frame
+    ends = starts[1:] + [len(data)]
+    parts = [content(data[a:b]) for a, b in zip(starts, ends)]
+    tar = b''.join(parts)
+    with tarfile.open(fileobj=io.BytesIO(tar)) as whole:
+        member = next(m for m in whole if m.name.startswith('store/') and m.isfile())
+    low, high = member.offset_data, member.offset_data + member.size
+    at, kept, broken = 0, [], bytearray(data)
+    for number, (a, b, part) in enumerate(zip(starts, ends, parts)):
+        inside = at >= low and at < high
+        index = (at - low) >> 20
+        keep = inside and {'tail': index >= 1, 'odd': index % 2 == 1, 'middle': index == 1}[spared]
+        if keep: kept.append((at - low, min(at + len(part), high) - low))
+        else: broken[a:b] = bytes(b - a)
+        at += len(part)
+    open(target, 'wb').write(broken)
+    file = open(original, 'rb').read()
+    page = int.from_bytes(file[16:18], 'big')
+    rows = sqlite3.connect(f'file:{original}?immutable=1', uri=True).execute('SELECT * FROM runs')
+    want = []
+    for row in rows:
+        spot = file.find(row[2].encode()) // page * page
+        if any(a <= spot and spot + page <= b for a, b in kept): want.append(row[0])
+    print(json.dumps(sorted(want)))
+    """
+
+  /// The ids of the rows of a recovered database that are in the original as they are.
+  static let compare = """
+    import json, sqlite3, sys
+    def rows(path):
+        made = sqlite3.connect(f'file:{path}?immutable=1', uri=True)
+        return set(made.execute('SELECT * FROM runs'))
+    original, found = rows(sys.argv[1]), rows(sys.argv[2])
+    print(json.dumps(sorted(row[0] for row in found & original)))
+    print(len(found - original))
+    """
+
+  /// Nothing but pages of the database survives, with and without what says where they belong.
+  @Test(
+    arguments: ["zstd", "gzip", "none"], ["tail", "odd", "middle"])
+  func nothingButPages(_ compression: String, _ spared: String) throws {
+    let scratch = try Scratch.here()
+    let store = scratch.file("runs.db")
+    try scratch.python(Self.make, store)
+    let archive = try scratch.backUp(store, ["--compression", compression])
+    let ending = compression == "zstd" ? "tar.zst" : compression == "gzip" ? "tar.gz" : "tar"
+    for hasSidecar in [true, false] {
+      let name = scratch.fresh("alone")
+      try TestFile.makeDirectory(name)
+      let broken = "\(name)/runs-20260101T000000Z.\(ending)"
+      if hasSidecar {
+        try scratch.tool(
+          "cp", Scratch.sidecar(of: archive), "\(name)/runs-20260101T000000Z.manifest.json")
+      }
+      let want = try scratch.python(Self.spoil, archive, store, broken, spared).text
+      let out = scratch.fresh("out")
+      try scratch.holdfast(exit: 3, "salvage", broken, "--to", out)
+      let names = try TestFile.names(out + "/recovered").filter { $0.hasSuffix(".db") }
+      try #require(names.count == 1, "\(names) \(hasSidecar)")
+      let got = try scratch.python(Self.compare, store, "\(out)/recovered/\(names[0])").text
+      #expect(want.utf8.count > 1000)
+      let lines = got.split(separator: "\n").map(String.init)
+      try #require(lines.count == 2)
+      #expect(lines[1] == "0", "\(compression) \(spared) \(hasSidecar)")
+      func ids(_ text: String) throws -> Set<String> {
+        Set(try JSONValue(parsing: Array(text.utf8)).elements.compactMap(\.text))
+      }
+      let (all, found) = (try ids(want), try ids(lines[0]))
+      if compression == "none" {
+        // Where no frame tells, a page may be taken for padding.
+        #expect(found.count > all.count * 9 / 10, "\(spared) \(hasSidecar)")
+      } else {
+        #expect(found == all, "\(compression) \(spared) \(hasSidecar)")
+      }
+      try scratch.holdfast(exit: 0, "inspect", "\(out)/recovered/\(names[0])")
+    }
+  }
+
+  /// A migrated database comes back as one, from any of the encodings and from its pages.
+  @Test(arguments: ["json", "rtfs", "pages"])
+  func aMigratedDatabase(_ survivor: String) throws {
+    let scratch = try Scratch.here()
+    let runs = scratch.file("runs.db")
+    try scratch.python(Self.make, runs)
+    let store = scratch.file("kept.db")
+    try scratch.holdfast(exit: 0, "migrate", runs, "--to", store)
+    let archive = try scratch.backUp(store)
+    let broken = scratch.file("alone/kept-20260101T000000Z.tar.zst")
+    try scratch.directory("alone")
+    let out = scratch.file("out")
+    if survivor == "pages" {
+      try scratch.python(Self.spoil, archive, store, broken, "tail")
+    } else {
+      // All frames of the other two.
+      try scratch.python(
+        """
+        import json, re, subprocess, sys
+        data = bytearray(open(sys.argv[1], 'rb').read())
+        starts = [m.start() for m in re.finditer(re.escape(b'\\x28\\xb5\\x2f\\xfd'), bytes(data))]
+        text = b''
+        for a, b in zip(starts, starts[1:] + [len(data)]):
+            part = subprocess.run(
+                ['zstd', '-dc'], input=bytes(data[a:b]), capture_output=True, check=True).stdout
+            kind = ('pages' if b'SQLite format 3' in part or text == b'pages'
+                else 'rtfs' if b'-graph\\\\n' in part or text == b'rtfs'
+                else 'json' if part.startswith(b'{"version":') or text == b'json' else '')
+            if kind: text = kind.encode()
+            if kind and kind != sys.argv[3]: data[a:b] = bytes(b - a)
+        open(sys.argv[2], 'wb').write(data)
+        """, archive, broken, survivor)
+    }
+    try scratch.holdfast(exit: 3, "salvage", broken, "--to", out)
+    let names = try TestFile.names(out + "/recovered").filter { $0.hasSuffix(".db") }
+    try #require(names.count == 1)
+    let recovered = "\(out)/recovered/\(names[0])"
+    let found = try scratch.json("inspect", recovered)
+    #expect(found["kind"]?.text == "sqlite")
+    let got = try scratch.python(Self.compare, store, recovered).text.split(separator: "\n")
+    #expect(got.last == "0")
+    if survivor == "pages" {
+      #expect((found["counts"]?["run"]?.integer ?? 0) > 100)
+    } else {
+      #expect(try scratch.digest(recovered) == scratch.digest(store))
+      #expect(
+        try TestFile.read(scratch.file("kept.db")).count > 0 && names[0] == "kept.db")
+    }
+  }
+}
