@@ -30,7 +30,7 @@ package struct RecoveryPlan {
   package let request: RecoveryRequest
   package let isSingleFile: Bool
   /// What is wrong with the store; empty if it is sound.
-  package let findings: [Finding]
+  package private(set) var findings: [Finding]
   private let facts: [FilePath: FileFacts]
 
   package var isSound: Bool { findings.isEmpty }
@@ -58,6 +58,11 @@ package struct RecoveryPlan {
     }
     self.facts = facts
     findings = try Self.inspect(request)
+    for (_, place) in try takenLogs() {
+      findings.append(
+        Finding(
+          .error, .leftover, "was taken away by a recovery that was cut short", path: place.string))
+    }
   }
 
   private static func inspect(_ request: RecoveryRequest) throws -> [Finding] {
@@ -126,6 +131,7 @@ package struct RecoveryPlan {
     try Disk.makeDirectory(folder, mode: 0o700)
     let lock = try StoreLock(folder.appending(".lock"), waitingUpTo: request.lockWait)
     _ = lock
+    try undoInterrupted()
     let stamp = ISOTime(seconds: request.time).compactText
     let output = try free("salvage-\(stamp)")
     let undo = try free("undo-\(stamp)")
@@ -147,14 +153,58 @@ package struct RecoveryPlan {
     }
     try Disk.makeDirectory(undo)
     try Disk.syncDirectory(undo)
+    let mark = folder.appending(Self.markName)
+    if try swaps.contains(where: { try !Disk.logs(of: $0.target).isEmpty }) {
+      let file = try StagedFile(mark)
+      try file.write(Array((undo.lastComponent?.string ?? "").utf8).span)
+      try file.close(durably: true)
+      try Disk.syncDirectory(folder)
+    }
     for swap in swaps {
       // What they hold has been recovered with the rest: SQLite would write them into the new file.
       for (log, _) in try Disk.logs(of: swap.target) { try Disk.remove(log) }
       try Self.swapIn(swap.source, at: swap.target)
       replaced.append(swap.target)
     }
+    try Disk.remove(mark)
     return Result(
       report: report, replaced: replaced, undo: undo, log: try keepLog(of: output))
+  }
+
+  /// Names the undo copy that a run was going to make use of: it is there while the logs of a
+  /// database are taken away and the database is replaced.
+  private static let markName = ".swapping"
+
+  /// Logs of databases that a killed run had taken away before it came to replace the database,
+  /// each with the place that it was taken from.
+  private func takenLogs() throws -> [(kept: FilePath, place: FilePath)] {
+    let mark = folder.appending(Self.markName)
+    guard try FileFacts(at: mark)?.isRegular == true else { return [] }
+    var name = ByteBuffer()
+    _ = try InputFile(opening: mark).read(at: 0, into: &name, atMost: 4096)
+    guard let part = FilePath(bytes: name.array)?.lastComponent, part.kind == .regular else {
+      return []
+    }
+    var found: [(kept: FilePath, place: FilePath)] = []
+    let tree = try DiskTree(request.store)
+    for (index, file) in tree.files.enumerated() where !file.isDirectory {
+      let kept = folder.appending(part).pushing(file.name)
+      // Only beside the very database that they were taken from.
+      guard try FileFacts(at: kept) != nil, try Self.isSame(kept, tree.path(index)) else {
+        continue
+      }
+      for (log, ending) in try Disk.logs(of: kept) {
+        let place = tree.path(index).followed(by: ending)
+        if try FileFacts(at: place) == nil { found.append((log, place)) }
+      }
+    }
+    return found
+  }
+
+  /// Puts them back: what they hold is in no other file.
+  private func undoInterrupted() throws {
+    for (kept, place) in try takenLogs() { try Disk.copy(fileAt: kept, to: place, durably: true) }
+    try Disk.remove(folder.appending(Self.markName))
   }
 
   private func free(_ name: String) throws -> FilePath {

@@ -80,6 +80,13 @@ import Testing
     let undo = try #require(found["undo"]?.text)
     #expect(try TestFile.read(undo + "/runs.db-wal") == log)
     #expect(!TestFile.exists(store + "-wal"))
+    // Killed between taking the log away and replacing the database: the log is put back first.
+    try scratch.tool("cp", undo + "/runs.db", store)
+    let name = undo.split(separator: "/").last ?? ""
+    try scratch.write(String(name), to: ".recovery/.swapping")
+    try scratch.holdfast(exit: 3, "recover", store, "--yes")
+    #expect(!TestFile.exists(scratch.file(".recovery/.swapping")))
+    #expect(!TestFile.exists(store + "-wal"))
     let rows = try scratch.python(
       """
       import sqlite3, sys
