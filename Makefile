@@ -14,7 +14,7 @@ PACKAGES := libarchive-dev libzstd-dev libsqlite3-dev zstd strace jq sqlite3
 # What one test cannot do without, and says so: systemd-analyze, which checks the units.
 CHECKERS := systemd
 
-.PHONY: help deps build demo test nights live lint bench fuzz install clean
+.PHONY: help deps build demo test nights live writers lint bench fuzz install clean
 
 help: ## Say what each target does
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s  %s\n", $$1, $$2 }' Makefile
@@ -62,6 +62,13 @@ live: deps build ## A run history of RUNS (100000), backed up ten times while it
 	HOLDFAST_BINARY="$(CURDIR)/$(BINARY)" HOLDFAST_RUNS=$(RUNS) \
 	  $(SWIFT) test --filter RunHistoryTests/backedUpWhileWritten
 
+WRITES ?= 10000
+KILLS ?= 200
+
+writers: deps ## Four writers of each live store, WRITES (10000) changes each; each killed KILLS (200) times
+	HOLDFAST_STORAGE_WRITES=$(WRITES) HOLDFAST_STORAGE_KILLS=$(KILLS) \
+	  $(SWIFT) test --filter SeveralProcessesTests
+
 lint: ## Check the formatting; warnings are errors in every build already
 	$(SWIFT) format lint --strict -r Sources Tests Package.swift \
 	  $(wildcard Benchmarks/Package.swift Benchmarks/Sources)
@@ -70,6 +77,7 @@ bench: deps build ## Measure against jq, restic, borg, sqlite-utils and DuckDB o
 	HOLDFAST_BINARY="$(CURDIR)/$(BINARY)" Benchmarks/run
 	HOLDFAST_BINARY="$(CURDIR)/$(BINARY)" Benchmarks/migrate --one-record
 	HOLDFAST_BINARY="$(CURDIR)/$(BINARY)" Benchmarks/salvage
+	SWIFT="$(SWIFT)" Benchmarks/storage
 
 FUZZ_SECONDS ?= 600
 FUZZ_TARGETS ?= json rtfs pages frames

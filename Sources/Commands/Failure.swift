@@ -2,6 +2,7 @@ import Archive
 import Backup
 import Database
 import Disk
+import HoldfastStorage
 import LosslessJSON
 import Migration
 import RTFS
@@ -63,6 +64,7 @@ struct Failure {
     case let error as JSONError:
       self.init(.verificationFailed, "json", error.reason.rawValue)
       offset = error.offset
+    case let error as StorageError: self.init(error)
     case let error as RTFSError: self.init(.verificationFailed, "rtfs", "\(error)")
     default: self.init(.failure, "failed", "\(error)")
     }
@@ -105,6 +107,24 @@ struct Failure {
     offset = error.offset
     hint = error.hint
     findings = error.findings
+  }
+
+  private init(_ error: StorageError) {
+    let status: ExitStatus
+    switch error.code {
+    case .notFound: status = .notFound
+    case .locked: status = .locked
+    case .conflict, .unsupported, .damaged: status = .refused
+    case .notWritable, .noSpace: status = .notWritable
+    case .invalid: status = .usage
+    case .interrupted: status = .ofSignal
+    case .exists, .failed: status = .failure
+    }
+    self.init(status, error.code.rawValue, error.message)
+    path = error.path
+    line = error.line
+    offset = error.offset
+    hint = error.hint
   }
 
   private init(_ error: DatabaseError) {

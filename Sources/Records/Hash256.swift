@@ -66,6 +66,16 @@ package struct Hash256: Sendable, Hashable, Comparable {
     return text
   }
 
+  /// Appends 64 lower-case hexadecimal digits.
+  package func appendHex(to out: inout ByteBuffer) {
+    let digits: StaticString = "0123456789abcdef"
+    for word in [a, b, c, d] {
+      for shift in stride(from: 60, through: 0, by: -4) {
+        out.append(digits.utf8Start[Int(word >> UInt64(shift) & 15)])
+      }
+    }
+  }
+
   package static func < (x: Self, y: Self) -> Bool {
     if x.a != y.a { return x.a < y.a }
     if x.b != y.b { return x.b < y.b }

@@ -2,7 +2,7 @@ import LosslessJSON
 import Records
 
 extension Storage: TaskStorage {
-  private func scope(_ owner: TaskOwner?) -> [UInt8] {
+  func scope(_ owner: TaskOwner?) -> [UInt8] {
     guard let owner else { return [] }
     var scope = TaskScope.step(Array(owner.user.utf8))
     if let project = owner.project { scope += TaskScope.step(Array(project.utf8)) }
@@ -93,6 +93,15 @@ extension Storage: TaskStorage {
     return first
   }
 
+  /// The task of an id, as the calls that change one find it.
+  package func located(_ id: String, owner: TaskOwner?) throws(StorageError) -> TaskItem {
+    let stored = try told { try locate(id, owner) }
+    return try read(stored)
+  }
+
+  /// The time now, as tasks have it.
+  package var timeText: String { ISOTime(seconds: Int(configuration.now())).text }
+
   public func update(_ task: TaskItem) throws(StorageError) {
     guard !Self.isBlank(task.description) || !Self.isBlank(task.title ?? "") else {
       throw StorageError(.invalid, "a task has a description or a title, and not a blank one")
@@ -106,14 +115,13 @@ extension Storage: TaskStorage {
 
   @discardableResult
   public func completeTask(_ id: String, owner: TaskOwner?) throws(StorageError) -> TaskItem {
-    let now = configuration.now()
     var changed: StoredRecord?
     try update {
       let stored = try locate(id, owner)
       var task = try TaskItem(text: stored.text)
       if !task.completed {
         task.completed = true
-        task.updatedAt = ISOTime(seconds: Int(now)).text
+        task.updatedAt = timeText
       }
       let record = StoredRecord(stored.name, task.text)
       changed = record

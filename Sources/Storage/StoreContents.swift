@@ -27,19 +27,29 @@ final class StoreContents: RecordSink {
         }
         if place.isEmpty { place = FilePath(".") }
       }
-      var store = try OpenedStore(opening: place, formats: formats, kind: nil)
-      if let disk = store.tree as? DiskTree, let freeze = store.format.freeze {
-        store = store.replacing(try freeze(disk))
-      }
-      store = try store.keptStore()
-      contexts = store.tree.files.map { file in
-        store.tree.isSingleFile
-          ? Storage.defaultContext
-          : MemoryGraph.context(of: file.name).map { Array($0.utf8) } ?? Storage.defaultContext
-      }
-      for note in store.tree.notes { log.add(note) }
-      try store.format.read(store.tree, ReadOptions(), self)
+      try read(try OpenedStore(opening: place, formats: formats, kind: nil))
     } catch { throw StorageError(error, path: path) }
+  }
+
+  /// Reads a store that has been opened already.
+  init(_ store: OpenedStore) throws {
+    path = store.path.string
+    try read(store)
+  }
+
+  private func read(_ opened: OpenedStore) throws {
+    var store = opened
+    if let disk = store.tree as? DiskTree, let freeze = store.format.freeze {
+      store = store.replacing(try freeze(disk))
+    }
+    store = try store.keptStore()
+    contexts = store.tree.files.map { file in
+      store.tree.isSingleFile
+        ? Storage.defaultContext
+        : MemoryGraph.context(of: file.name).map { Array($0.utf8) } ?? Storage.defaultContext
+    }
+    for note in store.tree.notes { log.add(note) }
+    try store.format.read(store.tree, ReadOptions(), self)
   }
 
   func take(_ record: inout Record) throws {

@@ -47,6 +47,10 @@ case "runs": place = .runs(path)
 default: fail("no such kind: \(words[1])")
 }
 do {
+  if name == "measure" {
+    try await Measure.run(words[1], place, path, count)
+    exit(0)
+  }
   let storage = try StorageFactory.open(StorageConfiguration(place, waitLimit: 600))
   for number in 0..<count {
     let own = "\(name)-\(number)"

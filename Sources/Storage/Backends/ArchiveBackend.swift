@@ -40,9 +40,10 @@ final class ArchiveBackend: Backend {
     if let list = records[kind], listed[kind] == order { return list }
     var list = NamedList<Hash256>()
     var found: [Finding] = []
+    var record = Record()
     for hash in order {
       do {
-        let name = try names[hash] ?? shelf.text(hash).flatMap { StoredRecord(kind, $0)?.name }
+        let name = try names[hash] ?? shelf.name(hash, as: kind, with: &record)
         names[hash] = .some(name)
         if let name { list.append(name, hash) }
       } catch let error as StorageError where error.code == .damaged {

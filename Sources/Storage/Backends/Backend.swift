@@ -78,10 +78,22 @@ extension Backend {
 
 /// Records in memory, which end with the process.
 final class MemoryBackend: Backend {
-  let kinds = RecordKind.allCases.filter { $0 != .document }
+  let kinds: [RecordKind]
   let path: String? = nil
-  let findings: [Finding] = []
+  let findings: [Finding]
   private var records = NamedList<RecordText>()
+
+  init() {
+    kinds = RecordKind.allCases.filter { $0 != .document }
+    findings = []
+  }
+
+  /// What has been read of a store, documents included.
+  init(_ list: [StoredRecord], findings: [Finding]) {
+    kinds = RecordKind.allCases
+    self.findings = findings
+    for record in list { records.append(record.name, record.text) }
+  }
 
   func find(_ name: RecordName) -> RecordText? { records[name] }
 

@@ -1,21 +1,28 @@
 import Records
 
+/// The records that stand together in a store.
+struct RecordGroup: Hashable {
+  var kind: RecordKind
+  var scope: [UInt8]
+
+  init(kind: RecordKind, scope: [UInt8]) {
+    self.kind = kind
+    self.scope = scope
+  }
+
+  init(_ name: RecordName) { self.init(kind: name.kind, scope: name.scope) }
+}
+
 /// Values by the names of their records, each kind and scope in the order in which they came.
 ///
 /// A name that comes again keeps its place in the order. Looking one up takes the same time in a
 /// list of any length; so does adding one.
 struct NamedList<Value> {
-  /// The records that stand together in a store.
-  struct Group: Hashable {
-    var kind: RecordKind
-    var scope: [UInt8]
-  }
-
   private var slots: [(name: RecordName, value: Value)?] = []
   private var index: [RecordName: Int] = [:]
   /// The slots of each group in order; some may be empty.
-  private var groups: [Group: [Int]] = [:]
-  private var groupOrder: [Group] = []
+  private var groups: [RecordGroup: [Int]] = [:]
+  private var groupOrder: [RecordGroup] = []
   private var emptySlots = 0
 
   var count: Int { slots.count - emptySlots }
@@ -42,7 +49,7 @@ struct NamedList<Value> {
   /// the earlier one is what is found by it.
   @discardableResult
   mutating func append(_ name: RecordName, _ value: Value) -> Int {
-    let group = Group(kind: name.kind, scope: name.scope)
+    let group = RecordGroup(name)
     if groups[group] == nil { groupOrder.append(group) }
     groups[group, default: []].append(slots.count)
     slots.append((name, value))
@@ -57,6 +64,11 @@ struct NamedList<Value> {
       found += (groups[group] ?? []).compactMap { slots[$0] }
     }
     return found
+  }
+
+  /// The last one of a group.
+  func last(of group: RecordGroup) -> Value? {
+    groups[group]?.last { slots[$0] != nil }.flatMap { slots[$0]?.value }
   }
 
   /// The scopes in which there is a record of one of `kinds`, in the order in which they came.

@@ -167,6 +167,34 @@ final class ObjectDirectory: ObjectShelf {
       offset: 0, hint: "restore it from a backup")
   }
 
+  /// The name of an object, its content checked; nil where it has none.
+  func name(_ hash: Hash256, as kind: RecordKind, with record: inout Record) throws -> RecordName? {
+    guard let path = try current().paths[hash] else { return nil }
+    guard let name = FilePath(bytes: path), name.root == nil, !name.isEmpty,
+      name.components.allSatisfy({ $0.kind == .regular })
+    else {
+      throw StorageError(
+        .damaged, "the entry \(hash.hex) leads out of the archive", path: indexPath.string)
+    }
+    let file = try InputFile(opening: name, beneath: directory)
+    let bytes = try Disk.contents(of: file)
+    record.kind = kind
+    do throws(JSONError) { try record.text.parse(bytes.span) } catch {
+      throw StorageError(
+        .damaged, "is no JSON: \(error.reason.rawValue)",
+        path: directory.pushing(name).string, offset: error.offset,
+        hint: "restore it from a backup")
+    }
+    let actual = record.contentHash()
+    guard actual == hash else {
+      throw StorageError(
+        .damaged, "its content has the hash \(actual.hex), not \(hash.hex)",
+        path: directory.pushing(name).string, offset: 0, hint: "restore it from a backup")
+    }
+    var id = ByteBuffer()
+    return record.appendID(to: &id) ? record.name() : nil
+  }
+
   // MARK: Changes
 
   func update(
@@ -261,10 +289,12 @@ final class ObjectDirectory: ObjectShelf {
     }
     for other in next.others { member(other.quotedKey, other.value) }
     for hash in next.order {
-      var path = ByteBuffer()
-      let bytes = next.paths[hash] ?? []
-      appendJSONString(bytes.span, to: &path)
-      member(RecordText.quoted(hash.hex), path.array)
+      guard let path = next.paths[hash] else { continue }
+      text.append(isFirst ? "\n  \"" : ",\n  \"")
+      isFirst = false
+      hash.appendHex(to: &text)
+      text.append("\": ")
+      appendJSONString(path.span, to: &text)
     }
     text.append(isFirst ? "}" : "\n}")
     var file = try OutputFile(for: indexPath)

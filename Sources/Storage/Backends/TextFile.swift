@@ -78,39 +78,43 @@ final class TextFile {
     }
   }
 
-  /// The file with changes made, not written yet: a failure up to here has changed nothing.
+  /// What a change comes to, not written yet: a failure up to here has changed nothing.
+  enum Staged {
+    case addition(TextStore.Addition)
+    case whole(TextStore)
+  }
+
+  /// Nil where all is as it is to be.
   func staged(_ changes: [Change]) throws -> Staged? {
     var next = try current()
-    let before = next.bytes.count
-    if facts != nil, before > 0, let added = next.append(changes) {
-      return Staged(store: next, added: added)
+    if facts != nil, next.bytes.count > 0, let addition = next.addition(for: changes) {
+      return .addition(addition)
     }
     let old = next.bytes
     try next.apply(changes, now: Int(now()))
     let new = next.bytes
     if new.span.isEqual(to: old.span), facts != nil { return nil }
-    return Staged(store: next, added: nil)
-  }
-
-  struct Staged {
-    fileprivate var store: TextStore
-    fileprivate var added: ByteBuffer?
+    return .whole(next)
   }
 
   /// Writes what has been staged. The caller holds the lock, and nothing has been read since.
   func publish(_ staged: Staged) throws {
-    if let added = staged.added, let facts {
-      self.facts = try Disk.append(added.span, to: path, knownAs: facts)
-    } else {
+    switch staged {
+    case .addition(let addition):
+      guard let facts else { return }
+      self.facts = try Disk.append(addition.bytes.span, to: path, knownAs: facts)
+      // In its place: a copy would take as long as the file is.
+      store?.add(addition)
+    case .whole(let next):
       var output = try OutputFile(for: path, mode: facts?.mode ?? 0o600)
-      let bytes = staged.store.bytes
+      let bytes = next.bytes
       try output.write(bytes.span)
       let file = try output.reopen()
       try output.publish()
       facts = try file.facts()
       seen = consume file
+      store = next
     }
-    store = staged.store
   }
 
   /// The bytes on the disk, to be put back by `revert`; nil where there is no file.
@@ -125,6 +129,6 @@ final class TextFile {
       seen = nil
       return
     }
-    try publish(Staged(store: old, added: nil))
+    try publish(.whole(old))
   }
 }

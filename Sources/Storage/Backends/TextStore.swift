@@ -83,8 +83,8 @@ struct TextStore {
   /// Makes changes in memory.
   /// - Parameter now: unix seconds.
   mutating func apply(_ changes: [Change], now: Int) throws {
-    var puts: [NamedList<StoredRecord>.Group: [StoredRecord]] = [:]
-    var order: [NamedList<StoredRecord>.Group] = []
+    var puts: [RecordGroup: [StoredRecord]] = [:]
+    var order: [RecordGroup] = []
     var splices: [Splice] = []
     var removed: Set<RecordName> = []
     for change in Self.folded(changes) {
@@ -96,8 +96,7 @@ struct TextStore {
         if let place = records[record.name] {
           if let splice = replacement(of: place, by: record) { splices.append(splice) }
         } else {
-          let group = NamedList<StoredRecord>.Group(
-            kind: record.name.kind, scope: record.name.scope)
+          let group = RecordGroup(record.name)
           if puts[group] == nil { order.append(group) }
           puts[group, default: []].append(record)
         }
@@ -106,10 +105,16 @@ struct TextStore {
     if splices.isEmpty, removed.isEmpty, puts.isEmpty { return }
     var homeless: [[StoredRecord]] = []
     for group in Set(order).union(
-      removed.map { NamedList<StoredRecord>.Group(kind: $0.kind, scope: $0.scope) })
+      removed.map { RecordGroup($0) })
     {
-      let members = records.elements(of: group.kind, scope: group.scope)
       let new = puts[group] ?? []
+      if !hasLines, !removed.contains(where: { RecordGroup($0) == group }),
+        let last = records.last(of: group)
+      {
+        splices.append(adding(new, behind: last))
+        continue
+      }
+      let members = records.elements(of: group.kind, scope: group.scope)
       if hasLines {
         splices += members.filter { removed.contains($0.name) }.map { line(of: $0.value) }
       } else if members.isEmpty {
@@ -238,8 +243,14 @@ struct TextStore {
     return splice
   }
 
-  /// The bytes to be appended for changes that only add lines; nil for others.
-  mutating func append(_ changes: [Change]) -> ByteBuffer? {
+  /// Lines that are to be appended, and where their records will be.
+  struct Addition {
+    fileprivate(set) var bytes: ByteBuffer
+    fileprivate var records: [(name: RecordName, place: Place)]
+  }
+
+  /// What changes append that only add lines; nil for others.
+  func addition(for changes: [Change]) -> Addition? {
     guard hasLines else { return nil }
     var new: [StoredRecord] = []
     var names: Set<RecordName> = []
@@ -250,14 +261,18 @@ struct TextStore {
       new.append(record)
     }
     let splice = appending(new)
+    return Addition(bytes: splice.bytes, records: splice.records)
+  }
+
+  /// Takes in what has been appended to the file.
+  mutating func add(_ addition: Addition) {
     let start = bytes.count
-    let added = splice.bytes
+    let added = addition.bytes
     bytes.append(added.span)
     lineCount += added.span.occurrences(of: 0x0A)
-    for (name, place) in splice.records {
+    for (name, place) in addition.records {
       records[name] = Place(offset: start + place.offset, length: place.length)
     }
-    return added
   }
 
   // MARK: Containers
@@ -311,8 +326,6 @@ struct TextStore {
     let starts = members.map { elementStart($0.value.offset) }
     let ends = members.map(\.value.range.upperBound)
     let isKept = members.map { !removed.contains($0.name) }
-    let model = members[isKept.lastIndex(of: true) ?? 0].value
-    let isKeyed = elementStart(model.offset) != model.offset
     var at = 0
     while at < members.count {
       guard !isKept[at] else {
@@ -343,15 +356,12 @@ struct TextStore {
     }
     guard !new.isEmpty else { return splices }
     let last = isKept.lastIndex(of: true)
-    let space = lead(before: starts[last ?? 0])
-    var added = Splice(range: 0..<0)
-    for (index, record) in new.enumerated() {
-      if index > 0 || last != nil {
-        added.bytes.append(0x2C)
-        added.bytes.append(space)
+    var added =
+      if let last {
+        adding(new, behind: members[last].value)
+      } else {
+        elements(new, like: members[0].value, hasOthers: false)
       }
-      append(record, isKeyed: isKeyed, layout: layout(of: model), to: &added)
-    }
     let place = last.map { ends[$0] } ?? starts[0]
     if let index = splices.firstIndex(where: { $0.range.lowerBound == place }) {
       splices[index].bytes = added.bytes
@@ -361,6 +371,30 @@ struct TextStore {
       splices.append(added)
     }
     return splices
+  }
+
+  /// Elements behind the last one of a container.
+  private func adding(_ new: [StoredRecord], behind last: Place) -> Splice {
+    var splice = elements(new, like: last, hasOthers: true)
+    let end = last.range.upperBound
+    splice.range = end..<end
+    return splice
+  }
+
+  /// The text of elements, laid out as another one is.
+  private func elements(_ new: [StoredRecord], like model: Place, hasOthers: Bool) -> Splice {
+    let start = elementStart(model.offset)
+    let space = lead(before: start)
+    let layout = layout(of: model)
+    var splice = Splice(range: 0..<0)
+    for (index, record) in new.enumerated() {
+      if index > 0 || hasOthers {
+        splice.bytes.append(0x2C)
+        splice.bytes.append(space)
+      }
+      append(record, isKeyed: start != model.offset, layout: layout, to: &splice)
+    }
+    return splice
   }
 
   private func layout(of place: Place) -> RecordLayout {

@@ -1,0 +1,89 @@
+import ArgumentParser
+import Disk
+import Dispatch
+import HoldfastStorage
+import LosslessJSON
+import Records
+import Stores
+import Synchronization
+import SystemPackage
+
+/// What the verbs share that read and write single records.
+enum StorageVerb {
+  /// Carries out asynchronous work, and waits for it.
+  static func wait<Value: Sendable>(
+    _ body: @escaping @Sendable () async throws -> Value
+  ) throws -> Value {
+    let result = Mutex<Result<Value, any Error>?>(nil)
+    let done = DispatchSemaphore(value: 0)
+    Task {
+      let value: Result<Value, any Error>
+      do { value = .success(try await body()) } catch { value = .failure(error) }
+      result.withLock { $0 = value }
+      done.signal()
+    }
+    done.wait()
+    guard let value = result.withLock({ $0 }) else {
+      throw StorageError(.failed, "the work came to no end")
+    }
+    return try value.get()
+  }
+
+  /// Opens a store for writing; what `otherwise` says is made where nothing is there.
+  static func open(_ store: String, _ shared: SharedOptions, otherwise: String? = nil) throws
+    -> Storage
+  {
+    let time = try currentTime()
+    return try StorageFactory.open(
+      FilePath(store), kind: shared.kind, otherwise: otherwise,
+      waitLimit: shared.waitLock.seconds, now: { Double(time) })
+  }
+
+  /// The records of any store or backup, to be read alone.
+  static func view(_ store: String, _ shared: SharedOptions) throws -> Storage {
+    try StorageFactory.view(ReadingOptions.open(store, kind: shared.kind))
+  }
+
+  /// A text that was given as it is, or in a file as `@FILE`, or on standard input as `-`.
+  static func text(_ given: String) throws -> String {
+    guard given == "-" || given.hasPrefix("@") else { return given }
+    guard given == "-" else {
+      let file = try InputFile(opening: FilePath(String(given.dropFirst())))
+      return String(decoding: try Disk.contents(of: file).array, as: UTF8.self)
+    }
+    var bytes: [UInt8] = []
+    var block = [UInt8](repeating: 0, count: 64 << 10)
+    while true {
+      let count = try block.withUnsafeMutableBytes {
+        try FileDescriptor.standardInput.read(into: $0)
+      }
+      if count == 0 { return String(decoding: bytes, as: UTF8.self) }
+      bytes += block[0..<count]
+    }
+  }
+
+  /// `USER` or `USER/PROJECT`.
+  static func owner(_ text: String?) -> TaskOwner? {
+    guard let text else { return nil }
+    guard let slash = text.firstIndex(of: "/") else { return TaskOwner(user: text) }
+    return TaskOwner(
+      user: String(text[..<slash]), project: String(text[text.index(after: slash)...]))
+  }
+
+  /// Tells of a change, planned or made. `--json` has the same members for both.
+  static func tell(
+    _ verb: String, _ console: Console, isPlan: Bool, _ what: String,
+    _ encode: (inout JSONBuilder) -> Void
+  ) {
+    console.json(verb) { root in
+      if isPlan {
+        root.member("dry_run", true)
+        root.key("plan")
+        root.object { encode(&$0) }
+      } else {
+        encode(&root)
+      }
+    }
+    console.result(printable((isPlan ? "not done yet: " : "") + what))
+  }
+}
