@@ -36,6 +36,9 @@ extension LiveDatabase {
       scope: statement.kind(4) == .null ? [] : statement.bytes(4), payload: statement.bytes(5))
   }
 
+  /// What SQLite's own checks say: nothing where all is well.
+  package func problems() throws -> [String] { try StoreDatabase.problems(connection) }
+
   /// The rows of a kind and an id, as `Record.appendID` has it, in the order of the database.
   package func rows(_ kind: RecordKind, key: [UInt8]) throws -> [Row] {
     let statement = try Statement(

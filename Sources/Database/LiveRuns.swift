@@ -60,6 +60,9 @@ package final class LiveRuns {
     return out.array
   }
 
+  /// What SQLite's own checks say: nothing where all is well.
+  package func problems() throws -> [String] { try StoreDatabase.problems(connection) }
+
   package func find(_ id: [UInt8]) throws -> [UInt8]? {
     let statement = try Statement(
       "SELECT \(names) FROM runs WHERE run_id = ?", on: connection)

@@ -8,7 +8,7 @@ struct BackupFallback {
   private let directory: String
   private var contents: StoreContents?
   private var isRead = false
-  private(set) var findings: [StorageFinding] = []
+  private(set) var notes: [Finding] = []
 
   init(_ directory: String) { self.directory = directory }
 
@@ -25,20 +25,17 @@ struct BackupFallback {
         let found = try StoreContents(path, formats: StorageFactory.formats)
         try found.refuseDamage()
         contents = found
-        findings.append(
-          StorageFinding(
-            Finding(
-              .warning, .writtenElsewhere,
-              "what the damaged store cannot give is read from this backup", path: path)))
+        notes.append(
+          Finding(
+            .warning, .writtenElsewhere,
+            "what the damaged store cannot give is read from this backup", path: path))
         return found
       } catch {
-        findings.append(
-          StorageFinding(Finding(.warning, .unreadable, error.message, path: path)))
+        notes.append(Finding(.warning, .unreadable, error.message, path: path))
       }
     }
-    findings.append(
-      StorageFinding(
-        Finding(.warning, .missingFile, "holds no backup that can be read", path: directory)))
+    notes.append(
+      Finding(.warning, .missingFile, "holds no backup that can be read", path: directory))
     return nil
   }
 

@@ -174,6 +174,7 @@ extension Storage: IntentStorage {
 
   public func healthCheck() throws(StorageError) -> StorageHealth {
     try told {
+      let found = try backend.check() + (fallback?.notes ?? [])
       var counts: [String: Int] = [:]
       for kind in backend.kinds {
         try backend.scan(kind, scope: nil) { _ in
@@ -181,7 +182,7 @@ extension Storage: IntentStorage {
           return true
         }
       }
-      return StorageHealth(counts: counts, findings: try findings)
+      return StorageHealth(counts: counts, findings: found.map(StorageFinding.init))
     }
   }
 

@@ -36,15 +36,19 @@ public actor Storage {
   /// What is wrong with the store, as far as it has been read.
   public var findings: [StorageFinding] {
     get throws(StorageError) {
-      try told { try backend.findings.map(StorageFinding.init) + (fallback?.findings ?? []) }
+      try told { (try backend.findings + (fallback?.notes ?? [])).map(StorageFinding.init) }
     }
   }
 
   /// A record; where the store is damaged and lacks it, as the newest backup has it.
   func find(_ name: RecordName) throws(StorageError) -> RecordText? {
     try told {
-      if let text = try backend.find(name) { return text }
-      guard fallback != nil, try isDamaged else { return nil }
+      do {
+        if let text = try backend.find(name) { return text }
+        guard fallback != nil, try isDamaged else { return nil }
+      } catch {
+        guard fallback != nil, StorageError(error).code == .damaged else { throw error }
+      }
       return fallback?.find(name)
     }
   }
@@ -59,12 +63,17 @@ public actor Storage {
     try told {
       var names: Set<RecordName>? = fallback == nil ? nil : []
       var goesOn = true
-      try backend.scan(kind, scope: scope) { record in
-        names?.insert(record.name)
-        goesOn = try body(record)
-        return goesOn
+      do {
+        try backend.scan(kind, scope: scope) { record in
+          names?.insert(record.name)
+          goesOn = try body(record)
+          return goesOn
+        }
+        guard goesOn, names != nil, try isDamaged else { return }
+      } catch {
+        guard names != nil, StorageError(error).code == .damaged else { throw error }
       }
-      guard goesOn, let names, try isDamaged else { return }
+      guard let names else { return }
       for record in fallback?.records(kind, scope: scope) ?? []
       where !names.contains(record.name) {
         if try !body(record) { return }

@@ -10,7 +10,7 @@ struct ArchiveConformanceTests {
   }
 
   @Test(arguments: Where.archives) func storedByHash(_ place: Where) async throws {
-    let scratch = try Scratch()
+    let scratch = try Scratch(inMemory: true)
     let archive = try Self.open(place, scratch)
     let plan = try ArchivedEntity(json: "{\"plan_id\": \"p\", \"n\": 1.0, \"t\": \"\\u00e9\"}")
     let hash = try await archive.store(plan)
@@ -34,7 +34,7 @@ struct ArchiveConformanceTests {
   }
 
   @Test func damageIsFound() async throws {
-    let scratch = try Scratch()
+    let scratch = try Scratch(inMemory: true)
     let archive = try Self.open(.archive, scratch)
     let hash = try await archive.store(ArchivedEntity(json: "{\"plan_id\":\"p\"}"))
     let name = "archive/\(hash.prefix(2))/\(hash.dropFirst(2).prefix(2))/\(hash).json"

@@ -12,7 +12,7 @@ struct FailureTests {
   }
 
   @Test func theFactorySaysWhenItFallsBack() async throws {
-    let scratch = try Scratch()
+    let scratch = try Scratch(inMemory: true)
     try scratch.write("{\"tasks\": 1, \"other\": true}", to: "file.json")
     let path = scratch.file("file.json").string
     let opened = StorageFactory.openOrFallBack(StorageConfiguration(.snapshot(path)))
@@ -29,7 +29,7 @@ struct FailureTests {
   /// A damaged snapshot: what can be read is read, the rest comes from the newest backup, and a save
   /// keeps every byte that it does not understand.
   @Test func aDamagedSnapshot() async throws {
-    let scratch = try Scratch()
+    let scratch = try Scratch(inMemory: true)
     let storage = try Where.snapshot.open(scratch)
     for id in ["a", "b", "c"] { try await storage.store(Self.intent(id)) }
     let whole = try scratch.read("snapshot.json")
@@ -57,7 +57,7 @@ struct FailureTests {
 
   /// What a damaged store cannot give is read from the newest backup, and the findings say so.
   @Test func theNewestBackup() async throws {
-    let scratch = try Scratch()
+    let scratch = try Scratch(inMemory: true)
     let storage = try Where.snapshot.open(scratch)
     let holdfast =
       getenv("HOLDFAST_BINARY").map { String(cString: $0) } ?? Worker.binary("holdfast")
@@ -88,7 +88,7 @@ struct FailureTests {
 
   /// A torn last line stays where it is, and what is appended has a line of its own.
   @Test func aTornLine() async throws {
-    let scratch = try Scratch()
+    let scratch = try Scratch(inMemory: true)
     let line = "{\"type\":\"entity\",\"name\":\"a\",\"entityType\":\"t\",\"observations\":[]}\n"
     let torn = "{\"type\":\"entity\",\"na"
     try scratch.write(line + torn, to: "memory.jsonl")
@@ -105,7 +105,7 @@ struct FailureTests {
   /// Another program holds the lock for longer than the limit.
   @Test(arguments: [Where.snapshot, .graph, .contexts, .archive, .database, .tasks, .runs])
   func locked(_ place: Where) async throws {
-    let scratch = try Scratch()
+    let scratch = try Scratch(inMemory: true)
     let storage = try StorageFactory.open(
       StorageConfiguration(place.place(scratch), waitLimit: 0.05))
     let isDirectory = place == .archive || place == .contexts
@@ -131,7 +131,7 @@ struct FailureTests {
 
   /// The lock of the archive's own programs is respected; one that they have forgotten is not.
   @Test func theOwnersLock() async throws {
-    let scratch = try Scratch()
+    let scratch = try Scratch(inMemory: true)
     let storage = try StorageFactory.open(
       StorageConfiguration(Where.archive.place(scratch), waitLimit: 0.05))
     try scratch.write("", to: "archive/x")
@@ -150,7 +150,7 @@ struct FailureTests {
   /// Where nothing can be written, memory and disk stay as they were.
   @Test(arguments: [Where.snapshot, .graph, .tasks])
   func aFailedWrite(_ place: Where) async throws {
-    let scratch = try Scratch()
+    let scratch = try Scratch(inMemory: true)
     let storage = try place.open(scratch)
     func change(_ name: String) async throws {
       switch place {

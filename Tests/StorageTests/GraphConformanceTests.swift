@@ -11,7 +11,7 @@ struct GraphConformanceTests {
   }
 
   @Test(arguments: Where.graphs) func keptAndRead(_ place: Where) async throws {
-    let scratch = try Scratch()
+    let scratch = try Scratch(inMemory: true)
     let storage = try place.open(scratch)
     try await storage.append(
       Entity(name: "Ada", type: "person", observations: ["wrote \"notes\""]), to: "default")
@@ -37,7 +37,7 @@ struct GraphConformanceTests {
   }
 
   @Test(arguments: Where.graphs) func searchedAndOpened(_ place: Where) async throws {
-    let scratch = try Scratch()
+    let scratch = try Scratch(inMemory: true)
     let storage = try place.open(scratch)
     for number in 0..<30 {
       try await storage.append(
@@ -64,7 +64,7 @@ struct GraphConformanceTests {
   }
 
   @Test(arguments: Where.graphs) func deleted(_ place: Where) async throws {
-    let scratch = try Scratch()
+    let scratch = try Scratch(inMemory: true)
     let storage = try place.open(scratch)
     for name in ["a", "b", "c"] {
       try await storage.append(Entity(name: name, type: "letter"), to: "default")
@@ -87,7 +87,7 @@ struct GraphConformanceTests {
 
   @Test(arguments: [Where.memory, .contexts, .database])
   func keptByContext(_ place: Where) async throws {
-    let scratch = try Scratch()
+    let scratch = try Scratch(inMemory: true)
     let storage = try place.open(scratch)
     for context in ["default", "plates", "wind"] {
       try await storage.append(Entity(name: "same", type: context), to: context)
@@ -105,7 +105,7 @@ struct GraphConformanceTests {
   }
 
   @Test(arguments: Where.graphs) func validated(_ place: Where) async throws {
-    let scratch = try Scratch()
+    let scratch = try Scratch(inMemory: true)
     let storage = try place.open(scratch)
     try await storage.append(Entity(name: "a", type: "letter"), to: "default")
     try await storage.append(Relation(from: "a", to: "nobody", type: "knows"), to: "default")
@@ -113,7 +113,7 @@ struct GraphConformanceTests {
   }
 
   @Test func aFileHasOneContext() async throws {
-    let scratch = try Scratch()
+    let scratch = try Scratch(inMemory: true)
     let storage = try Where.graph.open(scratch)
     let entity = Entity(name: "a", type: "letter")
     #expect(await Storage.code { try await storage.append(entity, to: "b") } == .unsupported)

@@ -12,7 +12,7 @@ struct IntentConformanceTests {
   }
 
   @Test(arguments: Where.intents) func storedAndRead(_ place: Where) async throws {
-    let scratch = try Scratch()
+    let scratch = try Scratch(inMemory: true)
     let opened = try place.open(scratch)
     var storage: any IntentStorage = opened
     #expect(try await storage.intent("a") == nil)
@@ -29,7 +29,7 @@ struct IntentConformanceTests {
   }
 
   @Test(arguments: Where.intents) func updated(_ place: Where) async throws {
-    let scratch = try Scratch()
+    let scratch = try Scratch(inMemory: true)
     let storage = try place.open(scratch)
     try await storage.store(Self.intent("a"))
     let first = try #require(try await storage.intent("a"))
@@ -48,7 +48,7 @@ struct IntentConformanceTests {
   }
 
   @Test(arguments: Where.intents) func deleted(_ place: Where) async throws {
-    let scratch = try Scratch()
+    let scratch = try Scratch(inMemory: true)
     let storage = try place.open(scratch)
     for id in ["a", "b", "c"] { try await storage.store(Self.intent(id)) }
     try await storage.store(IntentEdge(from: "a", to: "b", type: .dependsOn))
@@ -67,7 +67,7 @@ struct IntentConformanceTests {
   }
 
   @Test(arguments: Where.intents) func filtered(_ place: Where) async throws {
-    let scratch = try Scratch()
+    let scratch = try Scratch(inMemory: true)
     let storage = try place.open(scratch)
     for number in 0..<20 {
       var intent = Self.intent(
@@ -88,7 +88,7 @@ struct IntentConformanceTests {
   }
 
   @Test(arguments: Where.intents) func connected(_ place: Where) async throws {
-    let scratch = try Scratch()
+    let scratch = try Scratch(inMemory: true)
     let storage = try place.open(scratch)
     for id in ["a", "b", "c", "d"] { try await storage.store(Self.intent(id)) }
     var child = Self.intent("e")
@@ -116,7 +116,7 @@ struct IntentConformanceTests {
 
   /// A snapshot made of one backend is restored into another.
   @Test(arguments: Where.intents) func backedUpAndRestored(_ place: Where) async throws {
-    let scratch = try Scratch()
+    let scratch = try Scratch(inMemory: true)
     let storage = try place.open(scratch)
     for number in 0..<5 { try await storage.store(Self.intent("i\(number)")) }
     try await storage.store(IntentEdge(from: "i0", to: "i1", type: .blocks))
@@ -142,7 +142,7 @@ struct IntentConformanceTests {
 
   /// Random changes against a model in memory; what is stored is what the model has, at every turn.
   @Test(arguments: Where.intents) func random(_ place: Where) async throws {
-    let scratch = try Scratch()
+    let scratch = try Scratch(inMemory: true)
     var random = Seeded()
     var storage = try place.open(scratch)
     var model: [String: String] = [:]

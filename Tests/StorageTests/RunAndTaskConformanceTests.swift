@@ -19,7 +19,7 @@ struct RunAndTaskConformanceTests {
   }
 
   @Test(arguments: Where.histories) func runsSaved(_ place: Where) async throws {
-    let scratch = try Scratch()
+    let scratch = try Scratch(inMemory: true)
     let storage: any RunStorage = try open(place, scratch)
     var ids: [String] = []
     for number in 0..<105 {
@@ -45,7 +45,7 @@ struct RunAndTaskConformanceTests {
   }
 
   @Test(arguments: Where.taskLists) func tasksInAPlainList(_ place: Where) async throws {
-    let scratch = try Scratch()
+    let scratch = try Scratch(inMemory: true)
     let storage = try open(place, scratch)
     let first = try await storage.createTask("Oil the \"gate\"")
     let second = try await storage.createTask("Order seed")
@@ -68,7 +68,7 @@ struct RunAndTaskConformanceTests {
   }
 
   @Test(arguments: Where.taskLists) func tasksByOwner(_ place: Where) async throws {
-    let scratch = try Scratch()
+    let scratch = try Scratch(inMemory: true)
     let storage = try open(place, scratch)
     let mira = TaskOwner(user: "mira")
     let tomas = TaskOwner(user: "tomás/x")

@@ -42,7 +42,7 @@ struct TutorialTests {
   // end
 
   @Test func theyDoWhatTheySay() async throws {
-    let scratch = try Scratch()
+    let scratch = try Scratch(inMemory: true)
     try await keepNotes(in: scratch.path.string)
     let storage = try StorageFactory.open(
       StorageConfiguration(.contexts(scratch.file(".coaia").string)))

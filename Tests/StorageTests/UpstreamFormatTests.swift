@@ -18,7 +18,7 @@ struct UpstreamFormatTests {
 
   /// The same data as any reader of JSON has it, but for what an update is meant to change.
   @Test func aSnapshotKeepsItsOwnersShape() async throws {
-    let scratch = try Scratch()
+    let scratch = try Scratch(inMemory: true)
     let path = try copy("snapshot-v1.1.json", to: scratch)
     try scratch.run("cp copy before.json")
     let storage = try StorageFactory.open(StorageConfiguration(.snapshot(path), now: { 77 }))
@@ -58,7 +58,7 @@ struct UpstreamFormatTests {
   }
 
   @Test func anArchiveIsWhatItsOwnerReads() async throws {
-    let scratch = try Scratch()
+    let scratch = try Scratch(inMemory: true)
     let path = try copy("archive", to: scratch)
     let storage = try StorageFactory.open(StorageConfiguration(.archive(path)))
     let before = try await storage.intents()
@@ -85,7 +85,7 @@ struct UpstreamFormatTests {
   }
 
   @Test func aGraphIsLines() async throws {
-    let scratch = try Scratch()
+    let scratch = try Scratch(inMemory: true)
     // As the owning server leaves it: no LF at the end.
     try scratch.write(
       "{\"type\":\"entity\",\"name\":\"a\",\"entityType\":\"t\",\"observations\":[]}\n"
@@ -110,7 +110,7 @@ struct UpstreamFormatTests {
   }
 
   @Test func runsAreRows() async throws {
-    let scratch = try Scratch()
+    let scratch = try Scratch(inMemory: true)
     for name in ["runs.db", "runs-first-version.db"] {
       let path = try copy(name, to: scratch)
       let storage = try StorageFactory.open(StorageConfiguration(.runs(path)))
@@ -136,7 +136,7 @@ struct UpstreamFormatTests {
 
   @Test(arguments: ["tasks.json", "tasks-by-user.json", "tasks-by-project.json"])
   func tasksAreJSON(_ name: String) async throws {
-    let scratch = try Scratch()
+    let scratch = try Scratch(inMemory: true)
     let path = try copy(name, to: scratch)
     try scratch.run("cp copy before.json")
     let storage = try StorageFactory.open(StorageConfiguration(.tasks(path)))
@@ -170,7 +170,7 @@ struct UpstreamFormatTests {
     "snapshot-v1.0.json", "archive/intents/index.json", "memory.jsonl", "tasks.json",
   ])
   func migrated(_ name: String) async throws {
-    let scratch = try Scratch()
+    let scratch = try Scratch(inMemory: true)
     let source = Self.samples.pushing(FilePath(name)).string
     let storage = try Where.database.open(scratch)
     let counts = try await StorageFactory.migrateFromFile(source, to: storage)

@@ -12,8 +12,13 @@ package struct TestFailure: Error, CustomStringConvertible {
 package final class Scratch {
   package let path: FilePath
 
-  package init() throws {
-    let parent = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
+  /// - Parameter inMemory: on a file system in memory where there is one: for many writes that wait
+  ///   for the disk, by tests that do not take its power away.
+  package init(inMemory: Bool = false) throws {
+    let memory = "/dev/shm"
+    let parent =
+      inMemory && access(memory, W_OK | X_OK) == 0
+      ? memory : getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
     var template = Array("\(parent)/holdfast-unit-XXXXXX".utf8CString)
     guard mkdtemp(&template) != nil else { throw TestFailure("no scratch directory") }
     path = FilePath(

@@ -20,6 +20,9 @@ package protocol Backend: AnyObject {
   /// What is wrong with the store, as far as it has been read.
   var findings: [Finding] { get throws }
 
+  /// All that is wrong with the store, looked for.
+  func check() throws -> [Finding]
+
   func find(_ name: RecordName) throws -> RecordText?
 
   /// Every record of a kind, in the order of the store, until `body` returns false.
@@ -42,6 +45,11 @@ package protocol Backend: AnyObject {
 }
 
 extension Backend {
+  package func check() throws -> [Finding] {
+    for kind in kinds { try scan(kind, scope: nil) { _ in true } }
+    return try findings
+  }
+
   package func links(_ kind: RecordKind, of end: [UInt8], scope: [UInt8]?) throws
     -> [StoredRecord]
   {

@@ -22,6 +22,10 @@ final class DatabaseBackend: Backend {
   /// What a database is damaged in, it fails on: SQLite says so when a page is read.
   let findings: [Finding] = []
 
+  func check() throws -> [Finding] {
+    try database.problems().map { Finding(.error, .integrityCheck, $0, path: path) }
+  }
+
   private func isGraph(_ kind: RecordKind) -> Bool { kind == .entity || kind == .relation }
 
   private func record(
@@ -141,6 +145,10 @@ final class RunHistoryBackend: Backend {
 
   var path: String? { place.string }
   let findings: [Finding] = []
+
+  func check() throws -> [Finding] {
+    try runs.problems().map { Finding(.error, .integrityCheck, $0, path: path) }
+  }
 
   func find(_ name: RecordName) throws -> RecordText? {
     guard name.kind == .run else { return nil }

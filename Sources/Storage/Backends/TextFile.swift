@@ -41,14 +41,16 @@ final class TextFile {
     var grown = store
     store = nil
     let isSame = facts.inode == self.facts?.inode && facts.device == self.facts?.device
-    if isSame, try grown?.grow(to: bytes) ?? false, let grown {
-      store = grown
-    } else {
-      store = try TextStore(bytes, as: format, path: path, context: context)
-    }
+    let next =
+      if isSame, try grown?.grow(to: bytes) ?? false, let grown {
+        grown
+      } else {
+        try TextStore(bytes, as: format, path: path, context: context)
+      }
+    store = next
     self.facts = facts
     seen = consume file
-    return try current()
+    return next
   }
 
   private func take(_ store: TextStore) -> TextStore {

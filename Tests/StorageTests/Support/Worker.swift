@@ -30,7 +30,7 @@ struct Worker {
 
   init(_ place: Where) async throws {
     self.place = place
-    scratch = try Scratch()
+    scratch = try Scratch(inMemory: true)
     guard Where.intents.contains(place) else { return }
     let storage = try place.open(scratch)
     for number in 0..<4 {
