@@ -14,7 +14,7 @@ PACKAGES := libarchive-dev libzstd-dev libsqlite3-dev zstd strace jq sqlite3
 # What one test cannot do without, and says so: systemd-analyze, which checks the units.
 CHECKERS := systemd
 
-.PHONY: help deps build demo test nights live writers lint bench fuzz install clean
+.PHONY: help deps build demo test torture nights live writers lint bench fuzz install clean
 
 help: ## Say what each target does
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s  %s\n", $$1, $$2 }' Makefile
@@ -49,6 +49,12 @@ test: deps build ## Run every test, those of the command line against the releas
 	@log=.build/test.log; \
 	HOLDFAST_BINARY="$(CURDIR)/$(BINARY)" $(SWIFT) test 2>&1 | tee "$$log" \
 	  || { echo "what failed (all of it: $$log):"; grep -A 8 '^✘' "$$log" | cut -c 1-600; exit 1; }
+
+TORTURE ?= FaultTests|PowerLossTests|SignalTests|ShortTransferTests|EnvironmentTests|LiveWriterTests
+
+torture: deps build ## Every verb at every system call: failing, killed, stopped, without power (TORTURE=suites)
+	HOLDFAST_BINARY="$(CURDIR)/$(BINARY)" HOLDFAST_TORTURE=1 \
+	  $(if $(SEED),HOLDFAST_SEED=$(SEED)) $(SWIFT) test --filter '$(TORTURE)'
 
 NIGHTS ?= 730
 

@@ -87,6 +87,8 @@ package struct Catalog: Sendable {
         path: path, state: .damaged, size: size, reason: "the manifest beside it is missing")
     }
     guard let (manifest, seal) = sidecar(at: place) else {
+      // Who has been stopped has found out nothing.
+      try Interruption.check()
       return Entry(
         path: path, state: .damaged, size: size, reason: "the manifest beside it cannot be read")
     }

@@ -94,6 +94,7 @@ package struct MetricsFile: Sendable {
       metrics = MetricsFile(String(decoding: bytes.array, as: UTF8.self))
     }
     for (result, exitCode) in results { metrics.add(result, exitCode: exitCode) }
+    try Disk.clearLeftovers(of: path)
     // Another user, that of the exporter, has to read it.
     var output = try OutputFile(for: path, mode: 0o644)
     try output.write(Array(metrics.text.utf8).span)

@@ -15,12 +15,15 @@ extension MovePlan {
   /// Stages the whole store anew beside itself, proves it, and makes the two change places in one
   /// step. On any failure, and where another program writes to it meanwhile, it stays as it is.
   package func run() throws -> MoveResult {
-    guard total > 0 else { return MoveResult(digest: digest, undo: nil) }
     let parent = store.removingLastComponent()
     let lock = try StoreLock(
       directory: parent.isEmpty ? FilePath(".") : parent, isShared: false,
       waitingUpTo: request.lockWait)
     defer { withExtendedLifetime(lock) {} }
+    guard total > 0 else {
+      try replacement.clearLeftovers()
+      return MoveResult(digest: digest, undo: nil)
+    }
     return try replacement.perform(
       { staging in
         let root = isSingleFile ? staging.pushing(targetFile) : staging

@@ -14,7 +14,10 @@ extension RestorePlan {
       restored: files.filter { !$0.isDirectory }.map { target.pushing($0.name) },
       digest: try expectedDigest(), records: 0, undo: undo, isUnchanged: isUnchanged)
     if case .backup(let backup) = source { result.isSuspect = backup.manifest.isSuspect }
-    if isUnchanged { return result }
+    if isUnchanged {
+      try replacement.clearLeftovers()
+      return result
+    }
     return try replacement.perform(
       { staging in
         if let copy {

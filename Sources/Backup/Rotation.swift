@@ -105,9 +105,11 @@ package struct RotationPlan: Sendable {
   static func isIntact(_ path: FilePath, _ formats: [StoreFormat]) throws -> Bool {
     do {
       return try Verification.run(path, formats: formats, quick: true).isGood
-    } catch let error as DiskError where error.code == .interrupted {
-      throw error
-    } catch { return false }
+    } catch {
+      // Who has been stopped has found out nothing.
+      try Interruption.check()
+      return false
+    }
   }
 
   /// What is wrong with the archives that are there, on one line; nil if nothing is known to be.

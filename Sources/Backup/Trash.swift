@@ -150,7 +150,26 @@ package struct Trash: Sendable {
         try Disk.syncDirectory(batch)
         try Disk.syncDirectory(repository.path)
       }
+      try giveBackStrays(in: batch)
     }
     try clearRemains()
+  }
+
+  /// Brings manifests back whose archives never left: power failed, and of two renames the second
+  /// alone had reached the disk.
+  private func giveBackStrays(in batch: FilePath) throws {
+    for name in try TreeWalk.names(in: batch).map(\.string) where name.hasSuffix(".manifest.json") {
+      let stray = batch.appending(name)
+      guard let (_, seal) = Catalog.sidecar(at: stray),
+        BackupFile.sidecarPath(of: batch.appending(seal.file)) == stray,
+        try FileFacts(at: batch.appending(seal.file), following: false) == nil,
+        try FileFacts(at: repository.path.appending(seal.file))?.size == seal.size
+      else { continue }
+      let beside = BackupFile.sidecarPath(of: repository.path.appending(seal.file))
+      guard try FileFacts(at: beside, following: false) == nil else { continue }
+      try Disk.rename(stray, to: beside, replacing: false, linking: false)
+      try Disk.syncDirectory(repository.path)
+      try Disk.syncDirectory(batch)
+    }
   }
 }

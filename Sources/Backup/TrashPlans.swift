@@ -10,21 +10,30 @@ package struct UndeletePlan: Sendable {
   package let items: [Trash.Item]
 
   /// - Parameter names: of archives, with or without the ending. Where the trash holds several of
-  ///   a name, the one that was removed last is meant. Throws `notFound` for any that is not there.
+  ///   a name, the one that was removed last is meant. Those that are back already, such as those
+  ///   that a run which was stopped has brought back, are passed over beside others. Throws
+  ///   `notFound` for any that is in neither place.
   package init(_ names: [String], from repository: Repository) throws {
     trash = Trash(of: repository)
     try trash.check()
     let there = try trash.items()
+    let back = try Set(repository.archives())
     var chosen: [Trash.Item] = []
+    var missing: BackupError?
     for name in names {
       let last = name.split(separator: "/").last.map(String.init) ?? name
       let matching = there.filter { item in
         item.name == last || Repository.endings.contains { item.name == last + $0 }
       }
       guard let item = matching.max(by: { ($0.removed ?? 0) < ($1.removed ?? 0) }) else {
-        throw BackupError(
+        let error = BackupError(
           .notFound, "the trash holds no backup \(last)", path: trash.path.string,
           hint: "holdfast list --trash shows what it holds")
+        guard ([""] + Repository.endings).contains(where: { back.contains(last + $0) }) else {
+          throw error
+        }
+        missing = missing ?? error
+        continue
       }
       let target = repository.path.appending(item.name)
       guard try FileFacts(at: target, following: false) == nil else {
@@ -34,12 +43,18 @@ package struct UndeletePlan: Sendable {
       }
       if !chosen.contains(where: { $0.path == item.path }) { chosen.append(item) }
     }
+    if chosen.isEmpty, let missing { throw missing }
     items = chosen
     if !items.isEmpty { try trash.checkWritable() }
   }
 
   /// Needs the lock. Returns the archives as they are named now.
-  package func run() throws -> [FilePath] { try items.map(trash.giveBack) }
+  package func run() throws -> [FilePath] {
+    try items.map { item in
+      try Interruption.check()
+      return try trash.giveBack(item)
+    }
+  }
 }
 
 /// What `purge` is going to remove for good.

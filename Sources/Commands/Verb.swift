@@ -88,7 +88,9 @@ extension Verb {
     } catch let error as ValidationError {
       throw error
     } catch {
-      let failure = Self.onlyReads ? Failure(error).ofReading : Failure(error)
+      var failure = Self.onlyReads ? Failure(error).ofReading : Failure(error)
+      // What went wrong after it was asked to stop may have gone wrong because of that.
+      do throws(DiskError) { try Interruption.check() } catch { failure = Failure(error) }
       failure.report(Self.verb, to: console)
       console.finish()
       throw ExitCode(failure.status.rawValue)

@@ -183,6 +183,10 @@ package struct Connection: ~Copyable {
     case SQLITE_CANTOPEN, SQLITE_READONLY, SQLITE_PERM, SQLITE_AUTH: error.code = .notWritable
     case SQLITE_INTERRUPT: error.code = .interrupted
     case SQLITE_ERROR: error.code = .sql
+    // SQLite knows a full disk, but not a quota or a limit on the size of files.
+    case SQLITE_IOERR where [EDQUOT, EFBIG, ENOSPC].contains(sqlite3_system_errno(handle)):
+      error.code = .noSpace
+      error.hint = "free some space and run it again"
     default: break
     }
     return error

@@ -42,16 +42,19 @@ final class SearchIndexer: Sendable {
   init(_ path: FilePath) {
     for _ in 0..<Self.chunkLimit { room.signal() }
     DispatchQueue.global(qos: .userInitiated).async {
+      var isAtEnd = false
       do throws(DatabaseError) {
         let connection = try Connection(path, .scratch)
         try connection.execute(Self.settings)
         let row = try Statement(
           "INSERT INTO search (rowid, title, body) VALUES (?, ?, ?)", on: connection)
         while let chunk = self.next() { try Self.index(chunk, row) }
+        isAtEnd = true
         try connection.execute("COMMIT")
       } catch {
         self.state.withLock { $0.failure = error }
-        while self.next() != nil {}
+        // Whoever hands rows over must not wait for room in vain; behind the last there is no more.
+        if !isAtEnd { while self.next() != nil {} }
       }
       self.done.signal()
     }

@@ -87,31 +87,39 @@ package enum Disk {
 
   /// Renames within one file system. Does not make the directory durable.
   /// - Parameter replacing: if false, an existing target is an `exists` error, atomically.
-  /// - Parameter linking: if false, the file never has two names on the way; the name is then only
-  ///   looked at before, so the caller must hold a lock.
+  /// - Parameter linking: if false, the file never has two names on the way, whatever the file
+  ///   system can do; where it cannot rename to a free name alone, the name is only looked at before,
+  ///   so the caller must hold a lock.
   package static func rename(
     _ source: FilePath, to target: FilePath, replacing: Bool, linking: Bool = true
   ) throws(DiskError) {
     if !replacing, !linking, try FileFacts(at: target, following: false) != nil {
       throw DiskError("cannot rename into place", target, .fileExists)
     }
+    // A directory takes the place of an empty one, but never of a file or of a filled one.
     let isDirectory = try FileFacts(at: source, following: false)?.kind == .directory
-    // A hard link is the portable way to take a name only if it is free; directories have none,
-    // but a rename never replaces a file or a filled directory by a directory.
     let result = source.withPlatformString { from in
       target.withPlatformString { to in
-        guard !replacing, !isDirectory, linking else { return Glibc.rename(from, to) }
-        if Glibc.link(from, to) == 0 { return unlink(from) }
-        // Some file systems have no hard links; there a look before the rename has to do.
-        guard [EPERM, EOPNOTSUPP, ENOSYS, EMLINK].contains(errno) else { return -1 }
-        guard access(to, F_OK) != 0 else {
-          errno = EEXIST
-          return -1
-        }
-        return Glibc.rename(from, to)
+        guard !replacing, !isDirectory else { return Glibc.rename(from, to) }
+        if renameat2(AT_FDCWD, from, AT_FDCWD, to, noReplaceFlag) == 0 { return 0 }
+        guard [EINVAL, ENOSYS, EOPNOTSUPP].contains(errno) else { return -1 }
+        return linking ? takeByLink(from, to) : Glibc.rename(from, to)
       }
     }
     if result != 0 { throw DiskError("cannot rename into place", target, Errno(rawValue: errno)) }
+  }
+
+  /// Takes a name only if it is free, on a file system that cannot rename so.
+  private static func takeByLink(_ from: UnsafePointer<CChar>, _ to: UnsafePointer<CChar>) -> Int32
+  {
+    if Glibc.link(from, to) == 0 { return unlink(from) }
+    // Some file systems have no hard links either; there a look before the rename has to do.
+    guard [EPERM, EOPNOTSUPP, ENOSYS, EMLINK].contains(errno) else { return -1 }
+    guard access(to, F_OK) != 0 else {
+      errno = EEXIST
+      return -1
+    }
+    return Glibc.rename(from, to)
   }
 
   /// Makes two names of one file system change places, in one step: at no moment is there nothing
@@ -127,7 +135,8 @@ package enum Disk {
     throw DiskError("cannot rename into place", b, cause)
   }
 
-  /// `RENAME_EXCHANGE` of Linux's fs.h.
+  /// `RENAME_NOREPLACE` and `RENAME_EXCHANGE` of Linux's fs.h.
+  private static let noReplaceFlag: UInt32 = 1
   private static let exchangeFlag: UInt32 = 2
 
   /// Gives every file below `source` a second name below `target`, a new directory, which gets

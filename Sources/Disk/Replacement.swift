@@ -71,7 +71,7 @@ package struct Replacement: Sendable {
   ) throws -> Result {
     try Disk.checkNoLog(of: target)
     try Disk.makeDirectory(target.removingLastComponent())
-    try clearLeftovers()
+    try Disk.clearLeftovers(of: target)
     let staging = Disk.temporaryPath(for: target)
     do {
       try Disk.makeDirectory(staging, durably: false)
@@ -94,19 +94,8 @@ package struct Replacement: Sendable {
     }
   }
 
-  /// Removes what runs that were killed have left: named after this target, and of a process that
-  /// is gone.
-  private func clearLeftovers() throws {
-    let parent = target.removingLastComponent()
-    let ending = Disk.temporaryEnding(for: target)
-    for name in try TreeWalk.names(in: parent).map(\.string)
-    where name.hasPrefix(OutputFile.temporaryPrefix) && name.hasSuffix(ending) {
-      let process = name.dropFirst(OutputFile.temporaryPrefix.count).prefix { $0 != "-" }
-      if let number = Int32(process), !Disk.processExists(number) {
-        try Disk.remove(parent.appending(name))
-      }
-    }
-  }
+  /// Removes what runs that were killed have left; for who finds that nothing is to be replaced.
+  package func clearLeftovers() throws { try Disk.clearLeftovers(of: target) }
 
   private func put(_ root: FilePath, _ isStill: (FilePath) throws -> Bool) throws {
     guard try isStill(target) else { throw changed }

@@ -132,4 +132,16 @@ extension Disk {
   package static func processExists(_ number: Int32) -> Bool {
     kill(number, 0) == 0 || errno == EPERM
   }
+
+  /// Removes what runs that were killed have left beside `target`: unfinished files and directories
+  /// that are named after it, of processes that are gone.
+  package static func clearLeftovers(of target: FilePath) throws {
+    let parent = target.removingLastComponent()
+    let ending = temporaryEnding(for: target)
+    for name in try TreeWalk.names(in: parent.isEmpty ? FilePath(".") : parent).map(\.string)
+    where name.hasPrefix(OutputFile.temporaryPrefix) && name.hasSuffix(ending) {
+      let process = name.dropFirst(OutputFile.temporaryPrefix.count).prefix { $0 != "-" }
+      if let number = Int32(process), !processExists(number) { try remove(parent.appending(name)) }
+    }
+  }
 }

@@ -51,6 +51,7 @@ extension MigrationPlan {
   }
 
   private func unchanged() throws -> MigrationResult {
+    try Disk.clearLeftovers(of: target)
     let logical = BackgroundWork { [target] in
       try StoreDatabase.logicalDigest(Connection(target, .source, isLenient: true))
     }

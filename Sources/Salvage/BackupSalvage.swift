@@ -45,6 +45,8 @@ final class BackupSalvage {
     }
     try noteDamage(sink)
     try account(sink)
+    // What is left of it must not be published with the rest.
+    try Disk.remove(work)
   }
 
   /// Says which members are not as the manifest has them: not every kind of archive shows damage

@@ -14,6 +14,8 @@ package final class OutputDirectory {
     self.target = Disk.absolute(target)
     try Self.check(target)
     staged = Disk.temporaryPath(for: self.target)
+    try Disk.makeDirectory(self.target.removingLastComponent())
+    try Disk.clearLeftovers(of: self.target)
     try Disk.makeDirectory(staged, mode: 0o700, durably: false)
   }
 

@@ -125,12 +125,15 @@ package struct RecoveryPlan {
   }
 
   /// Salvages the store and swaps the recovered files in, each by one rename. The damaged ones
-  /// are copied first, and of a database its logs. Throws `changed` where a writer was at work meanwhile, and then nothing
-  /// has been replaced.
+  /// are copied first, and of a database its logs. Throws `changed` where a writer was at work
+  /// meanwhile, and then nothing has been replaced.
   package func run() throws -> Result {
     try Disk.makeDirectory(folder, mode: 0o700)
     let lock = try StoreLock(folder.appending(".lock"), waitingUpTo: request.lockWait)
-    _ = lock
+    defer { withExtendedLifetime(lock) {} }
+    for name in try TreeWalk.names(in: folder) where OutputFile.isTemporary(name.string) {
+      try Disk.remove(folder.appending(name))
+    }
     try undoInterrupted()
     let stamp = ISOTime(seconds: request.time).compactText
     let output = try free("salvage-\(stamp)")
@@ -152,7 +155,7 @@ package struct RecoveryPlan {
       }
     }
     try Disk.makeDirectory(undo)
-    try Disk.syncDirectory(undo)
+    try Disk.syncTree(undo)
     let mark = folder.appending(Self.markName)
     if try swaps.contains(where: { try !Disk.logs(of: $0.target).isEmpty }) {
       let file = try StagedFile(mark)
@@ -246,6 +249,7 @@ package struct RecoveryPlan {
   private static func swapIn(_ source: FilePath, at target: FilePath) throws {
     try Disk.makeDirectory(target.removingLastComponent())
     let mode = try FileFacts(at: target)?.mode ?? 0o600
+    try Disk.clearLeftovers(of: target)
     let input = try InputFile(opening: source)
     var output = try OutputFile(for: target, mode: 0o600)
     var bytes = ByteBuffer()

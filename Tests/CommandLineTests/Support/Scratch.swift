@@ -19,12 +19,20 @@ final class Scratch: Sendable {
   /// The directory of the test that runs; needs the trait `scratch`.
   static func here() throws -> Scratch { try #require(current, "the suite has no .scratch") }
 
-  fileprivate init() throws {
-    var template = Array("/tmp/holdfast-cli.XXXXXX".utf8CString)
+  fileprivate init(isInMemory: Bool) throws {
+    let root = isInMemory && Self.hasMemory ? "/dev/shm" : "/tmp"
+    var template = Array("\(root)/holdfast-cli.XXXXXX".utf8CString)
     guard mkdtemp(&template) != nil else { throw TestFailure("no scratch directory") }
     path = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
     guard mkdir(path + "/.captured", 0o755) == 0 else { throw TestFailure("no \(path)") }
   }
+
+  /// Whether there is a file system in memory with room enough.
+  private static let hasMemory: Bool = {
+    var facts = statvfs()
+    guard statvfs("/dev/shm", &facts) == 0, access("/dev/shm", W_OK) == 0 else { return false }
+    return facts.f_bavail * facts.f_frsize > 512 << 20
+  }()
 
   fileprivate func remove() {
     _ = try? Child(["rm", "-rf", path], capture: "/dev/null").waitForRemoval()
@@ -145,12 +153,14 @@ extension Child {
 /// Gives every test of a suite its `Scratch`.
 struct ScratchTrait: SuiteTrait, TestTrait, TestScoping {
   var isRecursive: Bool { true }
+  /// For tests that sync files again and again, and care for what is done rather than where.
+  var isInMemory = false
 
   func provideScope(
     for test: Test, testCase: Test.Case?, performing body: @Sendable () async throws -> Void
   ) async throws {
     guard testCase != nil else { return try await body() }
-    let scratch = try Scratch()
+    let scratch = try Scratch(isInMemory: isInMemory)
     let watch = IssueHandlingTrait.compactMapIssues { issue in
       scratch.hasFailed.store(true, ordering: .relaxed)
       return issue
@@ -175,4 +185,5 @@ struct ScratchTrait: SuiteTrait, TestTrait, TestScoping {
 
 extension Trait where Self == ScratchTrait {
   static var scratch: Self { Self() }
+  static var scratchInMemory: Self { Self(isInMemory: true) }
 }

@@ -53,6 +53,17 @@ enum TestFile {
     return names.sorted()
   }
 
+  /// Removes a file, or a directory with all that is in it; nothing there is fine.
+  static func remove(_ path: String) throws {
+    var facts = stat()
+    guard lstat(path, &facts) == 0 else { return }
+    if facts.st_mode & S_IFMT == S_IFDIR {
+      chmod(path, 0o700)
+      for name in try names(path) { try remove("\(path)/\(name)") }
+    }
+    guard Glibc.remove(path) == 0 else { throw TestFailure("cannot remove \(path)") }
+  }
+
   static func size(_ path: String) throws -> Int {
     var facts = stat()
     guard stat(path, &facts) == 0 else { throw TestFailure("no \(path)") }
