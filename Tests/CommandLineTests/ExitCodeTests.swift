@@ -178,7 +178,6 @@ import Testing
     ["backup", "x", "--name", "../up"], ["backup", "x", "--name", "a b"],
     ["backup", "x", "--wait-lock", "soon"], ["inspect", "x", "--id-field", "no pointer"],
     ["restore", "repo@whenever", "--to", "t"], ["--nonsense"],
-    ["backup", "repo/../x", "--context", "c"],
   ])
   func usage(_ words: [String]) throws {
     let scratch = try Scratch.here()
