@@ -141,6 +141,8 @@ package struct RecoveryPlan {
     let report = try salvage(into: output)
     let recovered = try DiskTree(output.appending("recovered"))
     try checkUnchanged()
+    // Its name is durable from the start, what it holds before anything is replaced.
+    try Disk.makeDirectory(undo)
     var replaced: [FilePath] = []
     var swaps: [(source: FilePath, target: FilePath)] = []
     for (index, file) in recovered.files.enumerated() where !file.isDirectory {
@@ -154,7 +156,6 @@ package struct RecoveryPlan {
         try Disk.copy(fileAt: log, to: undo.pushing(file.name).followed(by: ending), durably: true)
       }
     }
-    try Disk.makeDirectory(undo)
     try Disk.syncTree(undo)
     let mark = folder.appending(Self.markName)
     if try swaps.contains(where: { try !Disk.logs(of: $0.target).isEmpty }) {

@@ -193,7 +193,7 @@ import Testing
     let scratch = try Scratch.here()
     let line = SampleRecords.lines(SampleRecords.graph(3000), last: "\n")
     let store = try scratch.write(
-      (0..<10).reduce(into: []) { bytes, _ in bytes += line }, to: "memory.jsonl")
+      (0..<40).reduce(into: []) { bytes, _ in bytes += line }, to: "memory.jsonl")
     let writer = try scratch.start([
       "python3", "-c",
       """

@@ -7,7 +7,7 @@ import Testing
   /// No update is lost, no byte is damaged. HOLDFAST_STORAGE_WRITES: changes by each of the four.
   @Test(arguments: Worker.shared) func fourWriters(_ place: Where) async throws {
     let worker = try await Worker(place)
-    let count = Worker.count("HOLDFAST_STORAGE_WRITES", else: 12)
+    let count = Worker.count("HOLDFAST_STORAGE_WRITES", else: 6)
     try worker.scratch.python(
       """
       import subprocess, sys
