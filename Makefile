@@ -48,7 +48,7 @@ demo: deps build ## Back up, damage and restore the samples in a scratch directo
 test: deps build ## Run every test, those of the command line against the release binary
 	@log=.build/test.log; \
 	HOLDFAST_BINARY="$(CURDIR)/$(BINARY)" $(SWIFT) test 2>&1 | tee "$$log" \
-	  || { echo "what failed (all of it: $$log):"; grep -A 8 '^✘' "$$log" | cut -c 1-600; exit 1; }
+	  || { echo "what failed (all of it: $$log):"; awk '/^(✘|✔|◇)/ { shown = / recorded an issue/ } shown' "$$log" | cut -c 1-900 | tail -n 60; exit 1; }
 
 TORTURE ?= FaultTests|PowerLossTests|SignalTests|ShortTransferTests|EnvironmentTests|LiveWriterTests
 
