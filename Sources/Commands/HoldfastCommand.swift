@@ -65,6 +65,14 @@ package struct HoldfastCommand: ParsableCommand {
   /// Runs the command line and ends the process with the verb's exit code.
   package static func start() -> Never {
     Interruption.install()
+    // Swift's runtime finds the arguments by /proc/self/maps. Where that cannot be read it hands over
+    // none at all, and a nightly job that printed its help and ended with 0 would be a lie.
+    guard !CommandLine.arguments.isEmpty else {
+      Console(isQuiet: false, isJSON: false).failure(
+        "cannot read the command line: /proc/self/maps cannot be read; see that /proc is mounted "
+          + "and run it again")
+      Glibc.exit(ExitStatus.failure.rawValue)
+    }
     // Buffers wander from thread to thread; with an arena for each thread glibc would keep room for
     // the most that each has ever held.
     _ = mallopt(holdfast_arena_limit, 2)

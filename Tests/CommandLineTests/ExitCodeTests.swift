@@ -29,6 +29,19 @@ import Testing
     #expect(try !TestFile.names(scratch.path).contains { $0.hasPrefix(".holdfast-") })
   }
 
+  /// Without /proc the runtime hands over no arguments: that is no call for help.
+  @Test func noArguments() throws {
+    let scratch = try Scratch.here()
+    let graph = try scratch.graph(3, to: "memory.jsonl")
+    let outcome = try scratch.run([
+      "strace", "-f", "-o", "/dev/null", "-e", "trace=openat", "-P", "/proc/self/maps", "-e",
+      "inject=openat:error=ENOENT", Binary.path, "backup", graph, "--to", scratch.file("repo"),
+    ])
+    #expect(outcome.status == 1 && outcome.text.isEmpty, "\(outcome)")
+    #expect(outcome.message.contains("see that /proc is mounted"), "\(outcome)")
+    #expect(!TestFile.exists(scratch.file("repo")))
+  }
+
   @Test func findings() throws {
     let scratch = try Scratch.here()
     let store = try scratch.write("{}\n{\"a\n{}\n", to: "log.jsonl")
