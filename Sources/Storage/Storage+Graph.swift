@@ -92,7 +92,8 @@ extension Storage: GraphStorage {
     _ wanted: [UInt8], _ context: String, _ found: (Entity) -> Void
   ) throws(StorageError) {
     try each(.entity, scope: scope(context)) { record in
-      guard let entity = try? Entity(text: record.text) else { return !Task.isCancelled }
+      let made = value(record) { record throws(StorageError) in try Entity(text: record.text) }
+      guard let entity = made else { return !Task.isCancelled }
       let texts = [entity.name, entity.type] + entity.observations
       if texts.contains(where: { Array($0.lowercased().utf8).holds(wanted) }) { found(entity) }
       return !Task.isCancelled

@@ -69,7 +69,9 @@ extension Storage: IntentStorage {
   }
 
   public func edges(of id: String) throws(StorageError) -> [IntentEdge] {
-    try links(of: id).compactMap { try? IntentEdge(text: $0.text) }
+    try links(of: id).compactMap { link in
+      value(link) { record throws(StorageError) in try IntentEdge(text: record.text) }
+    }
   }
 
   private func links(of id: String) throws(StorageError) -> [StoredRecord] {
@@ -174,15 +176,17 @@ extension Storage: IntentStorage {
 
   public func healthCheck() throws(StorageError) -> StorageHealth {
     try told {
-      let found = try backend.check() + (fallback?.notes ?? [])
+      let found = try backend.check()
       var counts: [String: Int] = [:]
       for kind in backend.kinds {
-        try backend.scan(kind, scope: nil) { _ in
+        try backend.scan(kind, scope: nil) { record in
           counts[kind.rawValue, default: 0] += 1
+          checkType(record)
           return true
         }
       }
-      return StorageHealth(counts: counts, findings: found.map(StorageFinding.init))
+      return StorageHealth(
+        counts: counts, findings: (found + ownFindings).map(StorageFinding.init))
     }
   }
 

@@ -39,7 +39,11 @@ extension Storage: RunStorage {
     }
     return try told {
       try backend.newestRuns(limit: min(wanted, Self.runLimits.most), offset: offset)
-        .compactMap { try? Run(text: $0).summary }
+        .compactMap { text in
+          value(StoredRecord(RecordName(.run, text.string("run_id") ?? ""), text)) {
+            record throws(StorageError) in try Run(text: record.text).summary
+          }
+        }
     }
   }
 }

@@ -13,6 +13,8 @@ public actor Storage {
   let configuration: StorageConfiguration
   /// The newest backup, read when a damaged store lacks something that is asked for.
   var fallback: BackupFallback?
+  /// Records that a list has left out since their kind's type does not take them.
+  private var omitted: [RecordName: Finding] = [:]
 
   init(_ backend: sending any Backend, _ configuration: StorageConfiguration) {
     self.backend = backend
@@ -33,10 +35,49 @@ public actor Storage {
     try told { try backend.update(waitingUpTo: configuration.waitLimit, body) }
   }
 
-  /// What is wrong with the store, as far as it has been read.
+  /// What is wrong with the store, as far as it has been read; also the records that lists have left
+  /// out.
   public var findings: [StorageFinding] {
     get throws(StorageError) {
-      try told { (try backend.findings + (fallback?.notes ?? [])).map(StorageFinding.init) }
+      try told { (try backend.findings + ownFindings).map(StorageFinding.init) }
+    }
+  }
+
+  /// What this actor knows of that its backend does not.
+  var ownFindings: [Finding] {
+    (fallback?.notes ?? [])
+      + omitted.values.sorted { ($0.record ?? "") < ($1.record ?? "") }
+  }
+
+  /// What `make` makes of a record; nil where the type of its kind does not take it, which is a
+  /// finding from then on, until it does.
+  func value<Value: Sendable>(
+    _ record: StoredRecord, _ make: (StoredRecord) throws(StorageError) -> Value?
+  ) -> Value? {
+    do throws(StorageError) {
+      let value = try make(record)
+      omitted[record.name] = nil
+      return value
+    } catch {
+      omitted[record.name] = Finding(
+        .error, .missingField, "left out of lists: \(error.message)", path: backend.path,
+        record: "\(record.name.kind.rawValue):\(record.name.label)")
+      return nil
+    }
+  }
+
+  /// Finds out whether the type of its kind takes a record.
+  func checkType(_ record: StoredRecord) {
+    _ = value(record) { record throws(StorageError) -> (any Archivable)? in
+      switch record.name.kind {
+      case .intent: try StorableIntent(text: record.text)
+      case .edge: try IntentEdge(text: record.text)
+      case .entity: try Entity(text: record.text)
+      case .relation: try Relation(text: record.text)
+      case .run: try Run(text: record.text)
+      case .task: try TaskItem(text: record.text)
+      default: nil
+      }
     }
   }
 
@@ -81,13 +122,12 @@ public actor Storage {
     }
   }
 
-  func all<Value>(
+  func all<Value: Sendable>(
     _ kind: RecordKind, scope: [UInt8]? = nil, _ make: (StoredRecord) throws(StorageError) -> Value?
   ) throws(StorageError) -> [Value] {
     var found: [Value] = []
     try each(kind, scope: scope) { record in
-      // A record that its kind's rules refuse is a finding of the store, and no value.
-      if let value = try? make(record) { found.append(value) }
+      if let value = value(record, make) { found.append(value) }
       return true
     }
     return found

@@ -102,6 +102,30 @@ struct FailureTests {
     #expect(String(decoding: try scratch.read("memory.jsonl"), as: UTF8.self).hasPrefix(torn))
   }
 
+  /// A record that can be read but not be a value of its type is left out of lists, and told.
+  @Test func aRecordThatIsNoValue() async throws {
+    let scratch = try Scratch(inMemory: true)
+    try scratch.write(
+      """
+      {"type":"entity","name":5,"entityType":"t","observations":[]}
+      {"type":"entity","name":"a","entityType":"t","observations":[]}
+      {"type":"relation","from":"a","to":7,"relationType":"r"}
+
+      """, to: "memory.jsonl")
+    let storage = try Where.graph.open(scratch)
+    let graph = try await storage.readGraph("default")
+    #expect(graph.entities.map(\.name) == ["a"] && graph.relations.isEmpty)
+    let findings = try await storage.findings
+    #expect(findings.count == 2 && findings.allSatisfy { $0.message.contains("left out") })
+    let opened = try Where.graph.open(scratch)
+    let health = try await opened.healthCheck()
+    #expect(health.counts == ["entity": 2, "relation": 1])
+    #expect(!health.isHealthy && health.findings.map(\.message).contains { $0.contains("no name") })
+    try await opened.append(Entity(name: "b", type: "t"), to: "default")
+    #expect(
+      String(decoding: try scratch.read("memory.jsonl"), as: UTF8.self).contains(#""name":5"#))
+  }
+
   /// Another program holds the lock for longer than the limit.
   @Test(arguments: [Where.snapshot, .graph, .contexts, .archive, .database, .tasks, .runs])
   func locked(_ place: Where) async throws {
