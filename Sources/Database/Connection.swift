@@ -65,7 +65,7 @@ package struct Connection: ~Copyable {
       throw DatabaseError(.failed, "there is no memory for a database", path: path.string)
     }
     do throws(DatabaseError) {
-      if result != SQLITE_OK { throw failure("cannot open", result, handle, path) }
+      if result != SQLITE_OK { throw DatabaseError(result, of: handle, path.string, "cannot open") }
       try configure(handle, mode, isLenient, path)
     } catch {
       sqlite3_close_v2(handle)
@@ -117,7 +117,7 @@ package struct Connection: ~Copyable {
     if isLenient { statements.append("PRAGMA writable_schema=ON") }
     for statement in statements {
       let result = sqlite3_exec(handle, statement, nil, nil, nil)
-      if result != SQLITE_OK { throw failure("cannot open", result, handle, path) }
+      if result != SQLITE_OK { throw DatabaseError(result, of: handle, path.string, "cannot open") }
     }
   }
 
@@ -146,7 +146,11 @@ package struct Connection: ~Copyable {
     }
     let finished = sqlite3_backup_finish(backup)
     if result == SQLITE_DONE, finished == SQLITE_OK { return }
-    throw source.failure("cannot copy", result == SQLITE_DONE ? finished : result)
+    let code = result == SQLITE_DONE ? finished : result
+    // Only the copy is written. SQLITE_IOERR_READ and SQLITE_IOERR_SHORT_READ have 1 and 2 in the
+    // second byte (sqlite3.h), the failures of writing have more.
+    let isOfCopy = code & 0xFF == SQLITE_FULL || code & 0xFF == SQLITE_IOERR && code >> 8 > 2
+    throw isOfCopy ? failure("cannot copy", code) : source.failure("cannot copy", code)
   }
 
   /// Attaches the database `path`, opened as this one was.
@@ -161,34 +165,6 @@ package struct Connection: ~Copyable {
 
   /// The error that `result` stands for.
   borrowing func failure(_ action: String, _ result: Int32) -> DatabaseError {
-    Self.failure(action, result, handle, path)
-  }
-
-  static func failure(
-    _ action: String, _ result: Int32, _ handle: OpaquePointer, _ path: FilePath
-  ) -> DatabaseError {
-    let said = String(cString: sqlite3_errmsg(handle))
-    let known = sqlite3_errcode(handle) & 0xFF == result & 0xFF
-    let reason = known ? said : String(cString: sqlite3_errstr(result))
-    var error = DatabaseError(
-      .failed, "\(action): \(reason)", path: path.string, result: result)
-    switch result & 0xFF {
-    case SQLITE_CORRUPT, SQLITE_NOTADB: error.code = .damaged
-    case SQLITE_BUSY, SQLITE_LOCKED, SQLITE_PROTOCOL:
-      error.code = Interruption.signalNumber == 0 ? .busy : .interrupted
-      error.hint = "wait for the program that writes to it, and run it again"
-    case SQLITE_FULL:
-      error.code = .noSpace
-      error.hint = "free some space and run it again"
-    case SQLITE_CANTOPEN, SQLITE_READONLY, SQLITE_PERM, SQLITE_AUTH: error.code = .notWritable
-    case SQLITE_INTERRUPT: error.code = .interrupted
-    case SQLITE_ERROR: error.code = .sql
-    // SQLite knows a full disk, but not a quota or a limit on the size of files.
-    case SQLITE_IOERR where [EDQUOT, EFBIG, ENOSPC].contains(sqlite3_system_errno(handle)):
-      error.code = .noSpace
-      error.hint = "free some space and run it again"
-    default: break
-    }
-    return error
+    DatabaseError(result, of: handle, path.string, action)
   }
 }

@@ -48,21 +48,7 @@ package struct Statement: ~Copyable {
   deinit { sqlite3_finalize(handle) }
 
   private borrowing func failure(_ result: Int32) -> DatabaseError {
-    let said = String(cString: sqlite3_errmsg(connection))
-    let isCurrent = sqlite3_errcode(connection) & 0xFF == result & 0xFF
-    var error = DatabaseError(
-      .failed, isCurrent ? said : String(cString: sqlite3_errstr(result)), path: path,
-      result: result)
-    switch result & 0xFF {
-    case SQLITE_CORRUPT, SQLITE_NOTADB: error.code = .damaged
-    case SQLITE_BUSY, SQLITE_LOCKED: error.code = .busy
-    case SQLITE_FULL: error.code = .noSpace
-    case SQLITE_READONLY, SQLITE_AUTH: error.code = .notWritable
-    case SQLITE_INTERRUPT: error.code = .interrupted
-    case SQLITE_ERROR, SQLITE_CONSTRAINT, SQLITE_MISMATCH, SQLITE_RANGE: error.code = .sql
-    default: break
-    }
-    return error
+    DatabaseError(result, of: connection, path)
   }
 
   /// Whether it can change nothing.
