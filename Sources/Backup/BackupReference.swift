@@ -55,6 +55,12 @@ package struct BackupReference: Sendable {
     }
     let good = eligible.last { $0.state != .suspect }
     guard let chosen = good ?? eligible.last else {
+      if let trouble = RotationPlan.trouble(catalog.troubled) {
+        throw BackupError(
+          .verificationFailed, "holds no backup that may be relied on: \(trouble.message)",
+          path: trouble.path ?? path.string,
+          hint: "holdfast verify tells what is left of it; named itself, it is read all the same")
+      }
       throw BackupError(
         .notFound, time == nil ? "holds no backup" : "holds no backup as old as that",
         path: path.string, hint: "holdfast list shows what a repository holds")

@@ -86,11 +86,16 @@ package struct Catalog: Sendable {
       return Entry(
         path: path, state: .damaged, size: size, reason: "the manifest beside it is missing")
     }
-    guard let (manifest, seal) = sidecar(at: place) else {
+    let found: (manifest: Manifest, seal: ArchiveSeal)?
+    var reason = "the manifest beside it cannot be read"
+    do { found = try sealed(at: place) } catch {
       // Who has been stopped has found out nothing.
       try Interruption.check()
-      return Entry(
-        path: path, state: .damaged, size: size, reason: "the manifest beside it cannot be read")
+      found = nil
+      if let error = error as? DiskError { reason = "the manifest beside it: \(error.message)" }
+    }
+    guard let (manifest, seal) = found else {
+      return Entry(path: path, state: .damaged, size: size, reason: reason)
     }
     var entry = Entry(
       path: path, state: .verified, size: size, manifest: manifest, origin: seal.origin)
@@ -111,13 +116,17 @@ package struct Catalog: Sendable {
   }
 
   static func sidecar(at path: FilePath) -> (manifest: Manifest, seal: ArchiveSeal)? {
+    try? sealed(at: path)
+  }
+
+  private static func sealed(at path: FilePath) throws
+    -> (manifest: Manifest, seal: ArchiveSeal)?
+  {
     var bytes = ByteBuffer()
-    do {
-      let file = try InputFile(opening: path)
-      _ = try file.read(at: 0, into: &bytes, atMost: try file.facts().size)
-      let (manifest, seal) = try Manifest.parse(bytes.span)
-      return seal.map { (manifest, $0) }
-    } catch { return nil }
+    let file = try InputFile(opening: path)
+    _ = try file.read(at: 0, into: &bytes, atMost: try file.facts().size)
+    let (manifest, seal) = try Manifest.parse(bytes.span)
+    return seal.map { (manifest, $0) }
   }
 
   /// Series and time of a name such as `memory-20261120T031500Z.tar.zst`.

@@ -22,6 +22,8 @@ package struct NightResult: Sendable {
   package var error: (any Error)?
   /// What went wrong beside a backup that was saved: a rotation that had to wait, a hook.
   package var troubles: [any Error] = []
+  /// The archives that `troubles` tells of.
+  fileprivate var told: Set<FilePath> = []
   /// Whether it was only found out what would become of it.
   package fileprivate(set) var isForeseen = false
   /// Whether a good backup holds the store's state now, whatever went wrong after that.
@@ -226,10 +228,7 @@ package struct Night {
   private func noteDamage(_ repository: Repository, _ result: inout NightResult) throws {
     try collectingTroubles(&result) { result in
       guard try FileFacts(at: repository.path) != nil else { return }
-      let damaged = try Catalog(of: repository, series: series.name).troubled
-      if let trouble = RotationPlan.trouble(damaged) {
-        result.troubles.append(trouble)
-      }
+      result.take(damaged: try Catalog(of: repository, series: series.name).troubled)
     }
   }
 
@@ -280,8 +279,15 @@ package struct Night {
 }
 
 extension NightResult {
+  fileprivate mutating func take(damaged: [Catalog.Entry]) {
+    let new = damaged.filter { told.insert($0.path).inserted }
+    troubles += [RotationPlan.trouble(new)].compactMap { $0 }
+  }
+
   fileprivate mutating func take(_ plan: RotationPlan) {
     rotation = plan
+    // One that could be read a moment ago.
+    take(damaged: plan.damaged)
     troubles += plan.series.flatMap(\.rotten).map {
       BackupError(
         .verificationFailed, "is not what its manifest says and displaced nothing",

@@ -123,7 +123,7 @@ public enum StorageFactory {
     case .tasks(let path): return try file(path, .taskList)
     case .archive(let path):
       try checkDirectory(FilePath(path))
-      return ArchiveBackend(FilePath(path))
+      return try ArchiveBackend(FilePath(path))
     case .contexts(let path):
       try checkDirectory(FilePath(path))
       return ContextsBackend(FilePath(path), now: now)

@@ -84,6 +84,29 @@ struct UpstreamFormatTests {
     #expect(survey.log.errors == 0 && survey.counts[.intent] == 6)
   }
 
+  /// An archive that is not divided by kinds stays so: its one index names what is put there.
+  @Test func anArchiveOfAnyKind() async throws {
+    let scratch = try Scratch(inMemory: true)
+    let objects = try StorageFactory.archive(
+      of: ArchivedEntity.self, StorageConfiguration(Where.archive.place(scratch)))
+    for id in ["a", "b"] {
+      _ = try await objects.store(ArchivedEntity(json: "{\"intent_id\":\"\(id)\",\"goal\":\"g\"}"))
+    }
+    let edge = #"{"from":"a","to":"b","edge_type":"DependsOn"}"#
+    _ = try await objects.store(ArchivedEntity(json: edge))
+    let storage = try Where.archive.open(scratch)
+    #expect(try await storage.intents().map(\.id).sorted() == ["a", "b"])
+    try await storage.store(IntentConformanceTests.intent("c"))
+    try await storage.deleteIntent("a")
+    #expect(try await storage.edges().isEmpty)
+    let again = try Where.archive.open(scratch)
+    #expect(try await again.intents().map(\.id).sorted() == ["b", "c"])
+    #expect(try await objects.listHashes().count == 2)
+    #expect(try await objects.verifyIntegrity().isEmpty)
+    let names = try scratch.run("ls archive").split(separator: "\n")
+    #expect(names.contains("index.json") && !names.contains("intents"))
+  }
+
   @Test func aGraphIsLines() async throws {
     let scratch = try Scratch(inMemory: true)
     // As the owning server leaves it: no LF at the end.

@@ -3,47 +3,52 @@ import LosslessJSON
 import Records
 import SystemPackage
 
-/// A content archive as a store of records: `intents/`, `edges/`, `plans/` and `actions/`, each
-/// record under the hash of what it says now.
+/// A content archive as a store of records, each under the hash of what it says now: `intents/`,
+/// `edges/`, `plans/` and `actions/`, or one archive of objects of any kind.
 final class ArchiveBackend: Backend {
   let kinds: [RecordKind] = [.intent, .edge, .plan, .action]
   private let root: FilePath
-  private let shelves: [RecordKind: ObjectDirectory]
-  private var records: [RecordKind: NamedList<Hash256>] = [:]
+  /// An archive of objects, and the kind that all of them have; nil where their fields tell it.
+  private let shelves: [(objects: ObjectDirectory, kind: RecordKind?)]
+  private var records: [Int: NamedList<Hash256>] = [:]
   /// Which objects `records` was made of.
-  private var listed: [RecordKind: [Hash256]] = [:]
+  private var listed: [Int: [Hash256]] = [:]
   /// The name of each object that has been read; nil for one that cannot be.
   private var names: [Hash256: RecordName?] = [:]
-  private var log: [RecordKind: [Finding]] = [:]
+  private var log: [Int: [Finding]] = [:]
 
-  init(_ root: FilePath) {
+  init(_ root: FilePath) throws {
     self.root = root
-    shelves = Dictionary(
-      uniqueKeysWithValues: [RecordKind.intent, .edge, .plan, .action].map {
-        ($0, ObjectDirectory(root.appending($0.plural)))
-      })
+    let places = kinds.map { (ObjectDirectory(root.appending($0.plural)), Optional($0)) }
+    let one = ObjectDirectory(root)
+    let isDivided = try places.contains { try FileFacts(at: $0.0.directory) != nil }
+    shelves = try isDivided || one.hashes().isEmpty ? places : [(one, nil)]
   }
 
   var path: String? { root.string }
 
   var findings: [Finding] {
     get throws {
-      for kind in kinds { _ = try list(kind) }
-      return kinds.flatMap { log[$0] ?? [] }
+      for shelf in shelves.indices { _ = try list(shelf) }
+      return shelves.indices.flatMap { log[$0] ?? [] }
     }
   }
 
-  /// The records of a kind by name, as they are now.
-  private func list(_ kind: RecordKind) throws -> NamedList<Hash256> {
-    guard let shelf = shelves[kind] else { return NamedList() }
-    let order = try shelf.current().order
-    if let list = records[kind], listed[kind] == order { return list }
+  private func shelf(of kind: RecordKind) -> Int? {
+    shelves.firstIndex { $0.kind == nil || $0.kind == kind }
+  }
+
+  /// The records of a shelf by name, as they are now.
+  private func list(_ shelf: Int) throws -> NamedList<Hash256> {
+    let (objects, kind) = shelves[shelf]
+    let order = try objects.current().order
+    if let list = records[shelf], listed[shelf] == order { return list }
     var list = NamedList<Hash256>()
     var found: [Finding] = []
     var record = Record()
     for hash in order {
       do {
-        let name = try names[hash] ?? shelf.name(hash, as: kind, with: &record)
+        let name = try names[hash] ?? objects.name(hash, as: kind, with: &record)
         names[hash] = .some(name)
         if let name { list.append(name, hash) }
       } catch let error as StorageError where error.code == .damaged {
@@ -57,33 +62,35 @@ final class ArchiveBackend: Backend {
             path: error.path?.string))
       }
     }
-    records[kind] = list
-    listed[kind] = order
-    log[kind] = found
+    records[shelf] = list
+    listed[shelf] = order
+    log[shelf] = found
     return list
   }
 
   func find(_ name: RecordName) throws -> RecordText? {
-    guard let shelf = shelves[name.kind] else { return nil }
+    guard let shelf = shelf(of: name.kind) else { return nil }
     for _ in 0..<3 {
-      guard let hash = try list(name.kind)[name] else { return nil }
-      if let text = try shelf.text(hash) { return text }
+      guard let hash = try list(shelf)[name] else { return nil }
+      if let text = try shelves[shelf].objects.text(hash) { return text }
     }
     return nil
   }
 
   func scan(_ kind: RecordKind, scope: [UInt8]?, _ body: (StoredRecord) throws -> Bool) throws {
-    guard let shelf = shelves[kind] else { return }
-    for (name, hash) in try list(kind).elements(of: kind, scope: scope) {
-      guard let text = try shelf.text(hash) else { continue }
+    guard let shelf = shelf(of: kind) else { return }
+    for (name, hash) in try list(shelf).elements(of: kind, scope: scope) {
+      guard let text = try shelves[shelf].objects.text(hash) else { continue }
       if try !body(StoredRecord(name, text)) { return }
     }
   }
 
   func links(_ kind: RecordKind, of end: [UInt8], scope: [UInt8]?) throws -> [StoredRecord] {
-    guard let shelf = shelves[kind] else { return [] }
-    return try list(kind).elements(of: kind, scope: scope).filter { $0.name.touches(end) }
-      .compactMap { name, hash in try shelf.text(hash).map { StoredRecord(name, $0) } }
+    guard let shelf = shelf(of: kind) else { return [] }
+    return try list(shelf).elements(of: kind, scope: scope).filter { $0.name.touches(end) }
+      .compactMap { name, hash in
+        try shelves[shelf].objects.text(hash).map { StoredRecord(name, $0) }
+      }
   }
 
   func update(waitingUpTo seconds: Double, _ body: () throws -> [Change]) throws {
@@ -92,40 +99,40 @@ final class ArchiveBackend: Backend {
       StoreLock.path(forStoreAt: root, isDirectory: true), waitingUpTo: seconds)
     defer { withExtendedLifetime(lock) {} }
     let changes = try body()
-    var byKind: [RecordKind: [Change]] = [:]
+    var byShelf: [Int: [Change]] = [:]
     for change in changes {
+      let kind: RecordKind
       switch change {
-      case .put(let record):
-        try check(record.name.kind)
-        byKind[record.name.kind, default: []].append(change)
-      case .remove(let name): byKind[name.kind, default: []].append(change)
+      case .put(let record): kind = record.name.kind
+      case .remove(let name): kind = name.kind
       }
+      try check(kind)
+      if let shelf = shelf(of: kind) { byShelf[shelf, default: []].append(change) }
     }
     // Edges first: killed in between, none is left without its ends by a deletion.
-    let order = byKind.keys.sorted().reversed()
-    try update(order.map { ($0, byKind[$0] ?? []) }[...], [], waitingUpTo: seconds)
+    let order = byShelf.keys.sorted().reversed()
+    try update(order.map { ($0, byShelf[$0] ?? []) }[...], [], waitingUpTo: seconds)
   }
 
-  /// The next state of one kind: its objects are written, and no index names them yet.
+  /// The next state of one shelf: its objects are written, and no index names them yet.
   private struct Prepared {
-    var kind: RecordKind
-    var shelf: ObjectDirectory
+    var shelf: Int
     var staged: ObjectDirectory.Staged
     var list: NamedList<Hash256>
   }
 
-  /// Locks and prepares one kind after the other, then publishes them all; where one fails, those
+  /// Locks and prepares one shelf after the other, then publishes them all; where one fails, those
   /// before it are put back.
   private func update(
-    _ rest: ArraySlice<(kind: RecordKind, changes: [Change])>, _ prepared: [Prepared],
+    _ rest: ArraySlice<(shelf: Int, changes: [Change])>, _ prepared: [Prepared],
     waitingUpTo seconds: Double
   ) throws {
-    guard let (kind, changes) = rest.first, let shelf = shelves[kind] else {
-      return try publish(prepared)
-    }
-    let permit = try ObjectPermit(shelf.directory, waitingUpTo: seconds)
+    guard let (shelf, changes) = rest.first else { return try publish(prepared) }
+    let objects = shelves[shelf].objects
+    let permit = try ObjectPermit(
+      objects.directory, isLocked: objects.directory == root, waitingUpTo: seconds)
     defer { withExtendedLifetime(permit) {} }
-    var list = try list(kind)
+    var list = try list(shelf)
     var adding: [Hash256: RecordText] = [:]
     var removing: Set<Hash256> = []
     for change in changes {
@@ -148,33 +155,35 @@ final class ArchiveBackend: Backend {
         list[name] = nil
       }
     }
-    let staged = try shelf.staged(
+    let staged = try objects.staged(
       adding: adding.sorted { $0.key < $1.key }.map(\.value), removing: Array(removing))
     do {
-      let own = staged.map { [Prepared(kind: kind, shelf: shelf, staged: $0, list: list)] } ?? []
+      let own = staged.map { [Prepared(shelf: shelf, staged: $0, list: list)] } ?? []
       try update(rest.dropFirst(), prepared + own, waitingUpTo: seconds)
     } catch {
-      if let staged { shelf.discard(staged) }
+      if let staged { objects.discard(staged) }
       throw error
     }
   }
 
   private func publish(_ prepared: [Prepared]) throws {
-    var done: [(shelf: ObjectDirectory, old: ObjectDirectory.Index)] = []
+    var done: [(objects: ObjectDirectory, old: ObjectDirectory.Index)] = []
     do {
       for change in prepared {
-        let old = change.shelf.saved
-        try change.shelf.publish(change.staged)
-        done.append((change.shelf, old))
+        let objects = shelves[change.shelf].objects
+        let old = objects.saved
+        try objects.publish(change.staged)
+        done.append((objects, old))
       }
     } catch {
-      for (shelf, old) in done.reversed() { try shelf.revert(to: old) }
+      for (objects, old) in done.reversed() { try objects.revert(to: old) }
       throw error
     }
     for change in prepared {
-      change.shelf.sweep(change.staged)
-      records[change.kind] = change.list
-      listed[change.kind] = change.shelf.saved.order
+      let objects = shelves[change.shelf].objects
+      objects.sweep(change.staged)
+      records[change.shelf] = change.list
+      listed[change.shelf] = objects.saved.order
     }
   }
 }

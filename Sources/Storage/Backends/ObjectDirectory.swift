@@ -2,6 +2,7 @@ import Database
 import Disk
 import LosslessJSON
 import Records
+import Stores
 import SystemPackage
 
 /// Objects by the hash of their content, wherever they lie. One owner.
@@ -58,6 +59,8 @@ final class ObjectDirectory: ObjectShelf {
   private var seen: InputFile?
   private var facts: FileFacts?
   private var isRead = false
+  /// Whether what killed writers left beside the index has been cleared up.
+  private var isCleared = false
 
   init(_ directory: FilePath) { self.directory = directory }
 
@@ -168,7 +171,9 @@ final class ObjectDirectory: ObjectShelf {
   }
 
   /// The name of an object, its content checked; nil where it has none.
-  func name(_ hash: Hash256, as kind: RecordKind, with record: inout Record) throws -> RecordName? {
+  /// - Parameter kind: nil where its own fields tell it.
+  func name(_ hash: Hash256, as kind: RecordKind?, with record: inout Record) throws -> RecordName?
+  {
     guard let path = try current().paths[hash] else { return nil }
     guard let name = FilePath(bytes: path), name.root == nil, !name.isEmpty,
       name.components.allSatisfy({ $0.kind == .regular })
@@ -178,13 +183,13 @@ final class ObjectDirectory: ObjectShelf {
     }
     let file = try InputFile(opening: name, beneath: directory)
     let bytes = try Disk.contents(of: file)
-    record.kind = kind
     do throws(JSONError) { try record.text.parse(bytes.span) } catch {
       throw StorageError(
         .damaged, "is no JSON: \(error.reason.rawValue)",
         path: directory.pushing(name).string, offset: error.offset,
         hint: "restore it from a backup")
     }
+    record.kind = kind ?? ContentArchive.kind(of: record.text)
     let actual = record.contentHash()
     guard actual == hash else {
       throw StorageError(
@@ -258,6 +263,7 @@ final class ObjectDirectory: ObjectShelf {
     try Disk.makeDirectory(path.removingLastComponent(), mode: 0o700)
     var bytes = ByteBuffer()
     RecordLayout.indented(unit: 2, base: 0).append(text.bytes.span, to: &bytes)
+    try Disk.clearLeftovers(of: path)
     var file = try OutputFile(for: path)
     try file.write(bytes.span)
     if isOneOfMany { try file.publishLater() } else { try file.publish() }
@@ -297,6 +303,8 @@ final class ObjectDirectory: ObjectShelf {
       appendJSONString(path.span, to: &text)
     }
     text.append(isFirst ? "}" : "\n}")
+    if !isCleared { try Disk.clearLeftovers(of: indexPath) }
+    isCleared = true
     var file = try OutputFile(for: indexPath)
     try file.write(text.span)
     let written = try file.reopen()
@@ -316,13 +324,17 @@ final class ObjectDirectory: ObjectShelf {
 
 /// Both locks of an archive: ours, and the one that its owner's programs respect.
 struct ObjectPermit: ~Copyable {
-  private let lock: StoreLock
+  private let lock: StoreLock?
   private let foreign: ForeignLock
 
-  init(_ directory: FilePath, waitingUpTo seconds: Double) throws {
+  /// - Parameter isLocked: whether the caller holds the lock of the directory already.
+  init(_ directory: FilePath, isLocked: Bool = false, waitingUpTo seconds: Double) throws {
     try Disk.makeDirectory(directory, mode: 0o700)
-    let own = try StoreLock(
-      StoreLock.path(forStoreAt: directory, isDirectory: true), waitingUpTo: seconds)
+    let own: StoreLock? =
+      isLocked
+      ? nil
+      : try StoreLock(
+        StoreLock.path(forStoreAt: directory, isDirectory: true), waitingUpTo: seconds)
     // Upstream takes one older than 10 s for stale (FORMATS: content-archive).
     let other = try ForeignLock(
       directory.appending(".archive_lock"), waitingUpTo: seconds, staleAfter: 10)

@@ -15,6 +15,8 @@ final class TextFile {
   private var seen: InputFile?
   private var facts: FileFacts?
   private let now: @Sendable () -> Double
+  /// Whether what killed writers left beside it has been cleared up.
+  private var isCleared = false
 
   init(
     _ path: FilePath, as format: StoreFormat, context: [UInt8] = [],
@@ -108,6 +110,8 @@ final class TextFile {
       // In its place: a copy would take as long as the file is.
       store?.add(addition)
     case .whole(let next):
+      if !isCleared { try Disk.clearLeftovers(of: path) }
+      isCleared = true
       var output = try OutputFile(for: path, mode: facts?.mode ?? 0o600)
       let bytes = next.bytes
       try output.write(bytes.span)

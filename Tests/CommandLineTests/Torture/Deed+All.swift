@@ -2,7 +2,7 @@ import Testing
 
 extension Deed {
   /// Every verb that writes, in the ways that take different paths through the program.
-  static let all: [Deed] = backups + repositories + stores + databases + recoveries
+  static let all: [Deed] = backups + repositories + stores + databases + records + recoveries
 
   private static let backups: [Deed] = [
     Deed("backup of a file") { scratch in
@@ -184,6 +184,44 @@ extension Deed {
       return Job(
         words: ["export", database, "--to", scratch.world("target")], sources: ["stores"],
         places: ["target"], again: [0, 1])
+    },
+  ]
+
+  /// `runs save` is not among them, for each run has an id that was never there before, nor are
+  /// databases, which SQLite itself keeps whole by a journal beside them.
+  private static let records: [Deed] = [
+    Deed("record put behind the last one") { scratch in
+      let store = try scratch.graph(12, to: "world/memory.jsonl")
+      let entity = #"{"type":"entity","name":"new","entityType":"t","observations":["a"]}"#
+      return Job(
+        words: ["record", "put", store, entity], sources: [], places: ["memory.jsonl"],
+        removes: true)
+    },
+    Deed("record put in the place of another") { scratch in
+      let store = try SampleStore.snapshot11.make(in: scratch, "world/store")
+      let id = try scratch.holdfast(exit: 0, "record", "list", store.path, "intent").lines[0]
+      var intent = try scratch.holdfast(exit: 0, "record", "get", store.path, id).lines[0]
+      intent.removeLast()
+      return Job(
+        words: ["record", "put", store.path, intent + #","torture":1}"#], sources: [],
+        places: ["store/graph.json"], removes: true)
+    },
+    Deed("record delete in an archive") { scratch in
+      let store = try SampleStore.archive.make(in: scratch, "world/store")
+      let id = try scratch.holdfast(exit: 0, "record", "list", store.path, "intent").lines[0]
+      return Job(
+        words: ["record", "delete", store.path, id], sources: [], places: ["store"], removes: true,
+        again: [0, 10])
+    },
+    Deed("tasks complete") { scratch in
+      let store = try SampleStore.tasks.make(in: scratch, "world/tasks")
+      let task = try #require(
+        try scratch.json("tasks", "list", store.path)["tasks"]?.elements.first {
+          $0["completed"]?.isTrue != true
+        })
+      return Job(
+        words: ["tasks", "complete", store.path, try #require(task["id"]?.text)], sources: [],
+        places: ["tasks"], removes: true)
     },
   ]
 

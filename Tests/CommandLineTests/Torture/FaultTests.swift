@@ -19,7 +19,8 @@ import Testing
       let text = try scratch.holdfast(exit: 0, verb, "--help").text
       if text.contains("--dry-run") { writing.insert(verb) }
     }
-    #expect(writing == known, "put each verb that writes into Deed+All.swift")
+    #expect(
+      writing.subtracting(["runs"]) == known, "put each verb that writes into Deed+All.swift")
     #expect(writing.count > 10)
   }
 
@@ -70,7 +71,7 @@ import Testing
       let outcome = try stage.perform(Trace.words(log, [blow.call], blow))
       let comment = "\(deed.name), \(blow), seed \(random.seed): \(outcome)"
       let now = try TreeImage(of: stage.scratch.file("world"))
-      let isSuspect = outcome.status == 3 && stage.status == 0
+      let isSuspect = [3, 12].contains(outcome.status) && stage.status == 0
       try stage.expectWhole(now, isSuspect: isSuspect, comment)
       let hits = try Trace.calls(in: log, [blow.call]).filter(\.isInjected)
       expectStatus(outcome, blow, hits, stage, now, comment)
@@ -92,6 +93,8 @@ import Testing
     for hit in hits { allowed.formUnion(Self.statuses(blow, hit)) }
     // What could be saved was saved, elsewhere or without what cannot be read.
     if ["backup", "run", "rotate", "purge"].contains(stage.deed.verb) { allowed.insert(3) }
+    // What cannot be read displaces nothing.
+    if ["rotate", "purge"].contains(stage.deed.verb) { allowed.insert(14) }
     #expect(allowed.contains(outcome.status), "\(comment)")
     // It cannot say anything where what it prints fails as well.
     let isMute = Trace.writing.contains(blow.call) && blow.isForGood

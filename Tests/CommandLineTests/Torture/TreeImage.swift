@@ -61,7 +61,7 @@ struct TreeImage: Equatable {
   var lasting: TreeImage {
     var image = self
     for (path, node) in nodes {
-      if Self.last(path) == ".lock" {
+      if Self.isLock(path) {
         image.nodes[path] = nil
       } else if node.modified != 0 {
         image.nodes[path]?.modified = 0
@@ -74,11 +74,18 @@ struct TreeImage: Equatable {
     path.split(separator: "/").last.map(String.init) ?? path
   }
 
+  /// Lock files stay: to remove one while another program waits for it would let two in.
+  private static func isLock(_ path: String) -> Bool {
+    let name = last(path)
+    return name == ".lock" || name.hasPrefix(".holdfast-") && name.hasSuffix(".lock")
+  }
+
   /// Unfinished files and directories.
   var leftovers: [String] {
     nodes.keys.filter { path in
       let name = Self.last(path)
-      return name.hasPrefix(".holdfast-") || name.hasSuffix("-journal") || name.hasSuffix("-wal")
+      return name.hasPrefix(".holdfast-") && !Self.isLock(path) || name.hasSuffix("-journal")
+        || name.hasSuffix("-wal")
     }.sorted()
   }
 
