@@ -8,8 +8,12 @@ extension DatabaseError {
   init(_ result: Int32, of connection: OpaquePointer, _ path: String?, _ action: String? = nil) {
     let isCurrent = sqlite3_errcode(connection) & 0xFF == result & 0xFF
     let reason = String(cString: isCurrent ? sqlite3_errmsg(connection) : sqlite3_errstr(result))
+    // A file without a name (see `SourceVFS`) says nothing to anybody.
+    let isNameless = path?.hasPrefix("/proc/self/fd/") ?? false
     self.init(
-      .failed, (action.map { "\($0): " } ?? "") + reason, path: path, result: result)
+      .failed,
+      (isNameless ? "a temporary file: " : "") + (action.map { "\($0): " } ?? "") + reason,
+      path: isNameless ? nil : path, result: result)
     switch result & 0xFF {
     case SQLITE_CORRUPT, SQLITE_NOTADB: code = .damaged
     case SQLITE_BUSY, SQLITE_LOCKED, SQLITE_PROTOCOL:

@@ -42,6 +42,7 @@ enum SourceVFS {
       variant.pointee.xDelete = { _, _, _ in SQLITE_OK }
     }
     openNameless(original)
+    knowQuotas(original)
     sqlite3_vfs_register(variant, 0)
     return name.description
   }
@@ -56,5 +57,18 @@ enum SourceVFS {
     }
     let pointer = unsafeBitCast(call, to: sqlite3_syscall_ptr.self)
     _ = vfs.pointee.xSetSystemCall?(vfs, "open", pointer)
+  }
+
+  /// Makes a quota and a limit on the size of files what a full disk is to SQLite, which knows no
+  /// other lack of room. By the time that it tells of an error, `errno` may be of something else.
+  private static func knowQuotas(_ vfs: UnsafeMutablePointer<sqlite3_vfs>) {
+    let call: @convention(c) (Int32, UnsafeRawPointer?, Int, off_t) -> Int = {
+      file, bytes, count, offset in
+      let written = pwrite(file, bytes, count, offset)
+      if written < 0, [EDQUOT, EFBIG].contains(errno) { errno = ENOSPC }
+      return written
+    }
+    let pointer = unsafeBitCast(call, to: sqlite3_syscall_ptr.self)
+    for name in ["pwrite", "pwrite64"] { _ = vfs.pointee.xSetSystemCall?(vfs, name, pointer) }
   }
 }

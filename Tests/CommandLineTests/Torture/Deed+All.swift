@@ -210,7 +210,8 @@ extension Deed {
       let store = try SampleStore.archive.make(in: scratch, "world/store")
       let id = try scratch.holdfast(exit: 0, "record", "list", store.path, "intent").lines[0]
       return Job(
-        words: ["record", "delete", store.path, id], sources: [], places: ["store"], removes: true,
+        words: ["record", "delete", store.path, id], sources: [], places: ["store/index.json"],
+        removes: true,
         again: [0, 10])
     },
     Deed("tasks complete") { scratch in
@@ -221,7 +222,7 @@ extension Deed {
         })
       return Job(
         words: ["tasks", "complete", store.path, try #require(task["id"]?.text)], sources: [],
-        places: ["tasks"], removes: true)
+        places: ["tasks/tasks.json"], removes: true)
     },
   ]
 

@@ -64,7 +64,10 @@ import Testing
     let library = stage.scratch.file("short.so")
     try stage.scratch.tool("clang", "-shared", "-fPIC", "-O1", "-o", library, source, "-ldl")
     var random = SeededRandom()
-    for _ in 0..<(Torture.isFull ? 40 : 2) {
+    let rounds = Torture.isFull ? 40 : 2
+    // Chance may spare the few transfers of a verb: once at the least, something has to be cut.
+    var (done, cut) = (0, 0)
+    while done < rounds || cut == 0 && done < 100 {
       try stage.reset()
       let seed = UInt32.random(in: .min ... .max, using: &random)
       let mark = stage.scratch.fresh("mark")
@@ -79,7 +82,9 @@ import Testing
       found.nodes["metrics.prom"] = nil
       wanted.nodes["metrics.prom"] = nil
       stage.expect(found == wanted, "\(found.difference(from: wanted)) after \(comment)")
-      #expect(TestFile.exists(mark), "nothing was cut short: \(comment)")
+      done += 1
+      if TestFile.exists(mark) { cut += 1 }
     }
+    #expect(cut > 0, "nothing was ever cut short, seed \(random.seed)")
   }
 }
