@@ -133,6 +133,9 @@ import Testing
     let damaged = try scratch.write("{}\n{\"a\n{}\n", to: "damaged.jsonl")
     let other = try scratch.write("{}\n[]\n", to: "other.jsonl")
     _ = try scratch.backUp(damaged, exit: 3, time: 1_000_000_100)
+    let first = try scratch.holdfast(exit: 0, "record", "list", house.store, "entity").lines[0]
+    let entity = #"{"type":"entity","name":"golden","entityType":"t","observations":[]}"#
+    let (runs, tasks) = (scratch.file("runs.db"), scratch.file("tasks.json"))
     let cases: [(String, [String], Int32)] = [
       ("inspect", ["inspect", damaged], 3), ("digest", ["digest", house.store, damaged], 3),
       ("backup", ["backup", damaged, "--to", scratch.file("repo-2"), "--note", "n"], 3),
@@ -160,12 +163,26 @@ import Testing
         "move-plan", ["move", house.store, "--select", "entity", "--into", "new", "--dry-run"], 0
       ),
       ("move", ["move", house.store, "--select", "entity", "--into", "new"], 0),
+      ("record-list", ["record", "list", house.store], 0),
+      ("record-get", ["record", "get", house.store, first], 0),
+      ("record-put-plan", ["record", "put", house.store, entity, "--dry-run"], 0),
+      ("record-put", ["record", "put", house.store, entity], 0),
+      ("record-delete", ["record", "delete", house.store, "entity:golden"], 0),
+      ("graph", ["graph", house.store], 0),
+      ("graph-neighbours", ["graph", house.store, first], 0),
+      (
+        "runs-save",
+        ["runs", "save", runs, "--plan-id", "p", "--objective", "o", "--plan-result", "{}"], 0
+      ),
+      ("runs-list", ["runs", "list", runs], 0),
+      ("tasks-add", ["tasks", "add", tasks, "water the fig"], 0),
+      ("tasks-list", ["tasks", "list", tasks], 0),
       ("error", ["backup", "/none"], 10),
     ]
     for (name, words, status) in cases {
       let outcome = try scratch.run([Binary.path] + words + ["--json"])
       #expect(outcome.status == status, "\(outcome)")
-      let shape = try JSONValue(parsing: outcome.output).shape(opaque: ["records[].value"])
+      let shape = try JSONValue(parsing: outcome.output).shape(opaque: ["records[].value", "value"])
       try Golden.compare(shape.joined(separator: "\n") + "\n", with: "json-keys/\(name).txt")
     }
   }

@@ -131,6 +131,22 @@ import Testing
     #expect(restored == SampleRecords.lines(SampleRecords.graph(11)))
   }
 
+  /// A repository of which no manifest can be read is not one without backups.
+  @Test func noManifestThatCanBeRead() throws {
+    let scratch = try Scratch.here()
+    let store = try scratch.graph(9, to: "memory.jsonl")
+    let archive = try scratch.backUp(store)
+    try TestFile.write(Array("{".utf8), to: Scratch.sidecar(of: archive))
+    let target = scratch.file("target")
+    let outcome = try scratch.holdfast(
+      exit: 12, "restore", scratch.file("repo"), "--to", target)
+    #expect(outcome.message.contains("no backup that may be relied on"), "\(outcome)")
+    #expect(!TestFile.exists(target))
+    // Named itself, it is read all the same.
+    try scratch.holdfast(exit: 0, "restore", archive, "--to", target)
+    #expect(try TestFile.read(target + "/memory.jsonl") == TestFile.read(store))
+  }
+
   @Test func ifChanged() throws {
     let scratch = try Scratch.here()
     let store = try SampleStore.contexts.make(in: scratch)
