@@ -5,9 +5,13 @@ import SystemPackage
 /// The content of a damaged archive, piece by piece, whatever of it can be decompressed.
 package enum ArchivePieces {
   package enum Piece {
-    /// Content of the archive. `range` is where it is stored; empty for all but the last of
-    /// several pieces of one frame. `isChecked` tells whether a checksum over it was right.
-    case content(ByteBuffer, range: Range<Int>, isChecked: Bool, startsFrame: Bool)
+    /// Content of the archive, right by its checksum where it has one. `range` is where it is
+    /// stored; empty for all but the last of several pieces of one frame.
+    case content(ByteBuffer, range: Range<Int>, startsFrame: Bool)
+    /// What a frame that is damaged decompresses to: any of it may be wrong, from its first byte,
+    /// and nothing tells what. `isCut` where it only ends too soon, because the file does: then it
+    /// is what it says unless there is other damage. The gap behind it says where it is stored.
+    case unproven(ByteBuffer, isCut: Bool, startsFrame: Bool)
     /// Bytes of which nothing more can be had. `contentSize` is how much content they stand for,
     /// where that is known.
     case gap(range: Range<Int>, reason: String, contentSize: Int?)
@@ -44,7 +48,7 @@ package enum ArchivePieces {
       var bytes = ByteBuffer()
       let count = try file.read(at: at, into: &bytes, atMost: min(1 << 20, size - at))
       if count == 0 { break }
-      try body(.content(bytes, range: at..<at + count, isChecked: false, startsFrame: at == 0))
+      try body(.content(bytes, range: at..<at + count, startsFrame: at == 0))
       at += count
     }
   }
@@ -66,8 +70,7 @@ package enum ArchivePieces {
       if let reason {
         try gap(offset, reason)
       } else if offset > at {
-        try body(
-          .content(ByteBuffer(), range: at..<offset, isChecked: true, startsFrame: false))
+        try body(.content(ByteBuffer(), range: at..<offset, startsFrame: false))
         at = offset
       }
     }
@@ -83,41 +86,63 @@ package enum ArchivePieces {
             var bytes = ByteBuffer()
             try reader.decode(hidden, into: &bytes)
             try gap(hidden.offset, error.message)
-            try body(
-              .content(
-                bytes, range: hidden.offset..<hidden.end, isChecked: true, startsFrame: true))
+            try body(.content(bytes, range: hidden.offset..<hidden.end, startsFrame: true))
             at = hidden.end
           } catch let error as ArchiveError {
             guard [.damaged, .truncated, .tooLarge].contains(error.code) else { throw error }
           }
         }
-        let isOne = at == frame.offset && FrameReader.isSmall(frame)
-        try gap(frame.end, error.message, isOne ? frame.contentSize : nil)
+        let isOne = at == frame.offset
+        let produced = try isOne ? decodeUnproven(frame, &reader, body) : 0
+        let left =
+          FrameReader.isSmall(frame) ? frame.contentSize.map { max(0, $0 - produced) } : nil
+        try gap(frame.end, error.message, isOne ? left : nil)
       }
     }
     if let last = archive.damage.last, last.reason == FrameWalk.cutOff, last.offset >= at {
       try skip(to: last.offset)
-      try decodeStart(last, &reader, body)
+      let rest = Frame(
+        offset: last.offset, length: last.length, contentOffset: nil, contentSize: nil)
+      try decodeUnproven(rest, &reader, body)
     }
     try skip(to: archive.size)
   }
 
-  /// What there is of a frame that the file ends in: sound as far as it goes, though no checksum
-  /// covers it.
-  private static func decodeStart(
-    _ range: DamagedRange, _ reader: inout FrameReader, _ body: (Piece) throws -> Void
-  ) throws {
-    reader.start(
-      Frame(offset: range.offset, length: range.length, contentOffset: nil, contentSize: nil))
-    var isFirst = true
+  /// What there is of a frame whose checksum is wrong or was never reached. Returns its size.
+  @discardableResult private static func decodeUnproven(
+    _ frame: Frame, _ reader: inout FrameReader, _ body: (Piece) throws -> Void
+  ) throws -> Int {
+    let step = 64 << 10
+    var sound = 0
+    var isCut = false
+    var bytes = ByteBuffer()
+    reader.start(frame)
+    do throws(ArchiveError) {
+      while true {
+        let count = try reader.next(into: &bytes, atMost: step)
+        if count == 0 { break }
+        sound += count
+        bytes.removeAll()
+      }
+    } catch { isCut = error.code == .truncated }
+    // A step that fails hands out nothing of what it did before: the last ones are short.
+    reader.start(frame)
+    bytes.removeAll()
+    var (produced, handedOut) = (0, 0)
     while true {
-      var bytes = ByteBuffer()
-      do throws(ArchiveError) { _ = try reader.next(into: &bytes, atMost: 1 << 20) } catch {}
-      if bytes.isEmpty { return }
-      try body(
-        .content(
-          bytes, range: range.offset..<range.offset, isChecked: false, startsFrame: isFirst))
-      isFirst = false
+      let before = bytes.count
+      do throws(ArchiveError) {
+        _ = try reader.next(
+          into: &bytes, atMost: produced < sound ? min(step, sound - produced) : 1)
+      } catch {}
+      let count = bytes.count - before
+      produced += count
+      if count == 0 || bytes.count >= step, !bytes.isEmpty {
+        try body(.unproven(bytes, isCut: isCut, startsFrame: handedOut == 0))
+        handedOut += bytes.count
+        bytes = ByteBuffer()
+      }
+      if count == 0 { return produced }
     }
   }
 
@@ -128,28 +153,26 @@ package enum ArchivePieces {
     let range = frame.offset..<frame.end
     if FrameReader.isSmall(frame) {
       try reader.decode(frame, into: &bytes)
-      return try body(.content(bytes, range: range, isChecked: true, startsFrame: true))
+      return try body(.content(bytes, range: range, startsFrame: true))
     }
-    // A large frame, of another program: its content is handed out before it is checked whole.
+    // A large frame, of another program: read once to know whether it holds.
+    try reader.verify(frame)
     reader.start(frame)
     var isFirst = true
     while true {
       bytes = ByteBuffer()
       let count = try reader.next(into: &bytes, atMost: 1 << 20)
       if count == 0 { break }
-      try body(
-        .content(
-          bytes, range: frame.offset..<frame.offset, isChecked: false, startsFrame: isFirst))
+      try body(.content(bytes, range: frame.offset..<frame.offset, startsFrame: isFirst))
       isFirst = false
     }
-    try body(.content(ByteBuffer(), range: range, isChecked: true, startsFrame: false))
+    try body(.content(ByteBuffer(), range: range, startsFrame: false))
   }
 
   // MARK: Gzip
 
   /// Gzip members are found by their magic number and decompressed one by one; each is checked
-  /// by its own CRC. Of one that is damaged or cut off, what comes before the place at which it
-  /// cannot be decompressed any more is handed out unchecked.
+  /// by its own CRC before any of it is handed out as content.
   private static func readGzip(
     _ file: borrowing InputFile, _ size: Int, _ body: (Piece) throws -> Void
   ) throws {
@@ -176,7 +199,7 @@ package enum ArchivePieces {
       if let found {
         try gap(start, "the gzip data is damaged")
         try body(
-          .content(found.bytes, range: start..<found.end, isChecked: true, startsFrame: true))
+          .content(found.bytes, range: start..<found.end, startsFrame: true))
         at = found.end
         contentSize = nil
         continue
@@ -187,26 +210,58 @@ package enum ArchivePieces {
       try gap(start, "the gzip data is damaged")
       let end = index + 1 < starts.count ? starts[index + 1] : size
       let total = try statedSize(file, start..<end)
+      // Read once to know whether it holds.
       var produced = 0
       var sum = CRC32()
       var inflate = Inflate(try InputFile.reopened(file.path), start..<size)
-      let memberEnd = try inflate.run { bytes in
-        try body(
-          .content(bytes, range: start..<start, isChecked: false, startsFrame: produced == 0))
+      let outcome = try inflate.run { bytes in
         produced += bytes.count
         sum.add(bytes.span)
       }
-      if let memberEnd, try hasTrailer(file, memberEnd, sum, produced) {
-        // A long one, of another program.
+      var wholeEnd: Int?
+      if case .complete(let end) = outcome, try hasTrailer(file, end, sum, produced) {
+        wholeEnd = end + 8
+      }
+      let isCut = try isCut(file, outcome, starts[(index + 1)...], size, produced)
+      var isFirst = true
+      inflate = Inflate(try InputFile.reopened(file.path), start..<size)
+      _ = try inflate.run { bytes in
         try body(
-          .content(
-            ByteBuffer(), range: start..<memberEnd + 8, isChecked: true, startsFrame: false))
-        at = memberEnd + 8
+          wholeEnd == nil
+            ? .unproven(bytes, isCut: isCut, startsFrame: isFirst)
+            : .content(bytes, range: start..<start, startsFrame: isFirst))
+        isFirst = false
+      }
+      if let wholeEnd {
+        // A long one, of another program.
+        try body(.content(ByteBuffer(), range: start..<wholeEnd, startsFrame: false))
+        at = wholeEnd
         continue
       }
       contentSize = total.flatMap { $0 >= produced ? $0 - produced : nil }
     }
     try gap(size, "the gzip data is damaged, or the file ends inside of it")
+  }
+
+  /// Whether a member only ends too soon. Damaged data may go on to the end of the file too: then
+  /// there are other members behind it, or it ends in its length.
+  private static func isCut(
+    _ file: borrowing InputFile, _ outcome: Inflate.Outcome, _ starts: ArraySlice<Int>,
+    _ size: Int, _ produced: Int
+  ) throws -> Bool {
+    switch outcome {
+    case .damaged: return false
+    case .complete(let end): return end + 8 > size
+    case .cut: break
+    }
+    for (position, start) in starts.enumerated() {
+      let following = Array(starts.dropFirst(position + 1).prefix(5)) + [size]
+      for end in following where try member(file, start..<end) != nil { return false }
+    }
+    var tail = ByteBuffer()
+    guard try file.read(at: max(0, size - 4), into: &tail, atMost: 4) == 4 else { return true }
+    let stated = tail.span.littleEndian(at: 0, count: 4)
+    return !(produced / 4...produced * 4).contains(stated)
   }
 
   /// Whether the checksum and the length at `offset` are those of the content.

@@ -91,7 +91,7 @@ package struct FrameReader: ~Copyable {
         }
         current = nil
       } else if step.consumed == 0, step.produced == 0, fetched == frame.length {
-        throw damaged(frame, .damaged, "the frame ends before its content does")
+        throw damaged(frame, .truncated, "the frame ends before its content does")
       }
       if step.produced > 0 { return step.produced }
     }

@@ -1,9 +1,9 @@
 import Disk
 import LosslessJSON
 
-/// Decompresses one gzip member that is damaged or cut off, to the very last byte that comes
-/// before the damage (RFC 1951, RFC 1952). libarchive throws away what it has decompressed since
-/// its last block of 64 KiB. Nothing is checked but that the data can be decompressed.
+/// Decompresses one gzip member that is damaged or cut off, as far as it goes (RFC 1951, RFC 1952).
+/// libarchive throws away what it has decompressed since its last block of 64 KiB. Nothing is
+/// checked but that the data can be decompressed: damaged data may go on for long as garbage.
 struct Inflate: ~Copyable {
   private let file: InputFile
   private let end: Int
@@ -20,6 +20,16 @@ struct Inflate: ~Copyable {
   private static let window = 32 << 10
   private static let step = 128 << 10
 
+  /// Where it ended.
+  enum Outcome {
+    /// The compressed data ends here, in front of its checksum.
+    case complete(end: Int)
+    /// It has not ended where the range does.
+    case cut
+    /// What comes next cannot be decompressed.
+    case damaged
+  }
+
   /// Why it goes no further.
   private enum Stop: Error {
     case damaged, atEnd
@@ -32,10 +42,9 @@ struct Inflate: ~Copyable {
     end = range.upperBound
   }
 
-  /// Hands out the content piece by piece, as far as it goes. Returns where the compressed data of
-  /// the member end, in front of its checksum; nil where they do not.
-  mutating func run(_ body: (ByteBuffer) throws -> Void) throws -> Int? {
-    var found: Int?
+  /// Hands out the content piece by piece, as far as it goes.
+  mutating func run(_ body: (ByteBuffer) throws -> Void) throws -> Outcome {
+    var outcome = Outcome.damaged
     do {
       try skipHeader()
       var isLast = false
@@ -50,10 +59,11 @@ struct Inflate: ~Copyable {
         default: throw Stop.damaged
         }
       }
-      found = next - (input.count - taken) - bitCount / 8
-    } catch Stop.failed(let error) { throw error } catch is Stop {}
+      outcome = .complete(end: next - (input.count - taken) - bitCount / 8)
+    } catch Stop.failed(let error) { throw error } catch Stop.atEnd { outcome = .cut } catch is Stop
+    {}
     try flush(body, all: true)
-    return found
+    return outcome
   }
 
   private mutating func flush(_ body: (ByteBuffer) throws -> Void, all: Bool = false) throws {

@@ -40,9 +40,7 @@ extension BackupSalvage {
     return true
   }
 
-  var target: FilePath {
-    directory.path(FilePath("recovered").pushing(input.top))
-  }
+  var target: FilePath { directory.path(folder.pushing(input.top)) }
 
   /// The store below `recovered/`: its file, or the directory that it is.
   var graph: FilePath {
@@ -52,29 +50,50 @@ extension BackupSalvage {
     return name.map { input.top.appending($0) } ?? input.top
   }
 
-  func recover(_ sink: PieceSink) throws {
-    try Disk.makeDirectory(target)
-    let root = try storeRoot()
-    if let root, try isVerbatimWhole() {
-      let store = work.appending("members/store")
-      let format = try format(root)
-      let named = manifest.map { manifest in
-        Set(
-          manifest.storeEntries.compactMap {
-            FilePath(bytes: $0.header.path)?.components.dropFirst().first
-          })
-      }
-      for name in try TreeWalk.names(in: store) where named?.contains(name) ?? true {
-        try Disk.rename(store.appending(name), to: target.appending(name), replacing: false)
-      }
-      let isFile = root != store
-      let place =
-        isFile ? target.appending(root.lastComponent ?? FilePath.Component("store")) : target
-      let survey = try Survey.read(DiskTree(place), as: format, rules: false)
-      counts = survey.counts
+  /// - Parameter others: the same archive, with what nothing proves.
+  func recover(_ sink: PieceSink, _ others: BackupSalvage?) throws {
+    if try recoverWhole() { return }
+    let own = try candidates(sink)
+    if let own, own.proof != nil || others == nil {
+      try unite(own, sink)
       return
     }
-    try unite(root, sink)
+    guard let others else {
+      return sink.note(Finding(.error, .badManifest, "holds nothing that is known of a backup"))
+    }
+    try others.placeLost()
+    let more = try others.candidates(nil)
+    if let more, more.proof != nil {
+      others.folder = folder
+      try others.unite(more, sink)
+      (counts, filled) = (others.counts, others.filled)
+      return
+    }
+    let written = try own.map { try unite($0, sink) } ?? [:]
+    try others.keepUnproven(more, written, sink)
+  }
+
+  /// Takes the store as it is where its verbatim files are whole; false where they are not.
+  private func recoverWhole() throws -> Bool {
+    guard let root = try storeRoot(), try isVerbatimWhole() else { return false }
+    try Disk.makeDirectory(target)
+    let store = work.appending("members/store")
+    let format = try format(root)
+    let named = manifest.map { manifest in
+      Set(
+        manifest.storeEntries.compactMap {
+          FilePath(bytes: $0.header.path)?.components.dropFirst().first
+        })
+    }
+    for name in try TreeWalk.names(in: store) where named?.contains(name) ?? true {
+      try Disk.rename(store.appending(name), to: target.appending(name), replacing: false)
+    }
+    let isFile = root != store
+    let place =
+      isFile ? target.appending(root.lastComponent ?? FilePath.Component("store")) : target
+    let survey = try Survey.read(DiskTree(place), as: format, rules: false)
+    counts = survey.counts
+    return true
   }
 
   func format(_ root: FilePath?) throws -> StoreFormat {
@@ -97,8 +116,24 @@ extension BackupSalvage {
     return kinds.contains(.task) ? .taskList : detected ?? .jsonLines
   }
 
-  /// Puts together what the encodings still have.
-  func unite(_ root: FilePath?, _ sink: PieceSink) throws {
+  /// What the encodings still have.
+  struct Candidates {
+    var root: FilePath?
+    var format: StoreFormat
+    /// The intact records of the verbatim files, as a store of their own.
+    var salvaged: FilePath?
+    var witness = EncodingWitness()
+    /// All of the store's records, where a digest tells that these are all.
+    var proof: EncodingWitness.Proof?
+    /// Whether an encoding is damaged elsewhere than at its end.
+    var isDamaged = false
+  }
+
+  /// Looks at what the encodings still have; nil where that is nothing that records can be made of.
+  func candidates(_ sink: PieceSink?) throws -> Candidates? {
+    let root = try storeRoot()
+    if try root == nil && hybrid() == nil { return nil }
+    try Disk.makeDirectory(target)
     // What a database is shows once its pages have been read.
     var salvaged: FilePath?
     if let root, try isDatabase(root) {
@@ -107,25 +142,38 @@ extension BackupSalvage {
     let format = try format(salvaged ?? root)
     if let database = salvaged {
       salvaged = try readable(database, format, sink)
-      if salvaged == nil, try hybrid() == nil { return }
+      if salvaged == nil, try hybrid() == nil { return nil }
     } else {
       salvaged = try root.map { try salvageVerbatim($0, format.name) } ?? nil
     }
+    var found = Candidates(root: root, format: format, salvaged: salvaged)
+    if let path = try hybrid() { try readHybrid(path, found.witness) }
+    if let salvaged {
+      try format.read(DiskTree(salvaged), ReadOptions(), WitnessSink(found.witness))
+    }
+    found.isDamaged = isDamaged
+    found.proof = manifest.flatMap { found.witness.proof($0.digest) }
+    return found
+  }
+
+  /// Puts together what the encodings still have.
+  /// - Parameter written: records that are not to be written again.
+  /// - Returns: how often each record has been written.
+  @discardableResult func unite(
+    _ found: Candidates, _ sink: PieceSink?, without written: [Hash256: Int] = [:]
+  ) throws -> [Hash256: Int] {
+    let format = found.format
+    try Disk.makeDirectory(target)
     var options = WriteOptions(directory: target)
     options.sourceKind = format.name
     options.time = manifest?.time ?? request.time
-    let witness = EncodingWitness()
-    if let path = try hybrid() { try readHybrid(path, witness) }
-    if let salvaged {
-      try format.read(DiskTree(salvaged), ReadOptions(), WitnessSink(witness))
-    }
-    if format.name == StoreFormat.sqlite.name { options.fileName = storeName(root) }
-    if format.write == nil, format.name != StoreFormat.sqlite.name { return }
+    if format.name == StoreFormat.sqlite.name { options.fileName = storeName(found.root) }
+    if format.write == nil, format.name != StoreFormat.sqlite.name { return written }
     let union = EncodingUnion(
-      try format.recoveryWriter(options, like: salvaged), sink: sink, witness: witness,
-      digest: manifest?.digest)
-    union.place = try usualPlace(root, format)
-    if let salvaged {
+      try format.recoveryWriter(options, like: found.salvaged), sink: sink,
+      witness: found.witness, proof: found.proof, written: written)
+    union.place = try usualPlace(found.root, format)
+    if let salvaged = found.salvaged {
       union.encoding = .verbatim
       try format.read(DiskTree(salvaged), ReadOptions(), union.sinkOfFiles(DiskTree(salvaged)))
     }
@@ -136,6 +184,7 @@ extension BackupSalvage {
     try union.finish()
     filled = union.filled
     counts = union.counts
+    return union.written
   }
 
   /// Whether the store is one database, be its header there or not.
@@ -148,7 +197,7 @@ extension BackupSalvage {
   /// The database, if records can be read of it; else nil, and it lies below `irregular/` with
   /// whatever rows it has.
   private func readable(
-    _ database: FilePath, _ format: StoreFormat, _ sink: PieceSink
+    _ database: FilePath, _ format: StoreFormat, _ sink: PieceSink?
   ) throws -> FilePath? {
     guard Self.databaseKinds.contains(format.name) else {
       // Of tables that are nobody's: what there is of them is the store.
@@ -162,10 +211,11 @@ extension BackupSalvage {
       return database
     } catch is DatabaseError {}
     let name = database.lastComponent?.string ?? "store.db"
-    let apart = directory.path(FilePath("irregular").pushing(input.top)).appending(name)
+    let place = trust == .all ? folder.appending("irregular") : FilePath("irregular")
+    let apart = directory.path(place.pushing(input.top)).appending(name)
     try Disk.makeDirectory(apart.removingLastComponent())
     try Disk.rename(database, to: apart, replacing: false)
-    sink.note(
+    sink?.note(
       Finding(
         .error, .unreadable,
         "no record can be made of the rows that its database still has: they are in "
@@ -182,8 +232,11 @@ extension BackupSalvage {
 
   private func readHybrid(_ path: FilePath, _ taker: any RecordTaker) throws {
     var source = FileSource(try InputFile(opening: path))
-    try SnapshotSalvage(nil, to: taker).run(
-      ByteStream { try source.read(into: &$0, atMost: $1) })
+    let watch = DamageWatch(taker)
+    let salvage = SnapshotSalvage(nil, to: watch)
+    watch.losses = { [unowned salvage] in salvage.losses }
+    try salvage.run(ByteStream { try source.read(into: &$0, atMost: $1) })
+    if watch.isDamaged { isDamaged = true }
   }
 
   /// The file that records without a place go to: the one that is damaged.
@@ -207,7 +260,11 @@ extension BackupSalvage {
     inner.kind = kind
     let plan = try SalvagePlan(inner)
     guard !plan.inputs.isEmpty else { return nil }
-    _ = try plan.run()
+    let report = try plan.run()
+    isDamaged = report.inputs.contains { input in
+      input.account[.quarantined].ranges + input.account[.irregular].ranges
+        > (input.losses.last?.end == input.size ? 1 : 0)
+    }
     let recovered = place.appending("recovered")
     guard try FileFacts(at: recovered) != nil else { return nil }
     guard root.removingLastComponent().lastComponent?.string == "store",
@@ -221,6 +278,20 @@ extension BackupSalvage {
 private final class CountingSink: RecordSink {
   func take(_ record: inout Record) throws {}
   func note(_ finding: Finding) {}
+}
+
+/// Notices whether records come behind bytes that belong to none.
+private final class DamageWatch: RecordTaker {
+  private let taker: any RecordTaker
+  var losses: () -> Int = { 0 }
+  private(set) var isDamaged = false
+
+  init(_ taker: any RecordTaker) { self.taker = taker }
+
+  func take(_ record: inout Record, isFromRTFS: Bool) throws {
+    if losses() > 0 { isDamaged = true }
+    try taker.take(&record, isFromRTFS: isFromRTFS)
+  }
 }
 
 /// Shows a witness the records of the verbatim files.

@@ -8,14 +8,36 @@ import SystemPackage
 
 /// Recovers the store in a backup: from its verbatim files where they are whole, else from all of
 /// its three encodings together.
+///
+/// What a damaged frame decompresses to is garbage from some byte on, and may look like records. It
+/// is read by a salvage of its own, and recovered only where a digest of the manifest proves it;
+/// `BackupSalvage+Unproven`.
 final class BackupSalvage {
+  /// What of an archive is believed.
+  enum Trust {
+    /// What has the right checksum, or none at all.
+    case proven
+    /// Beside that, what the file ends in, as far as it goes.
+    case cut
+    /// Everything that can be decompressed.
+    case all
+  }
+
   let input: SalvageInput
   let request: SalvageRequest
   let directory: OutputDirectory
   let work: FilePath
-  let members: TarMembers
+  private(set) var members: TarMembers
+  private(set) var trust: Trust
+  /// Whether there was something in the archive that is not believed; something that was cut off.
+  private(set) var hasUnproven = false
+  private(set) var hasCut = false
+  /// Where in the output the store goes.
+  var folder: FilePath
   var manifest: Manifest?
   var filled = FilledRecords()
+  /// Whether an encoding is damaged elsewhere than at its end.
+  var isDamaged = false
   var counts: [RecordKind: Int] = [:]
 
   struct Stretch {
@@ -24,29 +46,39 @@ final class BackupSalvage {
   }
   private(set) var stretches: [Stretch] = []
 
-  init(_ input: SalvageInput, _ request: SalvageRequest, in directory: OutputDirectory) {
+  init(
+    _ input: SalvageInput, _ request: SalvageRequest, in directory: OutputDirectory,
+    trust: Trust = .cut, into part: String = "recovered"
+  ) {
     self.input = input
     self.request = request
     self.directory = directory
-    work = directory.path(FilePath(".work"))
+    self.trust = trust
+    folder = FilePath(part)
+    work = directory.path(FilePath(".work-\(part)"))
     members = TarMembers(in: work)
   }
 
   func run(_ sink: PieceSink, _ watch: (Int) -> Void) throws {
     defer { try? Disk.remove(work) }
-    try Disk.makeDirectory(work, mode: 0o700)
     try unpack(watch)
-    try readManifest()
-    try placeLost()
-    if manifest == nil, try storeRoot() == nil, try hybrid() == nil {
-      sink.note(Finding(.error, .badManifest, "holds nothing that is known of a backup"))
-    } else {
-      try recover(sink)
+    if hasCut, try !holdsWhereCut() {
+      trust = .proven
+      try unpack { _ in }
     }
+    let others =
+      hasUnproven
+      ? BackupSalvage(input, request, in: directory, trust: .all, into: "unproven") : nil
+    defer { if let others { try? Disk.remove(others.work) } }
+    try others?.unpack { _ in }
+    if let others { try adopt(from: others) }
+    try placeLost()
+    try recover(sink, others)
     try noteDamage(sink)
     try account(sink)
     // What is left of it must not be published with the rest.
     try Disk.remove(work)
+    if let others { try Disk.remove(others.work) }
   }
 
   /// Says which members are not as the manifest has them: not every kind of archive shows damage
@@ -68,20 +100,37 @@ final class BackupSalvage {
 
   // MARK: Unpacking
 
-  private func unpack(_ watch: (Int) -> Void) throws {
+  func unpack(_ watch: (Int) -> Void) throws {
+    try Disk.remove(work)
+    try Disk.makeDirectory(work, mode: 0o700)
+    members = TarMembers(in: work)
+    stretches = []
+    hasUnproven = false
+    // Bytes of content in front of a gap that were not taken, and count as missing with it.
+    var passed = 0
     try ArchivePieces.read(input.path) { piece in
       switch piece {
-      case .content(let bytes, let range, let isChecked, let startsFrame):
+      case .content(let bytes, let range, let startsFrame):
         add(range, nil)
         watch(range.count)
-        try members.take(bytes, startsFrame: startsFrame, isChecked: isChecked)
+        try members.take(bytes, startsFrame: startsFrame)
+      case .unproven(let bytes, let isCut, let startsFrame):
+        if isCut { hasCut = true }
+        if trust == .all || (trust == .cut && isCut) {
+          try members.take(bytes, startsFrame: startsFrame, isCut: isCut)
+        } else {
+          hasUnproven = true
+          passed += bytes.count
+        }
       case .gap(let range, let reason, let contentSize):
         add(range, reason)
         watch(range.count)
-        try members.gap(contentSize)
+        try members.gap(contentSize.map { $0 + passed })
+        passed = 0
       }
     }
     try members.finish()
+    try readManifest()
   }
 
   private func add(_ range: Range<Int>, _ reason: String?) {

@@ -14,30 +14,34 @@ final class EncodingUnion: RecordTaker {
   enum Encoding: Int { case verbatim, json, rtfs }
 
   private let writer: any StoreWriter
-  private let sink: PieceSink
+  private let sink: PieceSink?
   var encoding = Encoding.verbatim
   /// Where records go that came without a place.
   var place: FilePath?
   private(set) var filled = FilledRecords()
   private(set) var counts: [RecordKind: Int] = [:]
-  /// How often each record was written.
-  private var written: [Hash256: Int] = [:]
+  /// How often each record was written, here or before.
+  private(set) var written: [Hash256: Int]
   /// How often each was seen in the encodings that `seenIn` names.
   private var seen: [Encoding: [Hash256: Int]] = [:]
-  private var truth: [Hash256: Int]?
-  private var proven: Encoding?
+  private let truth: [Hash256: Int]?
+  private let proven: Encoding?
   private let witness: EncodingWitness
   private var ids: [SalvagedID: Hash256] = [:]
 
-  /// - Parameter digest: of the store, from the manifest.
+  /// - Parameter sink: is told of records that are not taken.
+  /// - Parameter proof: what is known to be all of the store.
+  /// - Parameter written: records that were written elsewhere, which are left out.
   init(
-    _ writer: any StoreWriter, sink: PieceSink, witness: EncodingWitness, digest: Hash256?
+    _ writer: any StoreWriter, sink: PieceSink?, witness: EncodingWitness,
+    proof: EncodingWitness.Proof?, written: [Hash256: Int] = [:]
   ) {
     self.writer = writer
     self.sink = sink
     self.witness = witness
-    proven = digest.flatMap(witness.proven)
-    truth = proven.map(witness.records)
+    self.written = written
+    truth = proof?.records
+    proven = proof?.encoding
   }
 
   func beginHybrid() { seen = [:] }
@@ -52,20 +56,23 @@ final class EncodingUnion: RecordTaker {
     let count = (seen[encoding]?[hash] ?? 0) + 1
     seen[encoding, default: [:]][hash] = count
     if count <= written[hash] ?? 0 { return }
-    if let truth, let proven, truth[hash] ?? 0 < count {
-      return sink.note(
+    if let truth, truth[hash] ?? 0 < count {
+      let what = proven.map { "\(name($0)), proven whole" } ?? "the store, proven whole"
+      sink?.note(
         Finding(
           .error, .encodingsDisagree,
-          "was altered in \(name(encoding)): \(name(proven)), proven whole by the digest in the "
-            + "manifest, has no such record", record: record.label))
+          "was altered in \(name(encoding)): \(what) by the digest in the manifest, has no such "
+            + "record", record: record.label))
+      return
     }
     let id = SalvagedID(&record)
     if truth == nil, encoding == .verbatim, witness.outvotes(id, hash) {
-      return sink.note(
+      sink?.note(
         Finding(
           .error, .encodingsDisagree,
           "was altered in \(name(encoding)): the JSON and the RTFS snapshot agree on another one",
           record: record.label))
+      return
     }
     if truth == nil, encoding != .verbatim, let other = ids[id], other != hash {
       filled.add(
@@ -75,7 +82,7 @@ final class EncodingUnion: RecordTaker {
     do {
       try writer.write(&record, at: WritePlace(file: place))
     } catch let error as StoreError {
-      sink.note(Finding(.error, .unreadable, error.message, record: record.label))
+      sink?.note(Finding(.error, .unreadable, error.message, record: record.label))
       return
     }
     if encoding == .verbatim { ids[id] = hash }
@@ -102,7 +109,7 @@ final class EncodingUnion: RecordTaker {
   func finish() throws {
     do { _ = try writer.finish() } catch let error as StoreError {
       // Too little is left to make a store of.
-      sink.note(Finding(.error, .unreadable, error.message))
+      sink?.note(Finding(.error, .unreadable, error.message))
     }
   }
 }

@@ -167,14 +167,19 @@ final class PageFile {
     return best
   }
 
-  /// Whether the cells of a page reach into its second half and none beyond its end.
+  /// Whether the cells of a page reach into its second half and none beyond its ends.
   private static func fills(_ page: Span<UInt8>, _ size: Int) -> Bool {
     guard page.count == size, [0x0D, 0x05, 0x0A, 0x02].contains(page[0]) else { return false }
     let cells = Bytes.number(page, 3, 2)
     let pointers = page[0] < 0x0A ? 12 : 8
     guard cells > 0, pointers + 2 * cells <= size else { return false }
     var last = 0
-    for cell in 0..<cells { last = max(last, Bytes.number(page, pointers + 2 * cell, 2)) }
+    for cell in 0..<cells {
+      let at = Bytes.number(page, pointers + 2 * cell, 2)
+      // Cells lie behind what points at them; in text there is no such order.
+      if at < pointers + 2 * cells { return false }
+      last = max(last, at)
+    }
     return last >= size / 2 && last < size
   }
 }

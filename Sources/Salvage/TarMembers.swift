@@ -27,8 +27,8 @@ final class TarMembers {
     var missing: Int?
     /// Whether the header of the next member, or the end, stands right behind it.
     var isEnded = false
-    /// Whether all of it was covered by checksums.
-    var isChecked = true
+    /// Whether something of it comes from what the file ends in, without its checksum.
+    var isCut = false
     var hash: Hash256?
 
     var isComplete: Bool { !hasGap && size == count }
@@ -71,7 +71,7 @@ final class TarMembers {
     isAligned = false
   }
 
-  func take(_ bytes: ByteBuffer, startsFrame: Bool, isChecked: Bool) throws {
+  func take(_ bytes: ByteBuffer, startsFrame: Bool, isCut: Bool = false) throws {
     let text = bytes.span
     if text.isEmpty { return }
     if !isAligned, startsFrame, TarHeader.isHeader(text) {
@@ -86,11 +86,11 @@ final class TarMembers {
         try close()
       }
       if current == nil {
-        try begin(nil, size: nil, isChecked)
+        try begin(nil, size: nil)
         members[members.count - 1].follows = cut
         members[members.count - 1].missing = missing
       }
-      if let current, !isChecked { members[current].isChecked = false }
+      if let current, isCut { members[current].isCut = true }
       return try append(text)
     }
     var at = 0
@@ -99,7 +99,7 @@ final class TarMembers {
         let count = min(left, text.count - at)
         let part = text.extracting(at..<at + count)
         if extendedText != nil { extendedText?.append(part) } else { try append(part) }
-        if let current, !isChecked { members[current].isChecked = false }
+        if let current, isCut { members[current].isCut = true }
         left -= count
         at += count
         if left == 0 { try endContent() }
@@ -111,14 +111,25 @@ final class TarMembers {
         let count = min(512 - block.count, text.count - at)
         block.append(text.extracting(at..<at + count))
         at += count
-        if block.count == 512 { try takeHeader(isChecked) }
+        if block.count == 512 { try takeHeader() }
       }
     }
   }
 
   func finish() throws { try close() }
 
-  private func takeHeader(_ isChecked: Bool) throws {
+  /// Puts a whole member of the same archive here, which another one has read: in the place of what
+  /// is here of it.
+  func adopt(_ member: Member, from other: TarMembers) throws {
+    let path = directory.pushing(member.path)
+    members.removeAll { $0.name == member.name }
+    try Disk.remove(path)
+    try Disk.makeDirectory(path.removingLastComponent())
+    try Disk.rename(other.directory.pushing(member.path), to: path, replacing: false)
+    members.append(member)
+  }
+
+  private func takeHeader() throws {
     let header = block
     block.removeAll()
     guard TarHeader.isHeader(header.span) else {
@@ -127,7 +138,7 @@ final class TarMembers {
         return
       }
       // Content without a header, of a member whose header was overwritten: up to the next one.
-      if current == nil { try begin(nil, size: nil, isChecked) }
+      if current == nil { try begin(nil, size: nil) }
       for _ in 0..<zeros { try append(Self.zeroBlock.span) }
       zeros = 0
       let isBroken = header[257] == 0x75 && header[258] == 0x73 && header[259] == 0x74
@@ -144,7 +155,7 @@ final class TarMembers {
       if left == 0 { extendedText = nil }
     case 0x30, 0x00:
       let size = extended.size ?? parsed.size
-      try begin(extended.name ?? parsed.name, size: size, isChecked)
+      try begin(extended.name ?? parsed.name, size: size)
       extended = (nil, nil)
       left = size
       padding = (512 - size % 512) % 512
@@ -164,7 +175,7 @@ final class TarMembers {
     TextBytes.starts(text, "{\"version\":") || TextBytes.starts(text, "{\n  \"format\": \"holdfast")
   }
 
-  private func begin(_ name: [UInt8]?, size: Int?, _ isChecked: Bool) throws {
+  private func begin(_ name: [UInt8]?, size: Int?) throws {
     try close()
     var path = FilePath("lost/\(members.count)")
     if let name, let safe = try? MemberPath(name), let inner = FilePath(bytes: safe.bytes) {
@@ -172,7 +183,7 @@ final class TarMembers {
       // A name that comes twice is none of ours; the second one is kept apart.
       if members.contains(where: { $0.path == path }) { path = FilePath("lost/\(members.count)") }
     }
-    members.append(Member(name: name, path: path, size: size, isChecked: isChecked))
+    members.append(Member(name: name, path: path, size: size))
     current = members.count - 1
     do throws(DiskError) { file = try StagedFile(directory.pushing(path)) } catch {
       path = FilePath("lost/\(members.count - 1)")
