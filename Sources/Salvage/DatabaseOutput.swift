@@ -30,6 +30,8 @@ final class DatabaseOutput {
   private let isCopy: Bool
   private var insertions: [Shape: Insertion] = [:]
   private var searches: [Shape: Insertion] = [:]
+  /// Indexes that are not to stay.
+  private var helpers: [String] = []
 
   /// - Parameter path: where nothing is yet.
   init(_ path: FilePath, like file: PageFile) throws {
@@ -162,6 +164,46 @@ final class DatabaseOutput {
     return try search.statement.step()
   }
 
+  /// Whether what an index would have of a row of the table is what the row says: values of it, and
+  /// behind them what leads to it, its row id or more of its values.
+  func holdsEntry(_ entry: PageRow, of table: SalvagedTable) throws -> Bool {
+    var values = entry.values[...]
+    var tests: [String] = []
+    let names = table.columns.filter(\.isWritable).map { SQLText.name($0.name) }
+    if table.hasRowID {
+      guard case .integer(let id)? = values.popLast(), let name = table.idName else { return false }
+      tests.append("\(name)=\(id)")
+    } else if values.count > names.count {
+      return false
+    }
+    for index in values.indices {
+      tests.append("(" + names.map { "\($0) IS ?\(index + 1)" }.joined(separator: " OR ") + ")")
+    }
+    if names.isEmpty || values.isEmpty { return false }
+    let search = try Statement(
+      "SELECT 1 FROM \(SQLText.name(table.name)) WHERE \(tests.joined(separator: " AND ")) LIMIT 1",
+      on: connection)
+    for (index, value) in values.enumerated() { Self.bind(value, index + 1, search) }
+    return try search.step()
+  }
+
+  /// Lets rows of the table be found by any of their values, until the end.
+  func indexAllColumns(of table: SalvagedTable) {
+    for column in table.columns {
+      let name = SQLText.name("\(table.name)_by_\(column.name)")
+      let sql = "CREATE INDEX \(name) ON \(SQLText.name(table.name))(\(SQLText.name(column.name)))"
+      if create(sql) == nil { helpers.append(name) }
+    }
+  }
+
+  /// Whether the table has a row of this id.
+  func holds(rowID id: Int, of table: SalvagedTable) throws -> Bool {
+    guard let name = table.idName else { return false }
+    let search = try Statement(
+      "SELECT 1 FROM \(SQLText.name(table.name)) WHERE \(name)=\(id)", on: connection)
+    return try search.step()
+  }
+
   /// The columns that a row of `count` values is written to.
   private static func targets(_ table: SalvagedTable, _ count: Int) -> [String] {
     var names = table.columns.prefix(count).filter(\.isWritable).map { SQLText.name($0.name) }
@@ -189,17 +231,23 @@ final class DatabaseOutput {
     where column.isWritable {
       var value = row.values[number]
       if number == table.idColumn, value == .null, let id = row.id { value = .integer(id) }
-      switch value {
-      case .null: statement.bind(null: index)
-      case .integer(let number): statement.bind(index, number)
-      case .real(let number): statement.bind(index, number)
-      case .text(let bytes): statement.bind(index, text: bytes.span)
-      case .blob(let bytes): statement.bind(index, blob: bytes.span)
-      }
+      bind(value, index, statement)
       index += 1
     }
     if table.hasRowID, table.idColumn == nil, table.idName != nil {
       if let id = row.id { statement.bind(index, id) } else { statement.bind(null: index) }
+    }
+  }
+
+  private static func bind(
+    _ value: PageValue, _ index: Int, _ statement: borrowing Statement
+  ) {
+    switch value {
+    case .null: statement.bind(null: index)
+    case .integer(let number): statement.bind(index, number)
+    case .real(let number): statement.bind(index, number)
+    case .text(let bytes): statement.bind(index, text: bytes.span)
+    case .blob(let bytes): statement.bind(index, blob: bytes.span)
     }
   }
 
@@ -208,6 +256,7 @@ final class DatabaseOutput {
   func finish(isStored: Bool) throws {
     insertions = [:]
     searches = [:]
+    for name in helpers { try connection.execute("DROP INDEX \(name)") }
     if isStored {
       for sql in SalvagedTable.storedTables {
         try connection.execute(sql.replacing("CREATE TABLE ", with: "CREATE TABLE IF NOT EXISTS "))

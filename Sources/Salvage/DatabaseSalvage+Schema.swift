@@ -100,35 +100,44 @@ extension DatabaseSalvage {
   /// read, they are not looked at: what is on them does not count any more.
   func takeOthers() throws {
     if isMapped { return }
+    // Where every statement was read, no table is missing.
+    let lacksStatements = !(file.hasHeader && !tables.isEmpty)
+    var keyed: [KeyedUnit] = []
     for unit in try units() {
-      guard let table = try table(for: unit) else { continue }
+      guard let table = try table(for: unit) else {
+        if unit.ids == nil, lacksStatements { keyed.append(contentsOf: keyedUnits(unit)) }
+        continue
+      }
       if let ids = unit.ids { tables[table].take(ids) }
       for number in unit.pages {
         owner[number] = table
         try take(number, table)
       }
     }
+    // What a migrated database has beside its records can be made anew.
+    if !isStored { try takeKeyed(keyed) }
   }
 
   private func units() throws -> [Unit] {
     var interior: [Int] = []
+    var keyed: [Int] = []
     var below: Set<Int> = []
     var leaves: [Int] = []
     for number in stride(from: 2, through: file.pageCount, by: 1) {
       guard owner[number] == nil, !free.contains(number) else { continue }
       let page = try file.page(number)
       guard let kind = cells.kind(page.span, number) else { continue }
-      guard kind == .interiorTable else {
+      guard !kind.isLeaf else {
         leaves.append(number)
         continue
       }
       guard let children = cells.children(page.span, number, kind) else { continue }
-      interior.append(number)
+      if kind.isTable { interior.append(number) } else { keyed.append(number) }
       for child in children { below.insert(child.page) }
     }
     var taken = Set(owner.keys).union(free)
     var found: [Unit] = []
-    for root in interior where !below.contains(root) {
+    for root in interior + keyed where !below.contains(root) {
       let tree = try PageTree(cells, root: root, taken: taken)
       for number in tree.interior { owner[number] = Self.indexOwner }
       taken.formUnion(tree.pages + tree.interior)
@@ -196,9 +205,22 @@ extension DatabaseSalvage {
     return try infer(unit)
   }
 
+  /// Stretches of index trees: rows of one width each.
+  private func keyedUnits(_ unit: Unit) -> [KeyedUnit] {
+    let width = unit.rows.first?.values.count ?? 0
+    guard unit.rows.allSatisfy({ $0.values.count == width }) else { return [] }
+    return [KeyedUnit(pages: unit.pages, rows: unit.rows)]
+  }
+
   /// A table of its own for rows of which no statement tells.
   private func infer(_ unit: Unit) throws -> Int? {
-    let count = unit.rows.map(\.values.count).max() ?? 0
+    try inferTable(
+      width: unit.rows.map(\.values.count).max() ?? 0,
+      known: SalvagedTable.statement(for: unit.rows))
+  }
+
+  /// - Parameter known: name and statement, where it is known which it was.
+  func inferTable(width count: Int, known: (name: String, sql: String)? = nil) throws -> Int? {
     var name = "lost_\(count)"
     var number = 2
     while tables.contains(where: { $0.name == name }) {
@@ -207,9 +229,7 @@ extension DatabaseSalvage {
     }
     let columns = (0..<count).map { "c\($0)" }.joined(separator: ", ")
     var sql = "CREATE TABLE \(name) (\(columns))"
-    if let known = SalvagedTable.statement(for: unit.rows),
-      !tables.contains(where: { $0.name == known.name })
-    {
+    if let known, !tables.contains(where: { $0.name == known.name }) {
       (name, sql) = known
     }
     guard let output, output.create(sql) == nil else { return nil }

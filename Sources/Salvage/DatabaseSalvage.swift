@@ -23,6 +23,8 @@ final class DatabaseSalvage {
   let irregular: FilePath
   var output: DatabaseOutput?
   var tables: [SalvagedTable] = []
+  /// Of tables WITHOUT ROWID that were told from their rows: the storage classes of their columns.
+  var keyedClasses: [Int: [Int?]] = [:]
   /// Other things that the schema has, made behind the rows.
   var others: [String] = []
   /// The table that a page belongs to, by its number; `indexOwner` for those of no table.
@@ -121,7 +123,11 @@ final class DatabaseSalvage {
           "its header is lost: pages of \(file.pageSize) bytes by what they hold"))
     }
     for table in tables where table.isInferred {
-      sink.note(Finding(.warning, .unknownType, "the table \(table.name) is told from its rows"))
+      let columns =
+        table.hasRowID
+        ? "" : ", which had no row ids; its columns are those of its key, then the others"
+      sink.note(
+        Finding(.warning, .unknownType, "the table \(table.name) is told from its rows\(columns)"))
     }
   }
 

@@ -34,8 +34,9 @@ struct FillIn {
   /// - Parameter root: the recovered store, in the directory that is being written: its file, or
   ///   the directory `recovered`.
   mutating func run(_ root: FilePath, in directory: OutputDirectory) throws {
-    var source = try OpenedStore(opening: backup, formats: request.formats, kind: nil)
-    let format = source.format
+    let whole = try OpenedStore(opening: backup, formats: request.formats, kind: nil)
+    let format = whole.format
+    var source = whole
     do { source = try source.restricted(to: request.contexts) } catch let error as StoreError
       where error.code == .notFound
     {
@@ -44,7 +45,7 @@ struct FillIn {
     }
     let options = ReadOptions(
       idField: source.backup?.manifest.idField.flatMap(JSONPointer.init))
-    let unwritten = request.contexts.isEmpty ? try unwritten(source.backup?.manifest) : []
+    let unwritten = try unwritten(whole.backup?.manifest)
     let place = directory.path(FilePath(".filled"))
     defer { try? Disk.remove(place) }
     try Disk.makeDirectory(place)
@@ -59,7 +60,7 @@ struct FillIn {
     let own = OwnRecords(writer, conflicts)
     if !unwritten.isEmpty {
       let saved = SavedRecords()
-      try format.read(source.tree, options, saved)
+      try format.read(whole.tree, options, saved)
       own.saved = saved.known
       own.unwritten = unwritten
     }
@@ -78,6 +79,11 @@ struct FillIn {
       where error.code == .notFound && !request.contexts.isEmpty
     {
       // So it is here, for a graph of one file.
+    }
+    if !request.contexts.isEmpty, !own.removed.isEmpty {
+      // Those of other contexts in the same file, which were left out of it as well.
+      filler.isForAltered = true
+      try format.read(whole.tree, options, filler)
     }
     try conflicts.close()
     filled = conflicts.records
@@ -196,6 +202,7 @@ private final class OwnRecords: RecordSink {
   private(set) var firstFile: FilePath?
   /// Altered records, which did not go into the new store.
   private(set) var removed: [RecordKind: Int] = [:]
+  private(set) var altered = KnownRecords()
 
   init(_ writer: any StoreWriter, _ conflicts: Conflicts) {
     self.writer = writer
@@ -212,6 +219,7 @@ private final class OwnRecords: RecordSink {
       !saved.has(id, hash)
     {
       removed[record.kind, default: 0] += 1
+      altered.insert(id, hash)
       return try conflicts.add(&record, .altered, from: file)
     }
     known.insert(id, hash)
@@ -229,6 +237,9 @@ private final class FillSink: RecordSink {
   private let conflicts: Conflicts
   /// Whether what the store lacks is filled in, and not only what differs told.
   var fills = true
+  /// Whether only what the store lacks because it was altered is taken, and was not before.
+  var isForAltered = false
+  private var taken = KnownRecords()
   private(set) var counts: [RecordKind: Int] = [:]
 
   init(
@@ -244,18 +255,19 @@ private final class FillSink: RecordSink {
     let id = SalvagedID(&record)
     let file = tree.files[record.place.file].name
     if own.known.has(id) {
-      if !own.known.has(id, record.canonicalHash()) {
+      if !isForAltered, !own.known.has(id, record.canonicalHash()) {
         try conflicts.add(&record, .differs, from: file)
       }
       return
     }
-    if !fills { return }
+    if !fills || (isForAltered && (!own.altered.has(id) || taken.has(id))) { return }
     var rules = RecordRules()
     _ = rules.check(&record)
     if rules.findings.contains(where: { $0.finding.severity == .error }) { return }
     let target = tree.isSingleFile ? own.firstFile : nil
     try writer.write(&record, at: WritePlace(file: target ?? file))
     counts[record.kind, default: 0] += 1
+    if !isForAltered { taken.insert(id, record.canonicalHash()) }
     try conflicts.add(&record, .filled, from: file)
   }
 

@@ -42,6 +42,47 @@ import Testing
     #expect(damaged.split(separator: 0x0A).contains(kept.dropLast()))
   }
 
+  /// The same where only one context is looked at, be it one file or a part of one: the altered
+  /// records of other contexts in the same file do not lose the backup's version either.
+  @Test(arguments: [true, false]) func alteredRecordsOfAContext(_ isOneFile: Bool) throws {
+    let scratch = try Scratch.here()
+    func line(_ name: String, _ context: String) -> String {
+      let mark = isOneFile && !context.isEmpty ? #","metadata":{"context":"\#(context)"}"# : ""
+      return
+        #"{"type":"entity","name":"\#(name)","entityType":"t","observations":["good"]\#(mark)}"#
+        + "\n"
+    }
+    let other = line("ada", "") + line("dan", "")
+    let wanted = line("eve", "w") + line("bob", "w")
+    let store = isOneFile ? "s/memory.jsonl" : "s"
+    let file = isOneFile ? "s/memory.jsonl" : "s/memory-w.jsonl"
+    try scratch.write(isOneFile ? other + wanted : wanted, to: file)
+    if !isOneFile { try scratch.write(other, to: "s/memory.jsonl") }
+    let archive = try scratch.backUp(scratch.file(store))
+    try scratch.python(
+      """
+      import os, sys
+      for path in sys.argv[1:]:
+          times = os.stat(path)
+          data = open(path, 'rb').read()
+          for name in (b'"ada"', b'"bob"'):
+              at = data.find(name)
+              if at >= 0: data = data[:at] + data[at:].replace(b'good', b'gooe', 1)
+          open(path, 'wb').write(data)
+          os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+      """, scratch.file(file))
+    let out = scratch.file("out")
+    let found = try scratch.json(
+      exit: 3, "salvage", scratch.file(store), "--to", out, "--with", archive, "--context", "w")
+    #expect(found["altered"]?.integer == (isOneFile ? 2 : 1))
+    let name = isOneFile ? "memory.jsonl" : "memory-w.jsonl"
+    func lines(_ part: String) throws -> Set<Substring> {
+      Set(try TestFile.text("\(out)/\(part)/\(name)").split(separator: "\n"))
+    }
+    #expect(try lines("recovered") == Set(wanted.split(separator: "\n")))
+    if isOneFile { #expect(try lines("other-contexts") == Set(other.split(separator: "\n"))) }
+  }
+
   /// A file that was written since may be newer: its record stays, the backup's is kept beside it.
   @Test func newerRecordsStay() throws {
     let scratch = try Scratch.here()
