@@ -99,8 +99,14 @@ extension BackupSalvage {
   func format(_ root: FilePath?) throws -> StoreFormat {
     let formats = request.formats
     if let manifest, let known = try? formats.named(manifest.kind) { return known }
-    if let kind = request.kind, let known = try? formats.named(kind) { return known }
     let detected = root.flatMap { try? formats.detect(DiskTree($0), path: $0.string) }
+    // A database is one, and what is none is none, whatever it is said to be.
+    if let detected, Self.databaseKinds.contains(detected.name) { return detected }
+    if let kind = request.kind, let known = try? formats.named(kind),
+      try !Self.databaseKinds.contains(kind) || root.map(isDatabase) ?? true
+    {
+      return known
+    }
     // Lines of JSON may be what is left of anything.
     if let detected, ![StoreFormat.jsonLines.name, StoreFormat.json.name].contains(detected.name) {
       return detected
@@ -188,7 +194,7 @@ extension BackupSalvage {
   }
 
   /// Whether the store is one database, be its header there or not.
-  private func isDatabase(_ root: FilePath) throws -> Bool {
+  func isDatabase(_ root: FilePath) throws -> Bool {
     guard try FileFacts(at: root)?.isRegular == true else { return false }
     if let manifest { return Self.databaseKinds.contains(manifest.kind) }
     return try holdsPages(root)
@@ -209,7 +215,7 @@ extension BackupSalvage {
     do {
       try format.read(DiskTree(database), ReadOptions(), count)
       return database
-    } catch is DatabaseError {}
+    } catch is DatabaseError {} catch is StoreError {}
     let name = database.lastComponent?.string ?? "store.db"
     let place = trust == .all ? folder.appending("irregular") : FilePath("irregular")
     let apart = directory.path(place.pushing(input.top)).appending(name)

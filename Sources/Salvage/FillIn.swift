@@ -80,9 +80,10 @@ struct FillIn {
     {
       // So it is here, for a graph of one file.
     }
-    if !request.contexts.isEmpty, !own.removed.isEmpty {
+    if !request.contexts.isEmpty, !own.removed.isEmpty, whole.tree.isSingleFile {
       // Those of other contexts in the same file, which were left out of it as well.
       filler.isForAltered = true
+      filler.tree = whole.tree
       try format.read(whole.tree, options, filler)
     }
     try conflicts.close()
@@ -233,7 +234,7 @@ private final class OwnRecords: RecordSink {
 private final class FillSink: RecordSink {
   private let own: OwnRecords
   private let writer: any StoreWriter
-  private let tree: any StoreTree
+  var tree: any StoreTree
   private let conflicts: Conflicts
   /// Whether what the store lacks is filled in, and not only what differs told.
   var fills = true

@@ -55,9 +55,9 @@ import Testing
     let other = line("ada", "") + line("dan", "")
     let wanted = line("eve", "w") + line("bob", "w")
     let store = isOneFile ? "s/memory.jsonl" : "s"
-    let file = isOneFile ? "s/memory.jsonl" : "s/memory-w.jsonl"
+    let file = isOneFile ? "s/memory.jsonl" : "s/charts-w.jsonl"
     try scratch.write(isOneFile ? other + wanted : wanted, to: file)
-    if !isOneFile { try scratch.write(other, to: "s/memory.jsonl") }
+    if !isOneFile { try scratch.write(other, to: "s/charts.jsonl") }
     let archive = try scratch.backUp(scratch.file(store))
     try scratch.python(
       """
@@ -75,7 +75,7 @@ import Testing
     let found = try scratch.json(
       exit: 3, "salvage", scratch.file(store), "--to", out, "--with", archive, "--context", "w")
     #expect(found["altered"]?.integer == (isOneFile ? 2 : 1))
-    let name = isOneFile ? "memory.jsonl" : "memory-w.jsonl"
+    let name = isOneFile ? "memory.jsonl" : "charts-w.jsonl"
     func lines(_ part: String) throws -> Set<Substring> {
       Set(try TestFile.text("\(out)/\(part)/\(name)").split(separator: "\n"))
     }
