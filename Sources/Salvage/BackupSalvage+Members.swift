@@ -56,7 +56,9 @@ extension BackupSalvage {
       let isOfHybrid = try before?.name == Manifest.hybridName || isHybrid(path, before)
       if isOfHybrid {
         try join(path)
-      } else if let before, before.name?.starts(with: Manifest.storePrefix) == true {
+      } else if let before, before.name?.starts(with: Manifest.storePrefix) == true,
+        try FileFacts(at: work.pushing(before.path)) != nil
+      {
         try append(path, to: work.pushing(before.path))
       } else if Hash256(hex: text.extracting(0..<min(64, text.count))) == nil {
         try placeFile(member, path)

@@ -121,12 +121,22 @@ final class TarMembers {
   /// Puts a whole member of the same archive here, which another one has read: in the place of what
   /// is here of it.
   func adopt(_ member: Member, from other: TarMembers) throws {
-    let path = directory.pushing(member.path)
-    members.removeAll { $0.name == member.name }
-    try Disk.remove(path)
-    try Disk.makeDirectory(path.removingLastComponent())
-    try Disk.rename(other.directory.pushing(member.path), to: path, replacing: false)
-    members.append(member)
+    guard let name = member.name, let safe = try? MemberPath(name),
+      let inner = FilePath(bytes: safe.bytes)
+    else { return }
+    var adopted = member
+    adopted.follows = nil
+    adopted.path = FilePath("members").pushing(inner)
+    let place = directory.pushing(adopted.path)
+    try Disk.remove(place)
+    try Disk.makeDirectory(place.removingLastComponent())
+    try Disk.copy(fileAt: other.directory.pushing(member.path), to: place)
+    // Others are told by their numbers.
+    if let index = members.firstIndex(where: { $0.name == name }) {
+      members[index] = adopted
+    } else {
+      members.append(adopted)
+    }
   }
 
   private func takeHeader() throws {
