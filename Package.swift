@@ -95,7 +95,8 @@ let tests: [Target] = [
     dependencies: base + ["Backup", "Snapshot", "Archive", "Stores", "RTFS", "TestSupport"],
     exclude: ["Golden"], swiftSettings: strict),
   .testTarget(
-    name: "DatabaseTests", dependencies: base + ["Database", "Stores", "TestSupport"],
+    name: "DatabaseTests",
+    dependencies: base + ["Database", "Migration", "Stores", "TestSupport"],
     swiftSettings: strict),
   .testTarget(
     name: "SalvageTests",

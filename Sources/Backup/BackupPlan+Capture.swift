@@ -113,9 +113,9 @@ extension BackupPlan {
   }
 
   /// Reads all contexts of the store, where only some are backed up.
-  private func wholeGraph() -> ((any RecordSink) throws -> Void)? {
+  private func wholeGraph() -> WholeGraph? {
     if request.contexts.isEmpty { return nil }
-    return { [store, format] sink in
+    return WholeGraph { [store, format] sink in
       try format.read(DiskTree(store), ReadOptions(), sink)
     }
   }

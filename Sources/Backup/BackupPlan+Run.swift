@@ -188,6 +188,7 @@ extension BackupPlan {
     _ yardstick: Catalog.Entry?
   ) throws {
     let log = survey.log
+    manifest.onlyContexts = onlyContexts
     manifest.parent = parent?.manifest?.digest
     manifest.findings = Array(
       log.findings.sorted { $0.severity < $1.severity }.prefix(Manifest.findingLimit))
@@ -202,16 +203,37 @@ extension BackupPlan {
       manifest.suspicions.append("so was the backup that it was made from")
     }
     guard let last = yardstick?.manifest, !request.allowsShrink,
-      ShrinkGuard.isShrunken(survey.total, since: last.recordCount)
+      let reason = Self.contextsMissing(in: onlyContexts, since: last)
+        ?? Self.loss(to: survey.total, since: last)
     else { return }
-    let reason =
-      "the store has \(survey.total) records, \(last.recordCount) at the last good backup"
     if request.refusesShrink {
       throw BackupError(
         .refused, reason, path: store.string,
         hint: "nothing was written; if the records were meant to go, use --allow-shrink")
     }
     manifest.suspicions.append(reason)
+  }
+
+  /// The contexts that alone are asked for, or were when the backup was made that this is one of.
+  private var onlyContexts: [String] {
+    let asked = Set(request.contexts)
+    return asked.isEmpty ? inner?.backup?.manifest.onlyContexts ?? [] : asked.sorted()
+  }
+
+  private static func loss(to count: Int, since last: Manifest) -> String? {
+    guard ShrinkGuard.isShrunken(count, since: last.recordCount) else { return nil }
+    return "the store has \(count) records, \(last.recordCount) at the last good backup"
+  }
+
+  /// Some contexts of a store cannot stand for all of them, however many records they have.
+  private static func contextsMissing(in own: [String], since last: Manifest) -> String? {
+    guard !own.isEmpty else { return nil }
+    let before = last.onlyContexts.isEmpty ? last.contexts : last.onlyContexts
+    if !before.isEmpty, Set(before).isSubset(of: own) { return nil }
+    let what =
+      last.onlyContexts.isEmpty ? "all contexts" : last.onlyContexts.joined(separator: ", ")
+    return "only \(own.joined(separator: ", ")) was asked for, and the last good backup of the "
+      + "series has \(what): give it a series of its own with --name"
   }
 
   /// Verifies what was written, then gives it its name.

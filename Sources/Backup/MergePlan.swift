@@ -176,7 +176,9 @@ package struct MergePlan {
       form = isGraph && hasContexts ? try formats.form(StoreForm.contextsName) : found
     }
     if var error = form.format.refusal(of: kinds, from: source) {
-      error.path = stores.first?.path.string
+      error.path = request.target.string
+      error.hint = [error.hint, "migrate puts stores of several kinds into one database"]
+        .compactMap { $0 }.joined(separator: "; ")
       throw error
     }
     return form

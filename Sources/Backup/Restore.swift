@@ -204,7 +204,10 @@ package struct RestorePlan {
   }
 
   /// Whether `target` holds just the files of `tree`, byte for byte.
-  private static func holds(_ target: FilePath, _ tree: any StoreTree) throws -> Bool {
+  /// - Parameter withFacts: whether their modes and times count too.
+  static func holds(_ target: FilePath, _ tree: any StoreTree, withFacts: Bool = true) throws
+    -> Bool
+  {
     guard try FileFacts(at: target)?.kind == .directory else { return false }
     var there: Set<FilePath> = []
     try TreeWalk.walk(target) { entry in
@@ -215,10 +218,15 @@ package struct RestorePlan {
     guard there == Set(tree.files.map(\.name)) else { return false }
     for (index, file) in tree.files.enumerated() {
       let path = target.pushing(file.name)
-      guard let facts = try FileFacts(at: path, following: false), facts.mode == file.mode,
-        facts.modified == (file.modifiedSeconds, file.modifiedNanoseconds)
+      guard let facts = try FileFacts(at: path, following: false),
+        !withFacts
+          || (facts.mode == file.mode
+            && facts.modified == (file.modifiedSeconds, file.modifiedNanoseconds))
       else { return false }
-      if file.isDirectory { continue }
+      if file.isDirectory {
+        if facts.kind != .directory { return false }
+        continue
+      }
       guard facts.isRegular, facts.size == file.size else { return false }
       let mine = FileSource(try InputFile(opening: path))
       if try hash(of: tree.open(index)) != hash(of: boxed(mine)) { return false }

@@ -18,22 +18,40 @@ extension RestorePlan {
       try replacement.clearLeftovers()
       return result
     }
-    return try replacement.perform(
-      { staging in
-        if let copy {
-          result = try stage(copy, in: staging, result)
-        } else if let writeFiles {
-          result.restored = try writeFiles(staging).map { target.pushing($0) }
-          result.records = try check(staging, against: result.digest).total
-        } else {
-          result.records = try stageAll(in: staging)
-        }
-        return (staging, result)
-      },
-      lastly: { root in
-        guard case .backup(let backup) = source, let facts = backup.manifest.root else { return }
-        try Disk.setFacts(root, mode: facts.mode, modified: (facts.seconds, facts.nanoseconds))
-      })
+    do {
+      return try replacement.perform(
+        { staging in
+          if let copy {
+            result = try stage(copy, in: staging, result)
+          } else if let writeFiles {
+            result.restored = try writeFiles(staging).map { target.pushing($0) }
+            result.records = try check(staging, against: result.digest).total
+          } else {
+            result.records = try stageAll(in: staging)
+          }
+          if try isThere(staging) { throw AlreadyThere(result: result) }
+          return (staging, result)
+        },
+        lastly: { root in
+          guard case .backup(let backup) = source, let facts = backup.manifest.root else { return }
+          try Disk.setFacts(root, mode: facts.mode, modified: (facts.seconds, facts.nanoseconds))
+        })
+    } catch let found as AlreadyThere {
+      result = found.result
+      (result.isUnchanged, result.undo) = (true, nil)
+      return result
+    }
+  }
+
+  /// The target has what was staged.
+  private struct AlreadyThere: Error { let result: RestoreResult }
+
+  /// Whether the target has the very bytes that were written anew and is to stay as it is then.
+  private func isThere(_ staging: FilePath) throws -> Bool {
+    guard request.overwrite == .ifChanged, undo != nil, copy != nil || kept != nil else {
+      return false
+    }
+    return try Self.holds(target, DiskTree(staging), withFacts: false)
   }
 
   /// Throws what `run` would throw for records that the kind has no place for. Leaves nothing.
@@ -41,7 +59,11 @@ extension RestorePlan {
   package func rehearse() throws -> RestoreResult? {
     guard let copy, !isUnchanged else { return nil }
     let result = RestoreResult(restored: [], digest: try expectedDigest(), records: 0)
-    return try Rehearsal.run { try stage(copy, in: $0, result) }
+    return try Rehearsal.run { staging in
+      var found = try stage(copy, in: staging, result)
+      found.isUnchanged = try isThere(staging)
+      return found
+    }
   }
 
   private func expectedDigest() throws -> Hash256 {

@@ -15,8 +15,8 @@ package struct HoldfastCommand: ParsableCommand {
     abstract: "Back up, prove and recover the stores that programs keep in plain files.",
     discussion: """
       A STORE is a memory graph (one JSONL file, or a directory of contexts such as .coaia/), an \
-      intent snapshot, a content archive, a task list, any other JSONL or JSON file, or a backup \
-      of one of these. A REPO is a directory of backups; by default .backup/ in a store directory, or \
+      intent snapshot, a content archive, a task list, a run history in SQLite, any other JSONL or \
+      JSON file, or a backup of one of these or the database that migrate made of it. A REPO is a directory of backups; by default .backup/ in a store directory, or \
       beside a store file.
 
       START HERE

@@ -3,6 +3,7 @@ import HoldfastStorage
 import LosslessJSON
 import Records
 import Stores
+import SystemPackage
 
 struct RecordCommand: Verb {
   static let verb = "record"
@@ -78,9 +79,9 @@ struct RecordCommand: Verb {
   }
 
   private func get(_ console: Console) throws -> ExitStatus {
-    let storage = try StorageVerb.view(store, shared)
-    let (word, context) = (words[0], context)
-    let record = try StorageVerb.wait { try await storage.record(word, context: context) }
+    let storage = try StorageVerb.view(store, shared, context: context)
+    let word = words[0]
+    let record = try StorageVerb.wait { try await storage.record(word, context: nil) }
     let text = record.text.bytes
     console.json(Self.verb) {
       $0.member("record", record.name.title)
@@ -93,11 +94,10 @@ struct RecordCommand: Verb {
   }
 
   private func list(_ console: Console) throws -> ExitStatus {
-    let storage = try StorageVerb.view(store, shared)
+    let storage = try StorageVerb.view(store, shared, context: context)
     let kinds = words.compactMap { RecordKind(rawValue: $0) }
-    let context = context
     let (records, findings) = try StorageVerb.wait {
-      (try await storage.records(kinds, context: context), try await storage.findings)
+      (try await storage.records(kinds, context: nil), try await storage.findings)
     }
     let shown = records.prefix(limit ?? records.count)
     console.json(Self.verb) { root in
@@ -121,11 +121,33 @@ struct RecordCommand: Verb {
     return .findings
   }
 
+  /// The context to name to the storage: none where that is a graph of one file. Refuses a record that
+  /// is not, or would not be, in the context that was named.
+  private func storageContext(putting text: RecordText?) throws -> String? {
+    guard let context,
+      let router = try StorageFactory.router(FilePath(store), kind: shared.kind)
+    else { return self.context }
+    if let text {
+      let own = router.name(of: text)
+      guard own == context else {
+        throw StorageError(
+          .invalid, "the record is in the context \(own), not in \(context)", path: store,
+          hint: "in a graph of one file the metadata.context of a record says where it is")
+      }
+    } else {
+      let part = try StorageVerb.view(store, shared, context: context)
+      let word = words[0]
+      _ = try StorageVerb.wait { try await part.record(word, context: nil) }
+    }
+    return nil
+  }
+
   private func change(_ console: Console) throws -> ExitStatus {
     let text = action == .put ? try RecordText(json: StorageVerb.text(words[0])) : nil
     let storage = try StorageVerb.open(
       store, shared, otherwise: action == .put ? shared.kind : nil)
-    let (word, context, owner) = (words[0], context, StorageVerb.owner(owner))
+    let context = try storageContext(putting: text)
+    let (word, owner) = (words[0], StorageVerb.owner(owner))
     let isPlan = dryRun
     let plan = try StorageVerb.wait {
       let plan =

@@ -66,6 +66,8 @@ struct ReplayCommand: Verb {
 
   @OptionGroup var shared: SharedOptions
 
+  func validate() throws { _ = try request() }
+
   private func request() throws -> ReplayRequest {
     var request = ReplayRequest(target: FilePath(to), time: try currentTime())
     guard untilLine == nil || until == nil else {

@@ -166,6 +166,8 @@ struct RestoreCommand: Verb {
   }
 
   private func show(_ plan: RestorePlan, _ result: RestoreResult?, _ console: Console) {
+    let isUnchanged = plan.isUnchanged || result?.isUnchanged == true
+    let undo = isUnchanged ? nil : plan.undo
     console.json(Self.verb) {
       $0.member("dry_run", true)
       $0.key("plan")
@@ -173,8 +175,8 @@ struct RestoreCommand: Verb {
         $0.member("backup", Disk.absolute(plan.sourcePath).string)
         $0.member("target", plan.target.string)
         $0.member("kind", plan.targetFormat.name)
-        $0.member("unchanged", plan.isUnchanged)
-        $0.member("undo", ifPresent: plan.undo?.string)
+        $0.member("unchanged", isUnchanged)
+        $0.member("undo", ifPresent: undo?.string)
         $0.key("files")
         let files = plan.writesRecords ? [] : plan.files.filter { !$0.isDirectory }
         $0.array(of: files) { $0.value($1.name.string) }
@@ -183,8 +185,8 @@ struct RestoreCommand: Verb {
     }
     console.result("would restore \(plan.sourcePath)")
     console.result("  to    \(plan.target)")
-    if plan.isUnchanged { console.result("  nothing to do: the target already holds this store") }
-    if let undo = plan.undo { console.result("  undo  \(undo)") }
+    if isUnchanged { console.result("  nothing to do: the target already holds this store") }
+    if let undo { console.result("  undo  \(undo)") }
     if plan.writesRecords {
       console.result("  as    \(plan.targetFormat.name), its records written anew")
       return

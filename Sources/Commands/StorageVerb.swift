@@ -39,9 +39,13 @@ enum StorageVerb {
       waitLimit: shared.waitLock.seconds, now: { Double(time) })
   }
 
-  /// The records of any store or backup, to be read alone.
-  static func view(_ store: String, _ shared: SharedOptions) throws -> Storage {
-    try StorageFactory.view(ReadingOptions.open(store, kind: shared.kind))
+  /// The records of any store or backup, to be read alone: those of one context where it is named.
+  static func view(_ store: String, _ shared: SharedOptions, context: String? = nil) throws
+    -> Storage
+  {
+    let contexts = context.map { [$0] } ?? []
+    return try StorageFactory.view(
+      ReadingOptions.open(store, kind: shared.kind, contexts: contexts))
   }
 
   /// A text that was given as it is, or in a file as `@FILE`, or on standard input as `-`.

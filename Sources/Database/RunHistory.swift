@@ -83,6 +83,7 @@ struct RunHistory {
       checkColumns(try Self.names(reading.connection))
       try readRows(reading.connection, columns)
       try checkIntegrity(reading.connection)
+      try noteOthers(reading.connection)
     } catch let error as DatabaseError where error.code == .damaged || error.code == .sql {
       note(.error, .unreadable, error.message)
     }
@@ -139,6 +140,25 @@ struct RunHistory {
           "the table runs has no column \(column.name), though it has later ones")
       }
     }
+  }
+
+  /// Whatever else the database has is kept by a copy of its file, and by nothing else.
+  private func noteOthers(_ connection: borrowing Connection) throws {
+    let others = try Statement(
+      """
+      SELECT type || ' ' || name FROM sqlite_schema
+      WHERE type <> 'index' AND substr(name, 1, 7) <> 'sqlite_'
+        AND NOT (type = 'table' AND name = 'runs')
+      ORDER BY type, name
+      """, on: connection)
+    var names: [String] = []
+    while try others.step() { names.append(others.text(0)) }
+    guard !names.isEmpty else { return }
+    let more = names.count > 5 ? " and \(names.count - 5) more" : ""
+    note(
+      .note, .unknownMember,
+      "holds more than runs: \(names.prefix(5).joined(separator: ", "))\(more); a backup keeps it, "
+        + "what is written anew from the records does not")
   }
 
   /// Every row, in the order of the table. Where a page cannot be read, those in front of it and,

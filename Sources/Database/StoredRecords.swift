@@ -80,7 +80,8 @@ package struct StoredRecords {
   /// question.
   package static func readSalvaged(_ path: FilePath, into sink: any RecordSink) throws {
     let reading = StoredRecords(path: path.string, store: nil, contexts: [], sink: sink)
-    try reading.readRecords(Connection(path, .immutable, isLenient: true))
+    var course: StoredCourse?
+    try reading.readRecords(Connection(path, .immutable, isLenient: true), &course)
   }
 
   private func note(_ code: Finding.Code, _ message: String, record: String? = nil) {
@@ -95,7 +96,11 @@ package struct StoredRecords {
       let check = BackgroundWork {
         try StoreDatabase.problems(Connection(path, mode, isLenient: true))
       }
-      let read = Result { try readRecords(reading.connection) }
+      let read = Result {
+        var course =
+          places == nil ? try StoredCourse(reading.connection, database: self.path) : nil
+        try readRecords(reading.connection, &course)
+      }
       // Waited for in any case: it reads what the reading keeps there.
       let problems = check.result()
       try read.get()
@@ -129,12 +134,11 @@ package struct StoredRecords {
     return pointers
   }
 
-  private func readRecords(_ connection: borrowing Connection) throws {
+  private func readRecords(
+    _ connection: borrowing Connection, _ course: inout StoredCourse?
+  ) throws {
     guard !contexts.isEmpty else {
-      return try readRecords(connection) { record in
-        settle(&record)
-        try sink.take(&record)
-      }
+      return try readRecords(connection) { record in try hand(&record, &course) }
     }
     let files = try graphFiles(connection)
     var router = ContextRouter()
@@ -146,17 +150,19 @@ package struct StoredRecords {
       guard let context = files[record.place.file], filter.passes(record, context: context) else {
         return
       }
-      settle(&record)
-      try sink.take(&record)
+      try hand(&record, &course)
     }
     try filter.checkAllFound(path: path)
   }
 
-  /// Turns the number of a record's file into its place in the tree.
-  private func settle(_ record: inout Record) {
+  /// Hands a record out, the number of its file turned into its place in the tree.
+  private func hand(_ record: inout Record, _ course: inout StoredCourse?) throws {
+    if let news = course?.next(record.place.file) {
+      try sink.begin(news.path, isNewStore: news.isNewStore)
+    }
     record.place.file = places?[record.place.file] ?? 0
-    guard let idField, record.kind == .document, record.scope.isEmpty else { return }
-    record.takeID(idField)
+    if let idField, record.kind == .document, record.scope.isEmpty { record.takeID(idField) }
+    try sink.take(&record)
   }
 
   /// - Parameter take: sees the number of the file in the record's place.

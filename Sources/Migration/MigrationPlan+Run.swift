@@ -80,7 +80,8 @@ extension MigrationPlan {
         source.tree, as: source.format, number: index + 1, firstFile: nextFile,
         firstRecord: nextRecord, database: database, progress: progress)
       let (options, idField) = options(source)
-      let survey = try store.run(options, rules: true, wholeGraph: source.wholeGraph)
+      let survey = try store.run(
+        options, rules: true, wholeGraph: source.wholeGraph, batchLimit: request.batchLimit)
       try refuse(survey, source)
       try insert(source, survey, index + 1, idField, database)
       result.log.add(survey.log)
@@ -105,7 +106,9 @@ extension MigrationPlan {
       throw MigrationError(
         .refused, first.map { "no record of it can be read: \($0.message)" } ?? "holds no records",
         path: first?.path ?? source.path.string, line: first?.line, offset: first?.offset,
-        hint: "nothing was written; salvage recovers what is left of a damaged store",
+        hint: first == nil
+          ? "nothing was written; there is nothing to migrate"
+          : "nothing was written; salvage recovers what is left of a damaged store",
         findings: survey.log.findings)
     }
     guard let first, !request.skipsDamaged else { return }

@@ -18,6 +18,8 @@ package struct MigrationRequest: Sendable {
   package var idField: String?
   package var replaces = false
   package var skipsDamaged = false
+  /// How many records are hashed and made rows of in one go; the database is the same in any case.
+  package var batchLimit = RecordBatch.standardLimit
   /// Unix seconds, for the name of the undo copy only.
   package var time: Int
 

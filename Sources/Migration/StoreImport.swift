@@ -66,9 +66,12 @@ final class StoreImport: StoreTree {
   /// - Parameter rules: whether to check the rules over all records.
   /// - Parameter wholeGraph: see `Survey.wholeGraph`.
   func run(
-    _ options: ReadOptions, rules: Bool, wholeGraph: ((any RecordSink) throws -> Void)? = nil
+    _ options: ReadOptions, rules: Bool, wholeGraph: WholeGraph? = nil,
+    batchLimit: Int = RecordBatch.standardLimit
   ) throws -> Survey {
-    let survey = Survey(rules: rules, paths: files.indices.map(displayPath)) { batch in
+    let survey = Survey(
+      rules: rules, paths: files.indices.map(displayPath), batchLimit: batchLimit
+    ) { batch in
       var maker = RecordRows()
       for index in 0..<batch.count {
         maker.append(&batch.records[index], batch.hashes[index], to: &batch.prepared)

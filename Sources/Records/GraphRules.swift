@@ -9,6 +9,11 @@ import LosslessJSON
 package struct GraphRules: Sendable {
   /// Paths of the store's files, by the index that `RecordPlace.file` holds.
   package var paths: [String] = []
+  /// What is added to such an index: see `begin`.
+  private var firstPath = 0
+  /// Whether the records are a part of a graph the rest of which is not to be had: what they name and
+  /// do not hold may well be there.
+  package var isPart = false
   package private(set) var log = FindingLog()
 
   private var entities = KeySet()
@@ -47,11 +52,30 @@ package struct GraphRules: Sendable {
 
   package init() {}
 
+  /// The records to come lie in one more file, `path`.
+  /// - Parameter isNewStore: they also have nothing to do with those observed; call `finish` first.
+  package mutating func begin(_ path: String, isNewStore: Bool) {
+    if isNewStore {
+      var next = Self()
+      (next.paths, next.log) = (paths, log)
+      self = next
+    }
+    firstPath = paths.count
+    paths.append(path)
+  }
+
+  private func located(_ place: RecordPlace) -> RecordPlace {
+    var place = place
+    place.file += firstPath
+    return place
+  }
+
   /// Adds findings that `RecordRules` made, now that their file is known.
   package mutating func add(_ findings: [(finding: Finding, file: Int)]) {
     for (finding, file) in findings {
       var finding = finding
-      finding.path = file < paths.count ? paths[file] : nil
+      let path = file + firstPath
+      finding.path = path < paths.count ? paths[path] : nil
       log.add(finding)
     }
   }
@@ -103,7 +127,7 @@ package struct GraphRules: Sendable {
       return
     }
     namedCharts[mention.key] = OpenEnd(
-      target: mention.key, place: record.place, code: .missingChart,
+      target: mention.key, place: located(record.place), code: .missingChart,
       name: keep(mention, of: record), isIntent: false)
   }
 
@@ -119,7 +143,7 @@ package struct GraphRules: Sendable {
     if entities.contains(mention.key) { return }
     openEnds.append(
       OpenEnd(
-        target: mention.key, place: record.place, code: .danglingEnd,
+        target: mention.key, place: located(record.place), code: .danglingEnd,
         name: keep(mention, of: record), isIntent: false))
   }
 
@@ -171,7 +195,7 @@ package struct GraphRules: Sendable {
   ) {
     if self[keyPath: theirs].removeValue(forKey: pair) != nil { return }
     self[keyPath: mine][pair] = OpenEnd(
-      target: KeyHash.key(other.span), place: place, code: .familyMismatch,
+      target: KeyHash.key(other.span), place: located(place), code: .familyMismatch,
       name: keep(Array(message.utf8).span), isIntent: true)
   }
 
@@ -180,7 +204,8 @@ package struct GraphRules: Sendable {
     if intents.contains(target) { return }
     openEnds.append(
       OpenEnd(
-        target: target, place: place, code: .danglingEnd, name: keep(intent.span), isIntent: true))
+        target: target, place: located(place), code: .danglingEnd, name: keep(intent.span),
+        isIntent: true))
   }
 
   private mutating func observeEdge(_ record: borrowing Record) {
@@ -248,7 +273,8 @@ package struct GraphRules: Sendable {
       return
     }
     self[keyPath: named][key] = OpenEnd(
-      target: key, place: record.place, code: .danglingEnd, name: keep(name.span), isIntent: false)
+      target: key, place: located(record.place), code: .danglingEnd, name: keep(name.span),
+      isIntent: false)
   }
 
   // MARK: Settling
@@ -272,11 +298,11 @@ package struct GraphRules: Sendable {
   package mutating func finish() {
     for end in openEnds where !(end.isIntent ? intents : entities).contains(end.target) {
       let what = end.isIntent ? "intent" : "entity"
-      report(end, "names the \(what) \(name(of: end)), which does not exist")
+      report(end, "names the \(what) \(name(of: end)), which \(absence)")
     }
     for end in namedCharts.values.sorted(by: Self.inOrder) where !charts.contains(end.target) {
       let more = end.count > 1 ? " (named \(end.count) times)" : ""
-      report(end, "names the chart \(name(of: end)), which does not exist\(more)")
+      report(end, "names the chart \(name(of: end)), which \(absence)\(more)")
     }
     for (what, named, known) in [
       ("user", namedUsers, users), ("project", namedProjects, projects),
@@ -305,22 +331,25 @@ package struct GraphRules: Sendable {
       < (b.place.file, b.place.offset, b.name.lowerBound)
   }
 
+  private var absence: String { isPart ? "is in none of the contexts here" : "does not exist" }
+
   private mutating func report(_ end: OpenEnd, _ message: String) {
-    add(end.code, message, at: end.place, record: nil)
+    add(end.code, message, at: end.place, record: nil, isPart ? .note : .warning)
   }
 
   private mutating func add(
     _ code: Finding.Code, _ message: String, _ record: borrowing Record
   ) {
-    add(code, message, at: record.place, record: record.label)
+    add(code, message, at: located(record.place), record: record.label)
   }
 
   private mutating func add(
-    _ code: Finding.Code, _ message: String, at place: RecordPlace, record: String?
+    _ code: Finding.Code, _ message: String, at place: RecordPlace, record: String?,
+    _ severity: Finding.Severity = .warning
   ) {
     log.add(
       Finding(
-        .warning, code, message, path: place.file < paths.count ? paths[place.file] : nil,
+        severity, code, message, path: place.file < paths.count ? paths[place.file] : nil,
         line: place.line > 0 ? place.line : nil, offset: place.offset, length: place.length,
         record: record))
   }

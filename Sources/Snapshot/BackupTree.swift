@@ -70,8 +70,8 @@ package struct OpenedStore {
   package let format: StoreFormat
   /// Set where the store lies in a backup.
   package let backup: BackupFile?
-  /// Reads all of the graph that this is a part of, where only some contexts are meant.
-  package private(set) var wholeGraph: ((any RecordSink) throws -> Void)?
+  /// The graph that this is a part of, where only some contexts are meant, or were backed up.
+  package private(set) var wholeGraph: WholeGraph?
 
   /// Opens what lies at `path`: a backup by its content, else a store of the kind `kind`, else
   /// of the kind that the content shows.
@@ -93,6 +93,7 @@ package struct OpenedStore {
       self.backup = backup
       tree = try BackupTree(backup)
       format = try Self.format(of: backup, formats)
+      if !backup.manifest.onlyContexts.isEmpty { wholeGraph = WholeGraph(isHere: false, nil) }
       return
     }
     backup = nil
@@ -135,7 +136,9 @@ package struct OpenedStore {
   package func restricted(to contexts: [String]) throws -> OpenedStore {
     if contexts.isEmpty { return self }
     var part = try self.part(contexts)
-    part.wholeGraph = { [tree, format] sink in try format.read(tree, ReadOptions(), sink) }
+    part.wholeGraph = WholeGraph(isHere: wholeGraph?.isHere ?? true) { [tree, format] sink in
+      try format.read(tree, ReadOptions(), sink)
+    }
     return part
   }
 

@@ -31,6 +31,7 @@ extension Manifest {
       time: time, series: series, kind: kind, isSingleFile: isSingle, digest: digest)
     manifest.parent = hash("parent", of: 0, text)
     manifest.contexts = strings("contexts", text)
+    manifest.onlyContexts = strings("only_contexts", text)
     manifest.suspicions = strings("suspicions", text)
     if manifest.suspicions.isEmpty, text.flag("suspect") == true {
       manifest.suspicions = ["the manifest says so"]

@@ -36,6 +36,8 @@ package struct Manifest: Sendable, Equatable {
   package var kind: String
   package var isSingleFile: Bool
   package var contexts: [String]
+  /// The contexts that alone were asked for: what these name and do not hold may be in another.
+  package var onlyContexts: [String]
   package var counts: [RecordKind: Int]
   package var digest: Hash256
   /// The store digest of the backup of this series before this one.
@@ -59,6 +61,7 @@ package struct Manifest: Sendable, Equatable {
     self.isSingleFile = isSingleFile
     self.digest = digest
     contexts = []
+    onlyContexts = []
     counts = [:]
     parent = nil
     suspicions = []
@@ -109,6 +112,10 @@ package struct Manifest: Sendable, Equatable {
       root.member("single_file", isSingleFile)
       root.key("contexts")
       root.array(of: contexts) { $0.value($1) }
+      if !onlyContexts.isEmpty {
+        root.key("only_contexts")
+        root.array(of: onlyContexts) { $0.value($1) }
+      }
       root.key("counts")
       root.object { counts in
         for kind in RecordKind.allCases {

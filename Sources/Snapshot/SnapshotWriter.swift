@@ -48,7 +48,7 @@ package final class SnapshotWriter {
   package init(
     _ tree: any StoreTree, source place: FilePath, as format: StoreFormat, settings: Settings,
     openedBefore early: EarlyFiles, inside backup: BackupFile? = nil,
-    wholeGraph: ((any RecordSink) throws -> Void)? = nil, spillingTo directory: FilePath,
+    wholeGraph: WholeGraph? = nil, spillingTo directory: FilePath,
     progress: @escaping (_ bytes: Int) -> Void
   ) throws {
     self.settings = settings

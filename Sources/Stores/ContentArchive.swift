@@ -100,13 +100,8 @@ package struct ContentArchive {
   ///   twice, whatever an index says.
   private func read(_ root: Root, _ taken: inout Set<Int>) throws {
     var record = Record()
-    for file in root.leftovers {
-      note(.note, .leftover, "is what an interrupted writer left; kept as it is", file)
-    }
-    for file in root.others where !isSidecar(file) {
-      note(.note, .unknownMember, "is no part of the archive; kept as it is", file)
-    }
     guard let index = root.index else {
+      noteOthers(root, taken)
       if !root.objects.isEmpty {
         sink.note(
           Finding(
@@ -128,6 +123,7 @@ package struct ContentArchive {
       }
       try readObject(file, &record, expected: hashes)
     }
+    noteOthers(root, taken)
     for file in root.objects where !taken.contains(file) {
       if isDamaged {
         // What the lost part of the index named cannot be told from what it left out.
@@ -136,6 +132,16 @@ package struct ContentArchive {
       } else {
         note(.note, .orphan, "is not named by the index; kept, but no record", file)
       }
+    }
+  }
+
+  /// - Parameter taken: files that are objects or indexes, whatever their names.
+  private func noteOthers(_ root: Root, _ taken: Set<Int>) {
+    for file in root.leftovers where !taken.contains(file) {
+      note(.note, .leftover, "is what an interrupted writer left; kept as it is", file)
+    }
+    for file in root.others where !isSidecar(file) && !taken.contains(file) {
+      note(.note, .unknownMember, "is no part of the archive; kept as it is", file)
     }
   }
 

@@ -25,12 +25,16 @@ package struct RecordBatch: Sendable {
   private var bytes = 0
   private var hasher = RecordHasher()
 
-  package init() {}
+  private let recordLimit: Int
 
-  static let recordLimit = 256
+  /// - Parameter recordLimit: how many records it takes at most; what comes of them does not depend
+  ///   on it.
+  package init(recordLimit: Int = Self.standardLimit) { self.recordLimit = recordLimit }
+
+  package static let standardLimit = 256
   static let byteLimit = 256 << 10
 
-  var isFull: Bool { count == Self.recordLimit || bytes >= Self.byteLimit }
+  var isFull: Bool { count == recordLimit || bytes >= Self.byteLimit }
 
   /// Takes the record's content and gives it an empty one instead, kind kept.
   mutating func take(_ record: inout Record) {

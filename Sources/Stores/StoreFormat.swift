@@ -8,6 +8,14 @@ package protocol RecordSink: AnyObject {
   /// Borrows the record for the call.
   func take(_ record: inout Record) throws
   func note(_ finding: Finding)
+  /// Says where the records to come were before they came into the file that is read, a database of
+  /// stores: `path` is that of their file or, of a store of very many files, of the store, as the
+  /// user would type it. A store that is new has nothing to do with those before it.
+  func begin(_ path: String, isNewStore: Bool) throws
+}
+
+extension RecordSink {
+  package func begin(_ path: String, isNewStore: Bool) throws {}
 }
 
 /// What the person asked of the reading.

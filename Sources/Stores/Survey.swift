@@ -18,7 +18,8 @@ package final class Survey: RecordSink {
   private var sealed: Hash256?
   private var rules: GraphRules?
   private let prepare: Prepare?
-  private var filling = RecordBatch()
+  private let batchLimit: Int
+  private var filling: RecordBatch
   private var jobs: [BatchJob] = []
   private var spares: [RecordBatch] = []
   /// Batches on their way; each holds a quarter of a MiB of records at most, or one long record.
@@ -29,14 +30,19 @@ package final class Survey: RecordSink {
   /// Sees each batch, in store order, with what `prepare` made of it.
   package var onBatch: ((inout RecordBatch) throws -> Void)?
 
-  /// Reads all of the graph that the records taken are only a part of, for names that these do not
-  /// settle; nil where they are all of it.
-  package var wholeGraph: ((any RecordSink) throws -> Void)?
+  /// The graph that the records taken are only a part of; nil where they are all of it.
+  package var wholeGraph: WholeGraph?
 
   /// - Parameter rules: whether to check the rules of graphs over all records.
   /// - Parameter paths: the files of the tree as the user would type them, for findings.
-  package init(rules checksRules: Bool, paths: [String] = [], prepare: Prepare? = nil) {
+  /// - Parameter batchLimit: how many records are hashed in one go.
+  package init(
+    rules checksRules: Bool, paths: [String] = [], batchLimit: Int = RecordBatch.standardLimit,
+    prepare: Prepare? = nil
+  ) {
     self.prepare = prepare
+    self.batchLimit = batchLimit
+    filling = RecordBatch(recordLimit: batchLimit)
     guard checksRules else { return }
     var rules = GraphRules()
     rules.paths = paths
@@ -47,7 +53,7 @@ package final class Survey: RecordSink {
   /// - Parameter wholeGraph: see the property.
   package static func read(
     _ tree: any StoreTree, as format: StoreFormat, options: ReadOptions = ReadOptions(),
-    rules: Bool, wholeGraph: ((any RecordSink) throws -> Void)? = nil
+    rules: Bool, wholeGraph: WholeGraph? = nil
   ) throws -> Survey {
     let survey = Survey(rules: rules, paths: rules ? tree.files.indices.map(tree.displayPath) : [])
     survey.wholeGraph = wholeGraph
@@ -64,7 +70,7 @@ package final class Survey: RecordSink {
 
   private func submit() throws {
     if jobs.count == Self.jobLimit { try completeFirst() }
-    var batch = spares.popLast() ?? RecordBatch()
+    var batch = spares.popLast() ?? RecordBatch(recordLimit: batchLimit)
     swap(&batch, &filling)
     let job = BatchJob(batch, prepare, checksRules: rules != nil)
     jobs.append(job)
@@ -105,22 +111,35 @@ package final class Survey: RecordSink {
 
   package func note(_ finding: Finding) { log.add(finding) }
 
+  package func begin(_ path: String, isNewStore: Bool) throws {
+    guard rules != nil else { return }
+    try completeAll()
+    // A part of a graph is judged by all of it, whatever store the rest lies in.
+    if isNewStore, wholeGraph == nil { rules?.finish() }
+    rules?.begin(path, isNewStore: isNewStore && wholeGraph == nil)
+  }
+
+  /// Waits for the records on their way.
+  private func completeAll() throws {
+    while !jobs.isEmpty { try completeFirst() }
+    guard filling.count > 0 else { return }
+    var last = filling
+    filling = RecordBatch(recordLimit: batchLimit)
+    last.process(prepare, checksRules: rules != nil)
+    try complete(&last)
+  }
+
   /// Waits for the records on their way and makes the findings that need all of them. Call after
   /// the last record; calling again changes nothing.
   package func finish() throws {
-    while !jobs.isEmpty { try completeFirst() }
-    if filling.count > 0 {
-      var last = filling
-      filling = RecordBatch()
-      last.process(prepare, checksRules: rules != nil)
-      try complete(&last)
-    }
+    try completeAll()
     spares = []
     if let wholeGraph, let rules, rules.hasOpenNames {
       let witness = GraphWitness(rules)
       self.rules = nil
-      try wholeGraph(witness)
+      try wholeGraph.read?(witness)
       self.rules = witness.rules
+      self.rules?.isPart = !wholeGraph.isHere
     }
     rules?.finish()
     if let rules { log.add(rules.log) }
@@ -160,6 +179,18 @@ package final class Survey: RecordSink {
       finding.code == .tornTail && finding.message.hasPrefix(LineReader.tornLine)
         && finding.path.map(files.contains) ?? false
     }
+  }
+}
+
+/// What a part of a memory graph is judged by: names that the part does not have.
+package struct WholeGraph {
+  /// Reads as much of the graph as there is; nil where there is no more than the part.
+  package let read: ((any RecordSink) throws -> Void)?
+  /// Whether that is all of it. A backup of some contexts does not have the others.
+  package let isHere: Bool
+
+  package init(isHere: Bool = true, _ read: ((any RecordSink) throws -> Void)?) {
+    (self.read, self.isHere) = (read, isHere)
   }
 }
 

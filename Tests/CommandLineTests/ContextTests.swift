@@ -276,6 +276,51 @@ import Testing
     }
   }
 
+  /// A backup of some contexts knows that it is a part: what it names and does not hold is a note.
+  /// In the series of the whole store it must not stand for that, however many records it has.
+  @Test(arguments: [true, false]) func aPartByItself(_ isDirectory: Bool) throws {
+    let scratch = try Scratch.here()
+    let named = ",\"metadata\":{\"context\":\"w\"}"
+    let relation = "{\"type\":\"relation\",\"from\":\"eve\",\"to\":\"ada\",\"relationType\":\"r\"}"
+    let part = [Self.entity("eve", named), Self.entity("e", named), Self.entity("v", named)]
+    let lines = part + [Self.entity("w", named), Self.entity("x", named), relation]
+    let store = scratch.file(isDirectory ? "store" : "store.jsonl")
+    if isDirectory {
+      try scratch.write(Self.entity("ada"), to: "store/charts.jsonl")
+      try scratch.write(lines.joined(separator: "\n"), to: "store/charts-w.jsonl")
+    } else {
+      try scratch.write(
+        ([Self.entity("ada")] + lines).joined(separator: "\n"), to: "store.jsonl")
+    }
+    let repository = scratch.file("repo")
+    func backUp(_ exit: Int32, _ words: String...) throws -> JSONValue {
+      let outcome = try scratch.run(
+        [Binary.path, "backup", store, "--to", repository, "--json"] + words)
+      #expect(outcome.status == exit, "\(outcome)")
+      return try JSONValue(parsing: outcome.output)
+    }
+    let told = try backUp(0, "--context", "w", "--name", "part")
+    #expect(told["findings"]?.elements.isEmpty == true)
+    #expect(told["manifest"]?["only_contexts"]?.elements.map(\.text) == ["w"])
+    let archive = try #require(told["backup"]?.text)
+    for verb in [["inspect", archive], ["migrate", archive, "--to", scratch.file("db")]] {
+      let outcome = try scratch.run([Binary.path] + verb + ["--json"])
+      #expect(outcome.status == 0, "\(outcome)")
+      let findings = try JSONValue(parsing: outcome.output)["findings"]
+      #expect(findings?.elements.map { $0["severity"]?.text } == ["note"], "\(outcome)")
+    }
+    let copy = try scratch.json("backup", archive, "--to", scratch.file("copies"))
+    #expect(copy["manifest"]?["only_contexts"]?.elements.map(\.text) == ["w"])
+    // The same contexts again, then the whole, then a part of that.
+    #expect(try backUp(0, "--context", "w", "--name", "part")["state"]?.text == "verified")
+    #expect(try backUp(0, "--name", "part")["manifest"]?["only_contexts"] == nil)
+    let suspect = try backUp(3, "--context", "w", "--name", "part")
+    let reason = suspect["manifest"]?["suspicions"]?[0]?.text ?? ""
+    #expect(reason.contains("only w was asked for"), "\(reason)")
+    _ = try backUp(13, "--context", "w", "--name", "part", "--strict")
+    _ = try backUp(0, "--context", "w", "--name", "part", "--allow-shrink")
+  }
+
   /// What a context names and another one has is there; what none of them has is not.
   private func oneGraph(_ store: String, _ context: String, _ scratch: Scratch) throws {
     let told = try scratch.json("inspect", store, "--context", context)

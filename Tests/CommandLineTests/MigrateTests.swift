@@ -365,6 +365,33 @@ import Testing
     #expect(answer["unchanged"] == .word("true"))
   }
 
+  /// Stores in one database have nothing to do with one another: what one names is not found in the
+  /// next, what two have is no repetition, and each finding says which file of which store it is in.
+  @Test func storesAreJudgedApart() throws {
+    let scratch = try Scratch.here()
+    func entity(_ name: String) -> String {
+      "{\"type\":\"entity\",\"name\":\"\(name)\",\"entityType\":\"t\",\"observations\":[]}\n"
+    }
+    let relation = "{\"type\":\"relation\",\"from\":\"a\",\"to\":\"b\",\"relationType\":\"r\"}\n"
+    let one = try scratch.write(entity("a") + relation, to: "one.jsonl")
+    let two = try scratch.write(entity("a") + entity("b") + relation, to: "two.jsonl")
+    try scratch.write(entity("a"), to: "dir/charts.jsonl")
+    try scratch.write(entity("c") + relation, to: "dir/charts-x.jsonl")
+    let (all, dir) = (scratch.file("all.db"), scratch.file("dir.db"))
+    try scratch.holdfast(exit: 0, "migrate", one, two, scratch.file("dir"), "--to", all, "-q")
+    try scratch.holdfast(exit: 0, "migrate", scratch.file("dir"), "--to", dir, "-q")
+    for (store, places) in [(all, ["one.jsonl", "dir/charts-x.jsonl"]), (dir, ["charts-x.jsonl"])] {
+      let findings = try scratch.json("inspect", store)["findings"]?.elements ?? []
+      #expect(findings.map { $0["code"]?.text } == places.map { _ in "dangling-end" })
+      #expect(findings.map { $0["path"]?.text } == places.map { "\(store):\($0)" })
+      #expect(findings.map { $0["line"]?.integer } == places.map { _ in 2 })
+    }
+    // One file in a database is meant where that is named.
+    try scratch.holdfast(exit: 0, "migrate", one, "--to", scratch.file("one.db"), "-q")
+    let only = try scratch.json("inspect", scratch.file("one.db"))["findings"]?[0]?["path"]?.text
+    #expect(only == scratch.file("one.db"))
+  }
+
   /// Tables come from any store, and are those of the database that it would be.
   @Test(arguments: [SampleStore.contexts, .archivePair, .tasksByUser])
   func tablesOfAnyStore(_ sample: SampleStore) throws {

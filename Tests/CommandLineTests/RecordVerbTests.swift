@@ -61,6 +61,52 @@ import Testing
     try scratch.holdfast(exit: 0, "verify", archive)
   }
 
+  /// In a graph of one file the records say which context they are in.
+  @Test func contextsOfOneFile() throws {
+    let scratch = try Scratch.here()
+    func entity(_ name: String, _ context: String?) -> String {
+      let metadata = context.map { ",\"metadata\":{\"context\":\"\($0)\"}" } ?? ""
+      return
+        "{\"type\":\"entity\",\"name\":\"\(name)\",\"entityType\":\"t\",\"observations\":[]\(metadata)}"
+    }
+    func relation(_ from: String, _ to: String) -> String {
+      "{\"type\":\"relation\",\"from\":\"\(from)\",\"to\":\"\(to)\",\"relationType\":\"r\"}"
+    }
+    let lines = [
+      entity("a", "one"), entity("b", "two"), relation("b", "a"), entity("c", nil),
+      "{\"type\":\"narrative_beat\",\"id\":\"n\"}",
+    ]
+    let store = try scratch.write(lines.joined(separator: "\n"), to: "m.jsonl")
+    func listed(_ source: String, _ context: String) throws -> [String?] {
+      let list = try scratch.json("record", "list", source, "--context", context)
+      return list["records"]?.elements.map { $0["record"]?.text } ?? []
+    }
+    for source in [store, try scratch.backUp(store)] {
+      #expect(try listed(source, "one") == ["entity:a"])
+      #expect(try listed(source, "two") == ["entity:b", "relation:b -r-> a"])
+      #expect(try listed(source, "default") == ["entity:c", "document:line 5"])
+      try scratch.holdfast(exit: 10, "record", "list", source, "--context", "three")
+      try scratch.holdfast(exit: 0, "record", "get", source, "entity:b", "--context", "two")
+      try scratch.holdfast(exit: 10, "record", "get", source, "entity:b", "--context", "one")
+    }
+    let before = try TestFile.text(store)
+    for (text, context) in [
+      (entity("d", "one"), "two"), (entity("d", nil), "two"), (relation("a", "c"), "two"),
+    ] {
+      let refused = try scratch.holdfast(
+        exit: 64, "record", "put", store, text, "--context", context)
+      #expect(refused.message.contains("metadata.context"), "\(refused)")
+    }
+    try scratch.holdfast(exit: 10, "record", "delete", store, "entity:b", "--context", "one")
+    #expect(try TestFile.text(store) == before)
+    try scratch.holdfast(
+      exit: 0, "record", "put", store, entity("d", "two"), "--context", "two")
+    try scratch.holdfast(
+      exit: 0, "record", "put", store, relation("d", "c"), "--context", "two")
+    try scratch.holdfast(exit: 0, "record", "delete", store, "entity:b", "--context", "two")
+    #expect(try listed(store, "two") == ["entity:d", "relation:d -r-> c"])
+  }
+
   @Test func whatIsNoRecord() throws {
     let scratch = try Scratch.here()
     let store = scratch.file("m.jsonl")

@@ -173,6 +173,40 @@ import Testing
     }
   }
 
+  /// Records that are written anew are what is there already, or they are not: of a part of a store,
+  /// of another kind of it, and of a database.
+  @Test(arguments: [
+    ["--select", "entity"], ["--as", "memory-graph"], ["--context", "default"], [],
+  ]) func ifChangedAnew(_ words: [String]) throws {
+    let scratch = try Scratch.here()
+    let store = try SampleStore.contexts.make(in: scratch)
+    var source = scratch.file("store.db")
+    try scratch.holdfast(exit: 0, "migrate", store.path, "--to", source, "-q")
+    if !words.isEmpty { source = try scratch.backUp(store.path) }
+    let target = scratch.file("target/here")
+    func restore(_ more: String...) throws -> JSONValue {
+      let outcome = try scratch.run(
+        [Binary.path, "restore", source, "--to", target, "--json", "--overwrite", "if-changed"]
+          + words + more)
+      #expect([0, 3].contains(outcome.status), "\(outcome)")
+      return try JSONValue(parsing: outcome.output)
+    }
+    #expect(try restore()["unchanged"]?.isTrue == false)
+    let before = try scratch.listing(scratch.file("target"))
+    let again = try restore()
+    #expect(again["unchanged"]?.isTrue == true && again["undo"] == nil)
+    #expect(again["restored"]?.elements.isEmpty == false)
+    #expect(try scratch.listing(scratch.file("target")) == before)
+    if words.first == "--select" {
+      let plan = try restore("--dry-run")["plan"]
+      #expect(plan?["unchanged"]?.isTrue == true && plan?["undo"] == nil)
+    }
+    let file = try #require(try TestFile.names(target).first { $0.hasSuffix(".jsonl") })
+    try scratch.tool("bash", "-c", "echo >> '\(file)'", in: target)
+    let changed = try restore()
+    #expect(changed["unchanged"]?.isTrue == false && changed["undo"]?.text != nil)
+  }
+
   @Test func dryRunWritesNothing() throws {
     let scratch = try Scratch.here()
     let store = try SampleStore.contexts.make(in: scratch)

@@ -93,6 +93,25 @@ struct RunHistoryTests {
     #expect(try Self.listing(scratch) == before)
   }
 
+  /// What a database has beside its runs is lost where only its records are written.
+  @Test func whatIsBesideTheRuns() throws {
+    let scratch = try Scratch()
+    try scratch.run("mkdir store")
+    try scratch.python(Self.maker, "store/runs.db", "4", "3", "delete", "7")
+    try scratch.python(
+      """
+      import sqlite3
+      db = sqlite3.connect("store/runs.db")
+      db.executescript("CREATE TABLE notes (a); CREATE INDEX i ON notes (a);"
+                       "CREATE VIEW late AS SELECT * FROM runs")
+      """)
+    let (records, findings) = try Self.read(scratch.file("store/runs.db"))
+    #expect(records.count == 3)
+    #expect(findings.map(\.code) == [.unknownMember])
+    #expect(findings.first?.severity == .note)
+    #expect(findings.first?.message.contains("table notes, view late;") == true)
+  }
+
   /// What a program that died had begun to write does not count.
   @Test(arguments: ["delete", "left"]) func unfinishedTransactions(_ journal: String) throws {
     let scratch = try Scratch()

@@ -37,6 +37,20 @@ struct ContentArchiveTests {
     #expect(reading.findings.last?.path?.hasSuffix(orphan.path) == true)
   }
 
+  /// An index may call its objects what it likes: FORMATS, content-archive.
+  @Test(arguments: ["any name.json", "sub/plan", "sub/left.tmp", "intent_index.json"])
+  func objectsOfAnyName(path: String) throws {
+    let scratch = try Scratch()
+    try scratch.write("{\"plan_id\":\"p\"}", to: "store/\(path)")
+    try scratch.write("x", to: "store/others")
+    let hash = Hash256(of: Array("{\"plan_id\":\"p\"}".utf8).span).hex
+    try scratch.write(index([(hash, path)]), to: "store/index.json")
+    let reading = try Reading(scratch.file("store"))
+    #expect(reading.labels == ["plan:p"])
+    #expect(codes(reading) == ["note unknown-member"])
+    #expect(reading.findings.first?.path?.hasSuffix("others") == true)
+  }
+
   @Test func withoutAnIndex() throws {
     let scratch = try Scratch()
     for id in ["a", "b"] { _ = try object(id, scratch) }
