@@ -139,7 +139,6 @@ extension BackupSalvage {
   func candidates(_ sink: PieceSink?) throws -> Candidates? {
     let root = try storeRoot()
     if try root == nil && hybrid() == nil { return nil }
-    try Disk.makeDirectory(target)
     // What a database is shows once its pages have been read.
     var salvaged: FilePath?
     if let root, try isDatabase(root) {
@@ -207,6 +206,7 @@ extension BackupSalvage {
   ) throws -> FilePath? {
     guard Self.databaseKinds.contains(format.name) else {
       // Of tables that are nobody's: what there is of them is the store.
+      try Disk.makeDirectory(target)
       try Disk.rename(
         database, to: target.appending(database.lastComponent ?? "store.db"), replacing: false)
       return nil

@@ -51,6 +51,7 @@ import Testing
     struct Result {
       var recovered: [[UInt8]]
       var unproven: [[UInt8]]
+      var hasUnproven: Bool
       var outcome: Outcome
     }
 
@@ -65,7 +66,8 @@ import Testing
         return try Self.lines(TestFile.read(file))
       }
       return Result(
-        recovered: try lines("recovered"), unproven: try lines("unproven"), outcome: outcome)
+        recovered: try lines("recovered"), unproven: try lines("unproven"),
+        hasUnproven: TestFile.exists("\(out)/unproven"), outcome: outcome)
     }
   }
 
@@ -105,6 +107,7 @@ import Testing
       let proven = members.isEmpty
       #expect(Set(result.recovered) == (proven ? subject.lines : []), "\(result.outcome)")
       #expect(Set(result.unproven) == (proven ? [] : subject.lines))
+      #expect(result.hasUnproven == !proven)
       #expect(result.outcome.text.contains("unproven/") == !proven, "\(result.outcome)")
     }
   }
