@@ -20,7 +20,9 @@ struct RecoverCommand: Verb {
       it again changes nothing. With --context only the files of these contexts are looked at and \
       replaced; contexts that share one file are recovered with it.
 
-      \(ExitStatus.help([.findings, .notFound, .locked, .refused, .notWritable]))
+      \(ExitStatus.help([
+        .findings, .notFound, .locked, .verificationFailed, .refused, .notWritable,
+      ]))
       """)
 
   @Argument(help: ArgumentHelp("The store. \(RoutedStore.help)"), completion: .file())
@@ -84,12 +86,21 @@ struct RecoverCommand: Verb {
     return .findings
   }
 
-  /// The backup to fill in from; nil where none was named and the store has none.
+  /// The backup to fill in from; nil where none was named and the store has none. One that is there
+  /// but cannot be relied on is not passed over in silence: what it could fill in would be lost.
   private func backup(of store: String, isSingleFile: Bool) throws -> FilePath? {
     if let with { return try SalvageCommand.backup(with, of: [store]) }
     let standard = Repository.standard(for: FilePath(store), isSingleFile: isSingleFile)
     guard try FileFacts(at: standard.path) != nil else { return nil }
-    return try? SalvageCommand.backup(standard.path.string, of: [store])
+    do { return try SalvageCommand.backup(standard.path.string, of: [store]) } catch let error
+      as BackupError where error.code == .notFound
+    {
+      return nil
+    } catch var error as BackupError {
+      error.hint =
+        "name the backup to fill in from with --with, or use salvage, which needs none"
+      throw error
+    }
   }
 
   private func tell(_ report: SalvageReport, _ request: RecoveryRequest, _ console: Console) {

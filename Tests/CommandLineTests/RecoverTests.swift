@@ -50,6 +50,22 @@ import Testing
 
   /// The log of a damaged database goes into the undo copy with it: left beside the new database,
   /// SQLite would write its pages into that.
+  /// What a backup that cannot be relied on could fill in is not given up in silence.
+  @Test func aBackupThatCannotBeReliedOn() throws {
+    let scratch = try Scratch.here()
+    let (store, digest) = try damaged(scratch)
+    let repository = scratch.file(".backup")
+    let archive = try #require(try TestFile.names(repository).first { $0.hasSuffix(".tar.zst") })
+    let path = "\(repository)/\(archive)"
+    try TestFile.write(Array("{".utf8), to: Scratch.sidecar(of: path))
+    let before = try TestFile.read(store)
+    let refused = try scratch.holdfast(exit: 12, "recover", store, "--yes")
+    #expect(refused.message.contains("--with"), "\(refused)")
+    #expect(try TestFile.read(store) == before)
+    try scratch.holdfast(exit: 3, "recover", store, "--yes", "--with", path)
+    #expect(try scratch.digest(store) == digest)
+  }
+
   @Test func aDatabaseWithItsLog() throws {
     let scratch = try Scratch.here()
     let store = scratch.file("runs.db")
