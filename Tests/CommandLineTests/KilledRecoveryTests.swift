@@ -51,17 +51,12 @@ import Testing
     let recovered = try TestFile.read(whole + "/memory.jsonl")
     #expect(recovered != subject.damaged)
     let ownNames = try TestFile.names(whole)
-    var counts: [String: [String: Int]] = [:]
-    for line in try TestFile.text(log).split(separator: "\n") {
-      let words = line.split(separator: " ", maxSplits: 1, omittingEmptySubsequences: true)
-      guard words.count == 2, let end = words[1].firstIndex(of: "(") else { continue }
-      counts[String(words[1][..<end]), default: [:]][String(words[0]), default: 0] += 1
-    }
+    let made = try Trace.calls(in: log, Self.calls)
     var killed = 0
     for name in Self.calls {
       // Counted in each thread for itself.
-      for number in 1...max(1, counts[name]?.values.max() ?? 1) {
-        guard counts[name] != nil else { continue }
+      guard let most = made.filter({ $0.name == name }).map(\.number).max() else { continue }
+      for number in 1...most {
         let place = try subject.place()
         let outcome = try scratch.run(
           [

@@ -69,25 +69,6 @@ import Testing
     "write,pwrite64,fsync,fdatasync,ftruncate,openat,mkdir,rmdir,rename,renameat,renameat2,link,unlink,"
     + "symlink,chmod,fchmod,utimensat"
 
-  /// A system call: the first, second … of its name that a thread makes.
-  private struct Call {
-    var name: String
-    var number: Int
-  }
-
-  /// The calls that a trace tells of, in its order.
-  private static func made(_ trace: String) -> [Call] {
-    var counts: [String: Int] = [:]
-    return trace.split(separator: "\n").compactMap { line in
-      let words = line.split(separator: " ", maxSplits: 1, omittingEmptySubsequences: true)
-      guard words.count == 2, let end = words[1].firstIndex(of: "(") else { return nil }
-      let name = String(words[1][..<end])
-      guard calls.split(separator: ",").contains(Substring(name)) else { return nil }
-      counts["\(words[0]) \(name)", default: 0] += 1
-      return Call(name: name, number: counts["\(words[0]) \(name)", default: 1])
-    }
-  }
-
   @Test(arguments: Arm.allCases) func anywhere(_ arm: Arm) throws {
     let scratch = try Scratch.here()
     let job = try job(arm, scratch)
@@ -113,15 +94,15 @@ import Testing
     let new = try state(whole)
     #expect(new != old)
     let sources = try scratch.listing(scratch.file("stores"))
-    let made = Self.made(try TestFile.text(log))
+    let made = try Trace.calls(in: log, Self.calls.split(separator: ",").map(String.init))
+    #expect(made.count > 25, "the trace was not understood: \(made.count) calls")
     var random = SeededRandom()
     var killed = 0
     for round in 0..<8 {
-      // Every other one is among the last, where the old gives way to the new; the first is there
-      // for sure.
+      // Every other one is among the last, where the old gives way to the new.
       let last = round % 2 == 0 ? made.suffix(25) : made[...]
-      let call = round == 0 ? Call(name: "openat", number: 1) : last.randomElement(using: &random)
-      let (name, at) = (call?.name ?? "openat", call?.number ?? 1)
+      let call = try #require(round == 0 ? made.first : last.randomElement(using: &random))
+      let (name, at) = (call.name, call.number)
       let target = try place("place-\(round)")
       let outcome = try scratch.run(
         [

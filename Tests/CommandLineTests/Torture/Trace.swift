@@ -31,6 +31,7 @@ enum Trace {
   ]
   static let reading = ["read", "pread64", "getdents64"]
 
+  /// The calls of these names that a log of `strace -f -o` tells of, in its order.
   static func calls(in log: String, _ names: [String]) throws -> [TracedCall] {
     let names = Set(names)
     var counts: [String: Int] = [:]
