@@ -50,14 +50,14 @@ package struct BackupReference: Sendable {
         .usage, "the repository has several series: \(catalog.seriesNames.joined(separator: ", "))",
         path: path.string, hint: "name one with --name")
     }
-    let eligible = catalog.entries.filter { entry in
-      entry.state != .damaged && (time.map { entry.time <= $0 } ?? true)
-    }
+    func isWanted(_ entry: Catalog.Entry) -> Bool { time.map { entry.time <= $0 } ?? true }
+    let eligible = catalog.entries.filter { $0.state != .damaged && isWanted($0) }
     let good = eligible.last { $0.state != .suspect }
     guard let chosen = good ?? eligible.last else {
-      if let trouble = RotationPlan.trouble(catalog.troubled) {
+      if let trouble = RotationPlan.trouble(catalog.troubled.filter(isWanted)) {
+        let age = time == nil ? "" : " as old as that"
         throw BackupError(
-          .verificationFailed, "holds no backup that may be relied on: \(trouble.message)",
+          .verificationFailed, "holds no backup\(age) that may be relied on: \(trouble.message)",
           path: trouble.path ?? path.string,
           hint: "holdfast verify tells what is left of it; named itself, it is read all the same")
       }

@@ -81,7 +81,7 @@ struct RecordCommand: Verb {
   private func get(_ console: Console) throws -> ExitStatus {
     let storage = try StorageVerb.view(store, shared, context: context)
     let word = words[0]
-    let record = try StorageVerb.wait { try await storage.record(word, context: nil) }
+    let record = try StorageVerb.find(in: storage) { try await $0.record(word, context: nil) }
     let text = record.text.bytes
     console.json(Self.verb) {
       $0.member("record", record.name.title)
@@ -111,14 +111,7 @@ struct RecordCommand: Verb {
       }
     }
     for record in shown { console.result(printable(record.name.title)) }
-    return damage(findings, console)
-  }
-
-  /// What a damaged store could not give is a finding: the rest has been listed.
-  private func damage(_ findings: [StorageFinding], _ console: Console) -> ExitStatus {
-    guard let first = findings.first(where: { $0.severity == .error }) else { return .done }
-    console.failure("\(first)")
-    return .findings
+    return StorageVerb.damage(findings, console)
   }
 
   /// The context to name to the storage: none where that is a graph of one file. Refuses a record that

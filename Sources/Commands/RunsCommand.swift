@@ -15,7 +15,7 @@ struct RunsCommand: Verb {
       there; it prints the id of the run, which is on the disk by then. Results are JSON, stored \
       exactly as they are given: as they are, as @FILE, or as - for standard input.
 
-      \(ExitStatus.help([.notFound, .locked, .refused, .notWritable]))
+      \(ExitStatus.help([.findings, .notFound, .locked, .refused, .notWritable]))
       """)
 
   enum Action: String, ExpressibleByArgument, CaseIterable, Sendable { case list, show, save }
@@ -67,7 +67,7 @@ struct RunsCommand: Verb {
 
   func perform(_ console: Console) throws -> ExitStatus {
     switch action {
-    case .list: try list(console)
+    case .list: return try list(console)
     case .show: try show(console)
     case .save: try save(console)
     }
@@ -83,10 +83,12 @@ struct RunsCommand: Verb {
     root.raw(Array(run.createdAt.description.utf8).span)
   }
 
-  private func list(_ console: Console) throws {
+  private func list(_ console: Console) throws -> ExitStatus {
     let storage = try StorageVerb.view(store, shared)
     let (limit, offset) = (limit, offset)
-    let runs = try StorageVerb.wait { try await storage.listRuns(limit: limit, offset: offset) }
+    let (runs, findings) = try StorageVerb.wait {
+      (try await storage.listRuns(limit: limit, offset: offset), try await storage.findings)
+    }
     console.json(Self.verb) { root in
       root.key("runs")
       root.array(of: runs) { list, run in list.object { encode(run, to: &$0) } }
@@ -96,12 +98,13 @@ struct RunsCommand: Verb {
       console.result(
         printable("\(time)  \(run.success ? "ok    " : "failed")  \(run.id)  \(run.objective)"))
     }
+    return StorageVerb.damage(findings, console)
   }
 
   private func show(_ console: Console) throws {
     let storage = try StorageVerb.view(store, shared)
     let id = id ?? ""
-    let run = try StorageVerb.wait { try await storage.run(id) }
+    let run = try StorageVerb.find(in: storage) { try await $0.run(id) }
     let text = run.text.bytes
     console.json(Self.verb) {
       $0.key("value")

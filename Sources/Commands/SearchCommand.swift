@@ -18,7 +18,7 @@ struct SearchCommand: Verb {
       every text, in the order of the store. Capital and small letters are the same. --kind also \
       takes a kind of record, entity or intent say, to look among those alone.
 
-      \(ExitStatus.help([.notFound, .refused]))
+      \(ExitStatus.help([.findings, .notFound, .refused]))
       """)
 
   @Argument(
@@ -50,7 +50,7 @@ struct SearchCommand: Verb {
     let kind = shared.kind.flatMap(RecordKind.init(rawValue:))
     let opened = try reading.open(RoutedStore.name(store), kind: kind == nil ? shared.kind : nil)
     let search = Search(words.joined(separator: " "), kind: kind, limit: limit)
-    let hits = try search.run(opened, options: reading.options())
+    let (hits, log) = try search.run(opened, options: reading.options())
     console.json(Self.verb) { root in
       root.key("hits")
       root.array(of: hits) { list, hit in
@@ -68,6 +68,8 @@ struct SearchCommand: Verb {
       let lines = hit.excerpt.split(separator: "\n").joined(separator: " | ")
       console.result("    \(printable(lines))")
     }
-    return .done
+    guard log.errors > 0 else { return .done }
+    console.failure(FindingsReport.headline(log))
+    return .findings
   }
 }

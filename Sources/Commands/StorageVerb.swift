@@ -48,6 +48,31 @@ enum StorageVerb {
       ReadingOptions.open(store, kind: shared.kind, contexts: contexts))
   }
 
+  /// Tells of what a damaged store could not give, after the rest has been told.
+  static func damage(_ findings: [StorageFinding], _ console: Console) -> ExitStatus {
+    guard let first = findings.first(where: { $0.severity == .error }) else { return .done }
+    console.failure("\(first)")
+    return .findings
+  }
+
+  /// What `body` finds in a store; where it is not there, the error says whether it may be among what
+  /// could not be read.
+  static func find<Value: Sendable>(
+    in storage: Storage, _ body: @escaping @Sendable (Storage) async throws -> Value
+  ) throws -> Value {
+    try wait {
+      do { return try await body(storage) } catch var error as StorageError
+        where error.code == .notFound
+      {
+        if let first = try await storage.findings.first(where: { $0.severity == .error }) {
+          error.message += ", but not all of the store can be read: \(first)"
+          error.hint = "holdfast salvage recovers what is left"
+        }
+        throw error
+      }
+    }
+  }
+
   /// A text that was given as it is, or in a file as `@FILE`, or on standard input as `-`.
   static func text(_ given: String) throws -> String {
     guard given == "-" || given.hasPrefix("@") else { return given }

@@ -15,7 +15,7 @@ struct TasksCommand: Verb {
       plain list and the next number in one that is kept by user. What is written is on the disk \
       when the verb ends, and all other bytes of the list stay as they are.
 
-      \(ExitStatus.help([.notFound, .locked, .refused, .notWritable]))
+      \(ExitStatus.help([.findings, .notFound, .locked, .refused, .notWritable]))
       """)
 
   enum Action: String, ExpressibleByArgument, CaseIterable, Sendable {
@@ -59,14 +59,17 @@ struct TasksCommand: Verb {
   }
 
   func perform(_ console: Console) throws -> ExitStatus {
-    if action == .list { try list(console) } else { try change(console) }
+    if action == .list { return try list(console) }
+    try change(console)
     return .done
   }
 
-  private func list(_ console: Console) throws {
+  private func list(_ console: Console) throws -> ExitStatus {
     let storage = try StorageVerb.view(store, shared)
     let owner = StorageVerb.owner(owner)
-    let tasks = try StorageVerb.wait { try await storage.tasks(of: owner) }
+    let (tasks, findings) = try StorageVerb.wait {
+      (try await storage.tasks(of: owner), try await storage.findings)
+    }
     console.json(Self.verb) { root in
       root.key("tasks")
       root.array(of: tasks) { list, task in list.object { encode(task, to: &$0) } }
@@ -75,6 +78,7 @@ struct TasksCommand: Verb {
       let text = task.title ?? task.description
       console.result(printable("[\(task.completed ? "x" : " ")] \(name(of: task))  \(text)"))
     }
+    return StorageVerb.damage(findings, console)
   }
 
   /// The id with the owner in front, as `record` names tasks.
@@ -98,7 +102,7 @@ struct TasksCommand: Verb {
     guard !dryRun else {
       if action != .add {
         let storage = try StorageVerb.view(store, shared)
-        _ = try StorageVerb.wait { try await storage.located(word, owner: owner) }
+        _ = try StorageVerb.find(in: storage) { try await $0.located(word, owner: owner) }
       }
       return tell(console, "\(action.rawValue) \(word)", nil)
     }

@@ -114,11 +114,22 @@ package struct Connection: ~Copyable {
     case .scratch: statements += ["PRAGMA journal_mode=OFF", "PRAGMA synchronous=OFF"]
     case .writable: statements += ["PRAGMA foreign_keys=OFF"]
     }
-    if isLenient { statements.append("PRAGMA writable_schema=ON") }
     for statement in statements {
       let result = sqlite3_exec(handle, statement, nil, nil, nil)
       if result != SQLITE_OK { throw DatabaseError(result, of: handle, path.string, "cannot open") }
     }
+    if isLenient { try takeDamage(handle, path) }
+  }
+
+  /// Takes what there is of a damaged schema or of a file that has been cut off, and only there: a
+  /// schema that may be written is read without a word of what could not be read of it, so that a
+  /// failing disk would be told as tables that are not there.
+  private static func takeDamage(_ handle: OpaquePointer, _ path: FilePath) throws(DatabaseError) {
+    var result = sqlite3_exec(handle, "SELECT 1 FROM sqlite_schema LIMIT 1", nil, nil, nil)
+    if [SQLITE_CORRUPT, SQLITE_NOTADB, SQLITE_ERROR].contains(result & 0xFF) {
+      result = sqlite3_exec(handle, "PRAGMA writable_schema=ON", nil, nil, nil)
+    }
+    if result != SQLITE_OK { throw DatabaseError(result, of: handle, path.string, "cannot open") }
   }
 
   /// Runs statements that give no rows worth having. Text of our own only.

@@ -30,8 +30,9 @@ package struct Search {
     self.limit = limit
   }
 
-  /// The best first from a database, otherwise in the order of the store.
-  package func run(_ store: OpenedStore, options: ReadOptions) throws -> [Hit] {
+  /// The best first from a database, otherwise in the order of the store; and what could not be read
+  /// of it.
+  package func run(_ store: OpenedStore, options: ReadOptions) throws -> ([Hit], FindingLog) {
     guard store.format.name == StoreFormat.sqlite.name, store.format.contexts.isEmpty else {
       return try scan(store, options)
     }
@@ -39,7 +40,7 @@ package struct Search {
       guard try StoreDatabase.steps(connection).count >= 4 else {
         return try scan(store, options)
       }
-      return try look(connection)
+      return (try look(connection), FindingLog())
     }
   }
 
@@ -72,7 +73,7 @@ package struct Search {
     return hits
   }
 
-  private func scan(_ store: OpenedStore, _ options: ReadOptions) throws -> [Hit] {
+  private func scan(_ store: OpenedStore, _ options: ReadOptions) throws -> ([Hit], FindingLog) {
     var hits: [Hit] = []
     let wanted = words.map { Array($0.lowercased().utf8) }
     let survey = Survey(rules: false)
@@ -99,7 +100,7 @@ package struct Search {
     }
     try store.format.read(store.tree, options, survey)
     try survey.finish()
-    return hits
+    return (hits, survey.log)
   }
 
   /// The strings that a record holds as values, a line feed behind each.

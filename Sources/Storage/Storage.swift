@@ -39,7 +39,13 @@ public actor Storage {
   /// out.
   public var findings: [StorageFinding] {
     get throws(StorageError) {
-      try told { (try backend.findings + ownFindings).map(StorageFinding.init) }
+      try told {
+        for name in omitted.keys {
+          omitted[name] = nil
+          if let text = try backend.find(name) { checkType(StoredRecord(name, text)) }
+        }
+        return (try backend.findings + ownFindings).map(StorageFinding.init)
+      }
     }
   }
 

@@ -248,6 +248,27 @@ import Testing
     #expect(killed > 0, "no call of \(calls) was ever hit")
   }
 
+  /// A disk that fails while a schema is read back is told as that, not as tables that are not there.
+  @Test func failingDisk() throws {
+    let scratch = try Scratch.here()
+    let store = try SampleStore.archive.make(in: scratch)
+    let log = scratch.file("trace")
+    func migrate(_ more: [String]) throws -> Outcome {
+      try TestFile.remove(scratch.file("a.db"))
+      return try scratch.run(
+        ["strace", "-f", "-o", log, "-e", "trace=pread64"] + more
+          + [Binary.path, "migrate", store.path, "--to", scratch.file("a.db")])
+    }
+    #expect(try migrate([]).status == 0)
+    let made = try Trace.calls(in: log, ["pread64"]).map(\.number).max() ?? 0
+    #expect(made > 40)
+    // The proof comes last.
+    for at in max(1, made - 30)...made {
+      let outcome = try migrate(["-e", "inject=pread64:error=EIO:when=\(at)"])
+      #expect([0, 1, 12, 13].contains(outcome.status), "\(at): \(outcome)")
+    }
+  }
+
   /// An older database is upgraded on a copy; a newer or a foreign one is refused.
   @Test func versions() throws {
     let scratch = try Scratch.here()

@@ -48,6 +48,46 @@ import Testing
     }
   }
 
+  /// What a damaged table or list still gives is shown, and never as though it were all.
+  @Test func damaged() throws {
+    let scratch = try Scratch.here()
+    let runs = scratch.file("runs.db")
+    try scratch.python(
+      """
+      import sqlite3, sys
+      db = sqlite3.connect(sys.argv[1])
+      db.execute("PRAGMA page_size=1024")
+      db.execute("CREATE TABLE runs(run_id TEXT PRIMARY KEY, plan_id TEXT, objective TEXT,"
+        " plan_result TEXT, execution_result TEXT, created_at REAL, approval_status TEXT,"
+        " approval_reason TEXT, approved_at REAL, approved_by TEXT)")
+      for n in range(40):
+        db.execute("INSERT INTO runs(run_id, plan_id, objective, plan_result, created_at,"
+          " approval_status) VALUES(?, 'p', 'sweep', ?, ?, 'pending')", (f"r{n}", "{}" + " " * 200, n))
+      db.commit()
+      page = db.execute("SELECT pageno FROM dbstat WHERE name = 'runs' AND pagetype = 'leaf'"
+        " ORDER BY path LIMIT 1 OFFSET 4").fetchone()[0]
+      db.close()
+      with open(sys.argv[1], "r+b") as file:
+        file.seek((page - 1) * 1024)
+        file.write(bytes(1024))
+      """, runs)
+    let list = try scratch.holdfast(exit: 3, "runs", "list", runs, "--limit", "100")
+    #expect((10..<40).contains(list.lines.count) && list.message.contains("behind row"), "\(list)")
+    #expect(try scratch.holdfast("runs", "list", runs, "--quiet").messages.count == 1)
+    try scratch.holdfast(exit: 0, "runs", "show", runs, "r0")
+    let lost = try #require((0..<40).first { !list.text.contains("  r\($0)  ") })
+    let missing = try scratch.holdfast(exit: 10, "runs", "show", runs, "r\(lost)")
+    #expect(missing.message.contains("not all of the store can be read"), "\(missing)")
+    let absent = try scratch.holdfast(exit: 10, "record", "get", runs, "run:r\(lost)")
+    #expect(absent.message.contains("not all of the store can be read"), "\(absent)")
+    #expect(try scratch.holdfast(exit: 3, "search", runs, "sweep").text.contains("run:r0"))
+
+    let tasks = try scratch.write(
+      Array("{\"tasks\":[\(Self.task),{\"id\":8,\"title\":\"x".utf8), to: "tasks.json")
+    let shown = try scratch.holdfast(exit: 3, "tasks", "list", tasks)
+    #expect(shown.text.contains("7  t"), "\(shown)")
+  }
+
   /// Backups and databases are read as the store is; a backup is never written to.
   @Test func ofABackup() throws {
     let scratch = try Scratch.here()

@@ -147,6 +147,24 @@ import Testing
     #expect(try TestFile.read(target + "/memory.jsonl") == TestFile.read(store))
   }
 
+  /// A damaged backup is what is wrong only where it is old enough to be wanted.
+  @Test func beforeADamagedBackup() throws {
+    let scratch = try Scratch.here()
+    let store = try scratch.graph(9, to: "memory.jsonl")
+    let archive = try scratch.backUp(store, time: 1_577_880_000)
+    try TestFile.write(Array("{".utf8), to: Scratch.sidecar(of: archive))
+    let repository = scratch.file("repo")
+    func restore(_ time: String, exit status: Int32) throws -> String {
+      let target = scratch.fresh("target")
+      return try scratch.holdfast(
+        exit: status, "restore", "\(repository)@\(time)", "--to", target
+      ).message
+    }
+    #expect(try restore("2019-12-31", exit: 10).contains("no backup as old as that"))
+    let message = try restore("2020-01-02", exit: 12)
+    #expect(message.contains("no backup as old as that that may be relied on"), "\(message)")
+  }
+
   @Test func ifChanged() throws {
     let scratch = try Scratch.here()
     let store = try SampleStore.contexts.make(in: scratch)

@@ -124,6 +124,14 @@ struct FailureTests {
     try await opened.append(Entity(name: "b", type: "t"), to: "default")
     #expect(
       String(decoding: try scratch.read("memory.jsonl"), as: UTF8.self).contains(#""name":5"#))
+    // What is wrong no more is told no more.
+    try scratch.write(
+      """
+      {"type":"entity","name":"a","entityType":"t","observations":[]}
+      {"type":"relation","from":"a","to":"a","relationType":"r"}
+
+      """, to: "memory.jsonl")
+    #expect(try await storage.findings.isEmpty)
   }
 
   /// Another program holds the lock for longer than the limit.
