@@ -19,19 +19,24 @@ package struct ArchiveFile: Sendable {
   /// inside a frame shows only when it is decoded. Empty for gzip and plain tar.
   package let damage: [DamagedRange]
   private let facts: FileFacts
+  private let isOwn: Bool
 
   /// Opens an archive and, for zstd, finds its frames without decompressing them. A damaged
   /// zstd file opens as long as one frame can be found. Throws `notArchive` for a file that is
   /// no archive, `failed` with the cause where it cannot be read.
-  package init(opening path: FilePath) throws(ArchiveError) {
-    try self.init(path, isFrames: false)
+  /// - Parameter isOwn: this run has written it, so that `ContentLimit` is not for it.
+  package init(opening path: FilePath, isOwn: Bool = false) throws(ArchiveError) {
+    try self.init(path, isFrames: false, isOwn: isOwn)
   }
 
   /// Opens what is known to be zstd frames, be its start whatever it is: NULs too, which would pass
   /// for an empty tar file.
-  init(framesOf path: FilePath) throws(ArchiveError) { try self.init(path, isFrames: true) }
+  init(framesOf path: FilePath) throws(ArchiveError) {
+    try self.init(path, isFrames: true, isOwn: false)
+  }
 
-  private init(_ path: FilePath, isFrames: Bool) throws(ArchiveError) {
+  private init(_ path: FilePath, isFrames: Bool, isOwn: Bool) throws(ArchiveError) {
+    self.isOwn = isOwn
     let file = try InputFile.reopened(path)
     var start = ByteBuffer()
     do throws(DiskError) {
@@ -96,13 +101,20 @@ package struct ArchiveFile: Sendable {
     return file
   }
 
+  /// Throws `ContentLimitError` at once where it is known that the archive unpacks to more than it
+  /// may, else when it has.
   func stream() throws -> any ContentStream {
     let file = try reopened()
+    let stream: any ContentStream
     switch format {
     case .tar: return PlainStream(file, size: size)
-    case .gzip: return try GzipStream(file, size: size)
-    case .zstd: return try ZstandardStream(self, file)
+    case .gzip: stream = try GzipStream(file, size: size)
+    case .zstd: stream = try ZstandardStream(self, file)
     }
+    if isOwn { return stream }
+    guard let contentSize else { return LimitedStream(stream, of: path, size: size) }
+    try ContentLimit.check(contentSize, of: path, size: size)
+    return stream
   }
 
   /// The content from byte `start` on, `count` bytes of it, or all to the end. Nothing is read

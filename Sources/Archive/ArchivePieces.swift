@@ -18,10 +18,19 @@ package enum ArchivePieces {
   }
 
   /// Hands out all pieces in the order of the file; their ranges cover it. Damage is never an
-  /// error here.
-  package static func read(_ path: FilePath, _ body: (Piece) throws -> Void) throws {
+  /// error here; throws `ContentLimitError` where the file unpacks to more than it may.
+  package static func read(_ path: FilePath, _ take: (Piece) throws -> Void) throws {
     let file = try InputFile(opening: path)
     let size = try file.facts().size
+    var content = 0
+    func body(_ piece: Piece) throws {
+      switch piece {
+      case .content(let bytes, _, _), .unproven(let bytes, _, _): content += bytes.count
+      case .gap: break
+      }
+      try ContentLimit.check(content, of: path, size: size)
+      try take(piece)
+    }
     var head = ByteBuffer()
     _ = try file.read(at: 0, into: &head, atMost: 512)
     let name = path.lastComponent?.string ?? ""

@@ -37,6 +37,10 @@ struct Failure {
         offset = error.offset
         hint = error.hint
       }
+    case let error as ContentLimitError:
+      self.init(.refused, "content-limit", error.message)
+      path = error.path.string
+      hint = error.hint
     case let error as SnapshotError:
       self.init(
         error.code == .notBackup ? .notFound : .verificationFailed, error.code.rawValue,

@@ -1,3 +1,4 @@
+import Archive
 import ArgumentParser
 import Disk
 import Glibc
@@ -29,6 +30,14 @@ struct SharedOptions: ParsableArguments {
       "How long to wait for another run to release the repository: 30s, 5m, 1h.",
       valueName: "span"))
   var waitLock: TimeSpan = TimeSpan(seconds: 0)
+
+  @Option(
+    name: .long,
+    help: ArgumentHelp(
+      "The most that an archive may unpack to if that is more than 1000 times its own size: 500M, "
+        + "64G, 2T.",
+      valueName: "size"))
+  var maxUnpacked = ByteCount(bytes: ContentLimit.standard)
 
   /// A kind that does not exist is a usage error of every verb, before anything is opened.
   func validate() throws {
@@ -62,6 +71,26 @@ struct TimeSpan: ExpressibleByArgument, Sendable {
   var defaultValueDescription: String { "0s" }
 }
 
+/// A number of bytes as people write it: `500M`, `64G`, `2T`, each 1024 times the one before.
+struct ByteCount: ExpressibleByArgument, Sendable {
+  var bytes: Int
+
+  init(bytes: Int) { self.bytes = bytes }
+
+  init?(argument: String) {
+    let units: [Character: Int] = ["K": 10, "M": 20, "G": 30, "T": 40, "P": 50]
+    let shift = argument.last.flatMap { units[$0] }
+    guard let number = Int(shift == nil ? argument[...] : argument.dropLast()), number >= 0 else {
+      return nil
+    }
+    let (bytes, overflow) = number.multipliedReportingOverflow(by: 1 << (shift ?? 0))
+    guard !overflow else { return nil }
+    self.bytes = bytes
+  }
+
+  var defaultValueDescription: String { bytes % (1 << 30) == 0 ? "\(bytes >> 30)G" : "\(bytes)" }
+}
+
 /// A subcommand: does its work, and says with which code it ended. Failures become one line on
 /// stderr, or the `error` of the JSON object, and the exit code that the contract names.
 protocol Verb: ParsableCommand {
@@ -78,6 +107,7 @@ extension Verb {
 
   func run() throws {
     let console = shared.console
+    ContentLimit.set(shared.maxUnpacked.bytes)
     let status: ExitStatus
     do {
       let outcome = try perform(console)

@@ -50,7 +50,7 @@ package struct BackupFile: Sendable {
   /// - Parameter unpublished: whether the archive has no name yet; no sidecar is looked for.
   package init(opening path: FilePath, unpublished: Bool = false) throws {
     self.path = path
-    archive = try Self.openArchive(path)
+    archive = try Self.openArchive(path, isOwn: unpublished)
     sidecar = unpublished ? .missing : Self.readSidecar(of: path)
     var members: [Member]?
     var failure: ArchiveError?
@@ -65,7 +65,10 @@ package struct BackupFile: Sendable {
       manifest = beside
       manifestBytes = beside.encoded()
     } else {
-      if let bytes { _ = try Manifest.parse(bytes.span) }
+      do throws(SnapshotError) { if let bytes { _ = try Manifest.parse(bytes.span) } } catch {
+        throw SnapshotError(
+          error.code, error.message, path: path.string, offset: error.offset, hint: error.hint)
+      }
       if let failure, failure.code != .notArchive { throw failure }
       throw SnapshotError(
         .notBackup, "holds no manifest that can be read, and none lies beside it",
@@ -78,9 +81,9 @@ package struct BackupFile: Sendable {
     frames = Self.bridged(archive, contentSize: expectedContentSize)
   }
 
-  private static func openArchive(_ path: FilePath) throws -> ArchiveFile {
+  private static func openArchive(_ path: FilePath, isOwn: Bool) throws -> ArchiveFile {
     do throws(ArchiveError) {
-      return try ArchiveFile(opening: path)
+      return try ArchiveFile(opening: path, isOwn: isOwn)
     } catch {
       guard error.code == .notArchive else { throw error }
       throw SnapshotError(

@@ -106,6 +106,70 @@ import Testing
     #expect(!TestFile.exists("/\(victim)") && !TestFile.exists("/tmp/\(victim)"))
   }
 
+  /// A tar header, and behind it as many bytes of one value as it claims, in runs of 128 KiB.
+  private static let bomber = """
+    import gzip, struct, sys
+    path, runs = sys.argv[1], int(sys.argv[2])
+    header = bytearray(512)
+    header[0:13], header[100:108], header[156:157] = b"manifest.json", b"0000644\\0", b"0"
+    header[124:136], header[136:148] = b"\\x80" + (runs << 17).to_bytes(11, "big"), b"0" * 11 + b"\\0"
+    header[257:265], header[148:156] = b"ustar\\x0000", b" " * 8
+    header[148:156] = b"%06o\\0 " % sum(header)
+    def block(size, kind, last, data):
+        return struct.pack("<I", size << 3 | kind << 1 | last)[:3] + data
+    with open(path, "wb") as file:
+        if path.endswith(".gz"):
+            with gzip.open(file, "wb") as out:
+                out.write(header)
+                for _ in range(runs):
+                    out.write(bytes(1 << 17))
+        else:
+            # A frame that does not say what it holds (RFC 8878, 3.1.1), with a window of 128 KiB.
+            file.write(bytes.fromhex("28b52ffd0038") + block(512, 0, 0, header))
+            file.write(block(1 << 17, 1, 0, b"\\0") * (runs - 1) + block(1 << 17, 1, 1, b"\\0"))
+    """
+
+  /// Nobody's disk is filled by a small archive; who wants it all the same can say so.
+  @Test func bombs() throws {
+    let scratch = try Scratch.here()
+    let target = scratch.file("target")
+    func expect(_ status: Int32, _ words: String...) throws {
+      let outcome = try scratch.run([Binary.path] + words)
+      #expect(outcome.status == status, "\(outcome)")
+      guard status == 13 else { return }
+      #expect(
+        outcome.messages.count == 1 && outcome.message.contains("--max-unpacked"), "\(outcome)")
+      #expect(!TestFile.exists(target))
+    }
+    // 12 GiB in 384 KiB.
+    let bomb = scratch.file("bomb.tar.zst")
+    try scratch.python(Self.bomber, bomb, String(12 << 13))
+    try expect(13, "verify", bomb)
+    try expect(13, "inspect", bomb)
+    try expect(13, "show", bomb)
+    try expect(13, "restore", bomb, "--to", target)
+    for name in ["small.tar.zst", "small.tar.gz"] {
+      let small = scratch.file(name)
+      try scratch.python(Self.bomber, small, "512")
+      try expect(13, "verify", small, "--max-unpacked", "32M")
+      try expect(13, "salvage", small, "--to", target, "--max-unpacked", "32M")
+      try expect(12, "verify", small)
+    }
+    try expect(64, "verify", bomb, "--max-unpacked", "a lot")
+
+    // What is made of zeros, and a backup of it, is no bomb to whoever makes it.
+    let store = try SampleStore.contexts.make(in: scratch)
+    try scratch.python(
+      "import sys; open(sys.argv[1] + '/zeros.bin', 'wb').truncate(48 << 20)", store.path)
+    let backup = try scratch.json(
+      "backup", store.path, "--to", scratch.file("repo"), "--max-unpacked", "1M")
+    let archive = try #require(backup["backup"]?.text)
+    try expect(13, "verify", archive, "--max-unpacked", "1M")
+    try expect(13, "restore", archive, "--to", target, "--max-unpacked", "1M")
+    try expect(0, "verify", archive)
+    try expect(0, "restore", archive, "--to", target)
+  }
+
   /// The maker's own archive is a good one where nothing hostile is in it.
   @Test func theHarmlessOne() throws {
     let scratch = try Scratch.here()
