@@ -56,7 +56,7 @@ package struct Connection: ~Copyable {
       parameters = "vfs=\(SourceVFS.verbatim)"
       flags |= SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE
     case .writable:
-      parameters = ""
+      parameters = "vfs=\(SourceVFS.own)"
       flags |= SQLITE_OPEN_READWRITE
     }
     var opened: OpaquePointer?

@@ -70,6 +70,9 @@ package enum DatabaseSource {
           let result = try body(
             try Connection(try spill.openableName(), .immutable, isLenient: isLenient))
           if try state(path) == before { return result }
+        } else if error.result == Self.staleIndex {
+          let result = try body(try Connection(path, .sourceAlone, isLenient: isLenient))
+          if try state(path) == before { return result }
         } else if try attempt == 3 || state(path) == before {
           // Otherwise a WAL has appeared or gone between being looked for and being opened.
           throw error
@@ -87,6 +90,10 @@ package enum DatabaseSource {
 
   /// SQLITE_READONLY_ROLLBACK.
   private static let hotJournal: Int32 = 776
+
+  /// SQLITE_PROTOCOL: the index of a write-ahead log agrees with the log no more, since a program died
+  /// as it began one. Whoever only reads never mends it, but can do without it.
+  private static let staleIndex: Int32 = 15
 
   /// The database as it was before the transaction that a program died in.
   private static func undone(_ path: FilePath) throws -> SpillFile {

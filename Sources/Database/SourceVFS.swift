@@ -13,6 +13,12 @@ enum SourceVFS {
   /// Takes file names as they are, so that nameless files can be opened; locks nothing.
   static let verbatim = register("holdfast-verbatim", like: "unix-none", isSource: false)
 
+  /// SQLite's own, which knows quotas.
+  static let own: String = {
+    if let vfs = sqlite3_vfs_find("unix") { knowQuotas(vfs) }
+    return "unix"
+  }()
+
   /// Registers a variant under `name`, for the life of the process.
   private static func register(
     _ name: StaticString, like base: String, isSource: Bool

@@ -187,8 +187,7 @@ extension Deed {
     },
   ]
 
-  /// `runs save` is not among them, for each run has an id that was never there before, nor are
-  /// databases, which SQLite itself keeps whole by a journal beside them.
+  /// In files; `LiveDatabaseTests` has those that are made in databases.
   private static let records: [Deed] = [
     Deed("record put behind the last one") { scratch in
       let store = try scratch.graph(12, to: "world/memory.jsonl")
@@ -281,7 +280,7 @@ extension Scratch {
   }
 
   /// A run history in SQLite.
-  fileprivate func runHistory(_ path: String, _ count: Int) throws {
+  func runHistory(_ path: String, _ count: Int) throws {
     try python(
       """
       import sqlite3, sys

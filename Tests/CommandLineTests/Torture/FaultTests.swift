@@ -4,7 +4,8 @@ import Testing
 /// Every verb that writes, with each of its system calls on files failing or being its last: all of
 /// them in `make torture`, a sample else.
 @Suite(.scratchInMemory) struct FaultTests {
-  /// A verb that takes `--dry-run` writes, and is in the table of deeds.
+  /// A verb that takes `--dry-run` writes, and is in the table of deeds or, for what it changes where
+  /// it lies, in that of `LiveDatabaseTests`.
   @Test func everyVerbThatWrites() throws {
     let scratch = try Scratch.here()
     let help = try scratch.holdfast(exit: 0, "--help").lines
@@ -20,51 +21,16 @@ import Testing
       if text.contains("--dry-run") { writing.insert(verb) }
     }
     #expect(
-      writing.subtracting(["runs"]) == known, "put each verb that writes into Deed+All.swift")
+      writing == known.union(LiveDatabaseTests.verbs),
+      "put each verb that writes into Deed+All.swift")
     #expect(writing.count > 10)
-  }
-
-  private static let errors: [String: [String]] = {
-    let room = ["ENOSPC", "EDQUOT"]
-    var errors: [String: [String]] = [:]
-    for name in Trace.changing { errors[name] = ["EIO"] }
-    for name in ["write", "pwrite64", "writev", "ftruncate", "fallocate", "fsync", "syncfs"] {
-      errors[name, default: []] += room
-    }
-    for name in ["openat", "mkdir", "rename", "renameat", "renameat2", "link", "linkat", "symlink"]
-    {
-      errors[name, default: []] += room + ["EACCES"]
-    }
-    for name in ["unlink", "unlinkat", "rmdir", "chmod", "fchmod", "utimensat"] {
-      errors[name, default: []] += ["EACCES"]
-    }
-    for name in Trace.reading { errors[name] = ["EIO"] }
-    return errors
-  }()
-
-  /// All blows at the calls that an undisturbed run makes.
-  private func blows(_ calls: [TracedCall]) -> [Blow] {
-    var seen: Set<String> = []
-    return calls.flatMap { call -> [Blow] in
-      guard seen.insert("\(call.name) \(call.number)").inserted else { return [] }
-      let isCreating = call.text.contains("O_CREAT") || call.name != "openat"
-      var blows = [Blow(call: call.name, number: call.number, act: .signal("KILL"))]
-      for name in Self.errors[call.name] ?? [] {
-        if !isCreating, ["ENOSPC", "EDQUOT"].contains(name) { continue }
-        for isForGood in [false, true] {
-          blows.append(
-            Blow(call: call.name, number: call.number, isForGood: isForGood, act: .error(name)))
-        }
-      }
-      return blows
-    }
   }
 
   @Test(arguments: Deed.all) func anywhere(_ deed: Deed) throws {
     let stage = try Stage(deed)
     var random = SeededRandom()
     let names = Trace.changing + Trace.reading
-    let all = blows(try stage.calls(names))
+    let all = Blow.all(at: try stage.calls(names))
     for blow in Torture.sample(all, 8, &random) {
       try stage.reset()
       let log = stage.scratch.file("trace")
@@ -90,7 +56,7 @@ import Testing
     // The loader, and libdispatch where it looks at its threads, end the program in their own way.
     guard !blow.isKill, hits.allSatisfy({ $0.isAbout(stage.places) }) else { return }
     var allowed: Set<Int32> = [stage.status]
-    for hit in hits { allowed.formUnion(Self.statuses(blow, hit)) }
+    for hit in hits { allowed.formUnion(blow.statuses(hit)) }
     // What could be saved was saved, elsewhere or without what cannot be read.
     if ["backup", "run", "rotate", "purge"].contains(stage.deed.verb) { allowed.insert(3) }
     // What cannot be read displaces nothing.
@@ -100,18 +66,6 @@ import Testing
     let isMute = Trace.writing.contains(blow.call) && blow.isForGood
     let isTold = isMute || outcome.status == stage.status || !outcome.message.isEmpty
     #expect(isTold, "\(comment)")
-  }
-
-  /// The exit codes that one failing call may lead to.
-  private static func statuses(_ blow: Blow, _ hit: TracedCall) -> Set<Int32> {
-    let isWriting = ["O_CREAT", "O_WRONLY", "O_RDWR"].contains { hit.text.contains($0) }
-    let isReading = Trace.reading.contains(hit.name) || hit.name == "openat" && !isWriting
-    return switch blow.act {
-    case .error("ENOSPC"), .error("EDQUOT"): [15]
-    case .error("EACCES"): isReading ? [15, 13, 12] : [15]
-    case .error("EIO"): isReading ? [1, 12, 13] : [1]
-    default: []
-    }
   }
 
   /// A line for each blow, in the file that HOLDFAST_TORTURE_LOG names.

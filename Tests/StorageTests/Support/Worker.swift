@@ -18,8 +18,10 @@ struct Worker {
     getenv(variable).flatMap { Int(String(cString: $0)) } ?? usual
   }
 
-  /// The program, which is built along with the tests.
-  static var program: String { binary("StorageWorker") }
+  /// The program that HOLDFAST_STORAGE_WORKER names, else the one that is built along with the tests.
+  static var program: String {
+    getenv("HOLDFAST_STORAGE_WORKER").map { String(cString: $0) } ?? binary("StorageWorker")
+  }
 
   /// A debug product.
   static func binary(_ name: String) -> String {
