@@ -20,7 +20,8 @@ struct RecordCommand: Verb {
       makes what --kind says where nothing is there.
 
       A record is named by its kind and id, as in entity:Ada, intent:i-7 or task:mira/7; an edge or \
-      a relation by its ends, as in 'relation:Ada -knows-> Bo'.
+      a relation by its ends, as in 'relation:Ada -knows-> Bo'. The id alone will do where one \
+      record has it.
 
       \(ExitStatus.help([.findings, .notFound, .locked, .refused, .notWritable]))
       """)
@@ -138,7 +139,7 @@ struct RecordCommand: Verb {
   private func change(_ console: Console) throws -> ExitStatus {
     let text = action == .put ? try RecordText(json: StorageVerb.text(words[0])) : nil
     let storage = try StorageVerb.open(
-      store, shared, otherwise: action == .put ? shared.kind : nil)
+      store, shared, otherwise: action == .put ? shared.kind : nil, isPlan: dryRun)
     let context = try storageContext(putting: text)
     let (word, owner) = (words[0], StorageVerb.owner(owner))
     let isPlan = dryRun

@@ -30,13 +30,13 @@ enum StorageVerb {
   }
 
   /// Opens a store for writing; what `otherwise` says is made where nothing is there.
-  static func open(_ store: String, _ shared: SharedOptions, otherwise: String? = nil) throws
-    -> Storage
-  {
+  static func open(
+    _ store: String, _ shared: SharedOptions, otherwise: String? = nil, isPlan: Bool = false
+  ) throws -> Storage {
     let time = try currentTime()
     return try StorageFactory.open(
       FilePath(store), kind: shared.kind, otherwise: otherwise,
-      waitLimit: shared.waitLock.seconds, now: { Double(time) })
+      waitLimit: shared.waitLock.seconds, isPlan: isPlan, now: { Double(time) })
   }
 
   /// The records of any store or backup, to be read alone: those of one context where it is named.

@@ -5,7 +5,21 @@ import SystemPackage
 extension Storage: GraphStorage {
   private func scope(_ context: String) -> [UInt8] { Array(context.utf8) }
 
+  /// Refuses a name that no file of a context could have (FORMATS: memory-graph): a graph can be taken
+  /// from any place to any other.
+  static func checkContext(_ name: [UInt8]) throws(StorageError) {
+    let text = String(decoding: name, as: UTF8.self)
+    guard (1...200).contains(name.count), Array(text.utf8) == name,
+      !name.contains(where: { $0 < 0x20 || $0 == 0x2F })
+    else {
+      throw StorageError(
+        .invalid, "\(text) is no name for a context",
+        hint: "choose one of 1 to 200 bytes that may be part of a file name")
+    }
+  }
+
   private func append(_ record: StoredRecord, context: String) throws(StorageError) {
+    try Self.checkContext(scope(context))
     try update {
       guard try backend.find(record.name) == nil else {
         throw StorageError(
@@ -33,6 +47,11 @@ extension Storage: GraphStorage {
     try update {
       guard let text = try backend.find(name) else { throw missing("entity \(entity)") }
       var entity = try Entity(text: text)
+      if let value = entity.fields["observations"], value.first != 0x5B, value != RecordText.null {
+        throw StorageError(
+          .invalid, "the observations of entity \(entity.name) are no list, and would be lost",
+          path: backend.path, hint: "holdfast record put saves the entity as it is to be")
+      }
       // Compared as bytes: letters that look alike may be different ones.
       var known = Set(entity.observations.map { Array($0.utf8) })
       added = observations.filter { known.insert(Array($0.utf8)).inserted }
@@ -104,7 +123,6 @@ extension Storage: GraphStorage {
     -> KnowledgeGraph
   {
     var graph = KnowledgeGraph()
-    let wanted = Set(names.map { Array($0.utf8) })
     var seen: Set<RecordName> = []
     for name in names {
       let name = RecordName(.entity, name, scope: scope(context))
@@ -112,8 +130,9 @@ extension Storage: GraphStorage {
         graph.entities.append(try Entity(text: text))
       }
     }
-    for entity in graph.entities {
-      let end = entity.text.bytes("name") ?? []
+    let ends = graph.entities.map { $0.fields.bytes("name") ?? [] }
+    let wanted = Set(ends)
+    for end in ends {
       for link in try told({ try backend.links(.relation, of: end, scope: scope(context)) })
       where link.name.id[0] == end && wanted.contains(link.name.id[2]) {
         graph.relations.append(try Relation(text: link.text))
@@ -147,12 +166,21 @@ extension Storage: GraphStorage {
   {
     let survey = Survey(rules: true, paths: [path])
     var record = Record()
-    for stored in records {
+    for (number, stored) in records.enumerated() {
       record.kind = stored.name.kind
+      record.place = RecordPlace(file: 0, offset: number, length: 0, line: 0)
       try record.text.parse(stored.text.bytes.span)
       try survey.take(&record)
     }
     try survey.finish()
-    return survey.log.findings.map(StorageFinding.init)
+    return survey.log.findings.map { finding in
+      // Its offset is the number of a record here, for what lies in a backend has no other place.
+      var finding = finding
+      if let number = finding.offset, records.indices.contains(number) {
+        finding.record = records[number].name.title
+      }
+      (finding.line, finding.offset) = (nil, nil)
+      return StorageFinding(finding)
+    }
   }
 }

@@ -16,9 +16,29 @@ extension Storage: IntentStorage {
       hint: "read it again, make the change on what it is now, and save that")
   }
 
+  /// Refuses what the format's owner could not read again, and the whole file with it: an intent
+  /// without an id, and numbers that it has no room for (FORMATS: intent-snapshot). A number that the
+  /// store has already is no reason.
+  private func checkFields(_ intent: StorableIntent) throws {
+    let record = StoredRecord(intent)
+    guard !record.name.key.isEmpty else { throw StorageError(.invalid, "an intent has an id") }
+    let limits = [
+      ("priority", Int(UInt32.max)), ("created_at", Int.max), ("updated_at", Int.max),
+    ]
+    for (field, most) in limits {
+      guard let value = intent.text.integer(field), !(0...most).contains(value) else { continue }
+      if try backend.find(record.name)?[field] == intent.text[field] { continue }
+      throw StorageError(
+        .invalid,
+        "the \(field) of intent \(intent.id) is \(value), and the format has 0 to \(most)",
+        path: backend.path)
+    }
+  }
+
   public func store(_ intent: StorableIntent) throws(StorageError) {
     let record = StoredRecord(intent)
     try update {
+      try checkFields(intent)
       try checkRevision(intent.revision, of: record.name)
       return [.put(record)]
     }
@@ -39,6 +59,7 @@ extension Storage: IntentStorage {
     let record = StoredRecord(intent)
     try update {
       guard try backend.find(record.name) != nil else { throw missing("intent \(intent.id)") }
+      try checkFields(intent)
       try checkRevision(intent.revision, of: record.name)
       return [.put(record)]
     }
@@ -141,6 +162,13 @@ extension Storage: IntentStorage {
         changes.append(.put($0))
         return true
       }
+    }
+    let found = try told { try backend.findings }
+    if fallback == nil, let first = found.first(where: { $0.severity == .error }) {
+      throw StorageError(
+        .damaged, "not all of it can be read: \(first.message)", path: first.path,
+        offset: first.offset, line: first.line,
+        hint: "holdfast backup keeps the damaged bytes too; holdfast salvage recovers the rest")
     }
     try told {
       let target = FilePath(path)

@@ -18,25 +18,27 @@ package struct RecordPlan: Sendable {
 }
 
 extension RecordName {
-  /// `kind:id`, with the user and the project in front of a task's id.
-  package var title: String {
-    var id = key
-    if kind == .task, !scope.isEmpty { id = scope.dropFirst() + [0x2F] + id }
-    return "\(kind.rawValue):\(String(decoding: id, as: UTF8.self))"
+  /// The id as `Record.appendID` has it: with the user and the project in front of a task's.
+  var shown: [UInt8] {
+    guard kind == .task, !scope.isEmpty else { return key }
+    var out = ByteBuffer()
+    TaskScope.appendShown(scope, to: &out)
+    return out.array + [0x2F] + key
   }
+
+  /// `kind:id`.
+  package var title: String { "\(kind.rawValue):\(String(decoding: shown, as: UTF8.self))" }
 }
 
 /// Records by kind and id, for programs that know no more of them.
 extension Storage {
-  /// The record that `kind:id` names. Throws `notFound`, `invalid` for what names none, and
-  /// `conflict` where several contexts have it and none is given.
+  /// The record that `kind:id` names, or an id alone that one record has. Throws `notFound`, `invalid`
+  /// for what names none, and `conflict` where several contexts have it and none is given, or several
+  /// records the id.
   package func record(_ title: String, context: String?) throws(StorageError) -> StoredRecord {
     guard let colon = title.firstIndex(of: ":"),
       let kind = RecordKind(rawValue: String(title[..<colon]))
-    else {
-      throw StorageError(
-        .invalid, "\(title) names no record", hint: "name it as in entity:Ada or task:mira/7")
-    }
+    else { return try record(id: title, context: context) }
     let id = String(title[title.index(after: colon)...])
     let scope = context.map { Array($0.utf8) }
     let isGraph = kind == .entity || kind == .relation
@@ -55,6 +57,28 @@ extension Storage {
       throw StorageError(
         .conflict, "several contexts have a record \(title)", path: backend.path,
         hint: "say which with --context")
+    }
+    return first
+  }
+
+  private func record(id: String, context: String?) throws(StorageError) -> StoredRecord {
+    let wanted = Array(id.utf8)
+    let scope = context.map { Array($0.utf8) }
+    var found: [StoredRecord] = []
+    for kind in backend.kinds {
+      try each(kind, scope: kind == .entity || kind == .relation ? scope : nil) { record in
+        if record.name.shown == wanted { found.append(record) }
+        return found.count < 2
+      }
+    }
+    guard let first = found.first else {
+      throw StorageError(
+        .invalid, "\(id) names no record", hint: "name it as in entity:Ada or task:mira/7")
+    }
+    guard found.count == 1 else {
+      throw StorageError(
+        .conflict, "\(found[0].name.title) and \(found[1].name.title) have the id \(id)",
+        path: backend.path, hint: "name the record by its kind and id, and its context")
     }
     return first
   }
@@ -155,9 +179,11 @@ extension StorageFactory {
 
   /// Opens what is there for writing, by its content. Throws `unsupported` for a kind that is not
   /// written to, a backup included.
-  /// - Parameter otherwise: what is made where nothing is there; nil: that is `notFound`.
+  /// - Parameters:
+  ///   - otherwise: what is made where nothing is there; nil: that is `notFound`.
+  ///   - isPlan: whether nothing is to be written: then what is not there is in memory.
   package static func open(
-    _ path: FilePath, kind: String?, otherwise: String?, waitLimit: Double,
+    _ path: FilePath, kind: String?, otherwise: String?, waitLimit: Double, isPlan: Bool = false,
     now: @escaping @Sendable () -> Double
   ) throws(StorageError) -> Storage {
     do {
@@ -175,8 +201,14 @@ extension StorageFactory {
           .notFound, "no such file or directory", path: path.string,
           hint: "check the path, or say with --kind what is to be made")
       }
-      let isDirectory = try FileFacts(at: path)?.kind == .directory
-      let place = try place(path, name ?? "", isDirectory: isDirectory)
+      let facts = try FileFacts(at: path)
+      let place = try place(path, name ?? "", isDirectory: facts?.kind == .directory)
+      if facts == nil, isPlan {
+        let format = formats.first { $0.name == name }
+        let kinds = name == StoreFormat.sqlite.name ? nil : format?.writableKinds
+        return Storage(
+          kinds.map(MemoryBackend.init) ?? MemoryBackend(), StorageConfiguration(.memory, now: now))
+      }
       return try open(StorageConfiguration(place, waitLimit: waitLimit, now: now))
     } catch { throw StorageError(error, path: path.string) }
   }

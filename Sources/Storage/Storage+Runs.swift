@@ -20,7 +20,7 @@ extension Storage: RunStorage {
     if let execution {
       text.set("execution_result", execution)
     } else {
-      text["execution_result"] = Array("null".utf8)
+      text["execution_result"] = RecordText.null
     }
     text.set("created_at", configuration.now())
     try update { [.put(StoredRecord(RecordName(.run, id), text))] }

@@ -33,6 +33,7 @@ extension Storage: TaskStorage {
     let scope = scope(owner)
     var created: StoredRecord?
     try update {
+      try checkList(owner)
       var text = RecordText()
       var changes: [Change] = []
       if let owner {
@@ -40,6 +41,11 @@ extension Storage: TaskStorage {
         try backend.scan(.task, scope: scope) {
           last = max(last, $0.text.integer("id") ?? 0)
           return true
+        }
+        guard last < Int.max else {
+          throw StorageError(
+            .invalid, "the tasks of \(owner.user) have used the last number", path: backend.path,
+            hint: "give the task with the highest id another one")
         }
         text.set("id", last + 1)
         text.set("title", title ?? description)
@@ -69,6 +75,22 @@ extension Storage: TaskStorage {
     }
     guard let created else { throw StorageError(.failed, "no task was made") }
     return try read(created)
+  }
+
+  /// Refuses a task that would stand where the owner of its list looks for something else: a list is
+  /// kept plain, by user, or by user and project (FORMATS: task-list), and never in two of these ways.
+  private func checkList(_ owner: TaskOwner?) throws {
+    let ways = ["plain", "kept by user", "kept by user and project"]
+    var known: Int?
+    try backend.scan(.task, scope: nil) {
+      known = TaskScope.keys($0.name.scope)?.count
+      return false
+    }
+    let wanted = owner.map { $0.project == nil ? 1 : 2 } ?? 0
+    guard let known, known != wanted, ways.indices.contains(known) else { return }
+    throw StorageError(
+      .invalid, "the list is \(ways[known]), and the task is for one that is \(ways[wanted])",
+      path: backend.path, hint: "name the owner as the other tasks of the list have it")
   }
 
   /// The task of an id: of the owner that is named, else of the only one that has it.

@@ -152,5 +152,6 @@ extension StorageFinding {
     path = finding.path
     line = finding.line
     offset = finding.offset
+    record = finding.record
   }
 }

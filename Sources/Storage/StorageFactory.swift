@@ -82,12 +82,9 @@ public enum StorageFactory {
       switch configuration.place {
       case .memory: return Archive(MemoryShelf(), configuration)
       case .archive(let path):
-        let place = FilePath(path)
-        try Disk.makeDirectory(place, mode: 0o700)
-        try Disk.checkWritable(place)
-        return Archive(ObjectDirectory(place), configuration)
+        return Archive(ObjectDirectory(try directory(FilePath(path))), configuration)
       case .database(let path):
-        return Archive(try DatabaseShelf(FilePath(path)), configuration)
+        return Archive(try DatabaseShelf(try file(FilePath(path))), configuration)
       default:
         throw StorageError(
           .unsupported, "that place holds no objects by their hash",
@@ -111,36 +108,65 @@ public enum StorageFactory {
 
   private static func backend(_ configuration: StorageConfiguration) throws -> any Backend {
     let now = configuration.now
-    func file(_ path: String, _ format: StoreFormat) throws -> any Backend {
-      let place = FilePath(path)
+    func text(_ path: String, _ format: StoreFormat) throws -> any Backend {
+      let place = try file(FilePath(path))
       try checkFile(place, format)
       return FileBackend(place, as: format, now: now)
     }
     switch configuration.place {
     case .memory: return MemoryBackend()
-    case .snapshot(let path): return try file(path, .intentSnapshot)
-    case .graph(let path): return try file(path, .memoryGraph)
-    case .tasks(let path): return try file(path, .taskList)
+    case .snapshot(let path): return try text(path, .intentSnapshot)
+    case .graph(let path): return try text(path, .memoryGraph)
+    case .tasks(let path): return try text(path, .taskList)
     case .archive(let path):
-      try checkDirectory(FilePath(path))
-      return try ArchiveBackend(FilePath(path))
+      return try ArchiveBackend(try directory(FilePath(path)))
     case .contexts(let path):
-      try checkDirectory(FilePath(path))
-      return ContextsBackend(FilePath(path), now: now)
-    case .runs(let path): return try RunHistoryBackend(FilePath(path))
-    case .database(let path): return try DatabaseBackend(FilePath(path))
+      return ContextsBackend(try directory(FilePath(path)), now: now)
+    case .runs(let path): return try RunHistoryBackend(try file(FilePath(path)))
+    case .database(let path): return try DatabaseBackend(try file(FilePath(path)))
     }
   }
 
-  private static func checkDirectory(_ place: FilePath) throws {
+  /// The directory of a store, made where it is missing. Throws where nothing can be written to it.
+  private static func directory(_ place: FilePath) throws -> FilePath {
+    guard !place.isEmpty else { throw noPlace }
     try Disk.makeDirectory(place, mode: 0o700)
-    try Disk.checkWritable(place)
+    try checkRoom(in: place)
+    return place
+  }
+
+  /// The file of a store by its own name, whatever link leads to it, so that it has one lock and stays
+  /// where it is. Its directory is made where it is missing.
+  private static func file(_ place: FilePath) throws -> FilePath {
+    guard !place.isEmpty else { throw noPlace }
+    var file = place
+    if try FileFacts(at: place, following: false)?.kind == .symbolicLink {
+      file = Disk.absolute(place)
+      guard try FileFacts(at: file) != nil else {
+        throw StorageError(
+          .unsupported, "is a symbolic link that leads nowhere", path: place.string,
+          hint: "remove it, or make what it names")
+      }
+    }
+    let above = file.removingLastComponent()
+    if !above.isEmpty { try Disk.makeDirectory(above, mode: 0o700) }
+    return file
+  }
+
+  private static var noPlace: StorageError {
+    StorageError(.invalid, "an empty path is no place for a store")
+  }
+
+  /// Makes a file and takes it away again: permissions alone do not tell what a file system takes.
+  private static func checkRoom(in directory: FilePath) throws {
+    try Disk.checkWritable(directory)
+    _ = try OutputFile(for: directory.appending("store"))
   }
 
   /// Refuses a place that is no file of that kind, and one that cannot be written to.
   private static func checkFile(_ place: FilePath, _ format: StoreFormat) throws {
     let directory = place.removingLastComponent()
-    try Disk.checkWritable(directory.isEmpty ? FilePath(".") : directory)
+    try checkRoom(in: directory.isEmpty ? FilePath(".") : directory)
     guard let facts = try FileFacts(at: place) else { return }
     guard facts.isRegular else {
       throw StorageError(.unsupported, "is not a regular file", path: place.string)

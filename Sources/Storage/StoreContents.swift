@@ -11,6 +11,8 @@ final class StoreContents: RecordSink {
   private(set) var records: [StoredRecord] = []
   private(set) var log = FindingLog()
   private var contexts: [[UInt8]] = []
+  /// The paths of the store's files.
+  private var files: [String] = []
 
   /// Throws `notFound`, or `unsupported` for what is no store.
   init(_ path: String, formats: [StoreFormat]) throws(StorageError) {
@@ -48,6 +50,7 @@ final class StoreContents: RecordSink {
         ? Storage.defaultContext
         : MemoryGraph.context(of: file.name).map { Array($0.utf8) } ?? Storage.defaultContext
     }
+    files = store.tree.files.indices.map { store.tree.displayPath($0) }
     for note in store.tree.notes { log.add(note) }
     try store.format.read(store.tree, ReadOptions(), self)
   }
@@ -55,7 +58,14 @@ final class StoreContents: RecordSink {
   func take(_ record: inout Record) throws {
     let isGraph = record.kind == .entity || record.kind == .relation
     let context = contexts.indices.contains(record.place.file) ? contexts[record.place.file] : []
-    guard record.text.kind() == .object else { return }
+    guard record.text.kind() == .object else {
+      log.add(
+        Finding(
+          .error, .wrongType, "is no JSON object, and is left out",
+          path: files.indices.contains(record.place.file) ? files[record.place.file] : path,
+          line: record.place.line > 0 ? record.place.line : nil, offset: record.place.offset))
+      return
+    }
     records.append(
       StoredRecord(record.name(context: isGraph ? context : []), RecordText(record.text)))
   }

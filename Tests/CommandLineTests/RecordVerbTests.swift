@@ -27,12 +27,15 @@ import Testing
     try scratch.holdfast(exit: 10, "record", "put", store, json)
     let planned = try scratch.json("record", "put", store, json, "--kind", kind, "--dry-run")
     #expect(planned["dry_run"] == .bool(true) && planned["plan"]?["record"]?.text == record)
+    #expect(!TestFile.exists(store), "a plan has made something")
     let told = try scratch.json("record", "put", store, json, "--kind", kind)
     #expect(told["record"]?.text == record && told["outcome"]?.text == "added")
     let again = try scratch.json("record", "put", store, json)
     #expect(again["outcome"]?.text == "unchanged")
     let got = try scratch.holdfast(exit: 0, "record", "get", store, record)
     #expect(got.text == json + "\n")
+    let id = try #require(record.split(separator: ":").last)
+    #expect(try scratch.holdfast(exit: 0, "record", "get", store, String(id)).text == got.text)
     let list = try scratch.json("record", "list", store)
     #expect(list["records"]?.elements.map { $0["record"]?.text } == [record])
     // Whole, though fields are missing that its owner wants.
@@ -145,6 +148,22 @@ import Testing
       exit: 0, "record", "put", store, relation("d", "c"), "--context", "two")
     try scratch.holdfast(exit: 0, "record", "delete", store, "entity:b", "--context", "two")
     #expect(try listed(store, "two") == ["entity:d", "relation:d -r-> c"])
+  }
+
+  @Test func anIDAlone() throws {
+    let scratch = try Scratch.here()
+    let store = scratch.file("all.db")
+    let entity = "{\"type\":\"entity\",\"name\":\"i\",\"entityType\":\"t\",\"observations\":[]}"
+    for record in [Self.intent, entity] {
+      try scratch.holdfast(exit: 0, "record", "put", store, record, "--kind", "sqlite")
+    }
+    let several = try scratch.holdfast("record", "get", store, "i")
+    #expect(several.status != 0 && several.text.isEmpty)
+    #expect(several.messages.contains { $0.contains("intent:i") && $0.contains("entity:i") })
+    try scratch.holdfast(exit: 0, "record", "delete", store, "intent:i")
+    #expect(try scratch.holdfast(exit: 0, "record", "get", store, "i").text == entity + "\n")
+    try scratch.holdfast(exit: 64, "record", "get", store, "j")
+    try scratch.holdfast(exit: 0, "record", "delete", store, "i")
   }
 
   @Test func whatIsNoRecord() throws {

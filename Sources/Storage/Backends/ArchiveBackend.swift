@@ -148,7 +148,7 @@ final class ArchiveBackend: Backend {
         list[record.name] = hash
         names[hash] = .some(record.name)
       case .remove(let name):
-        if let before = list[name] {
+        for before in list.all(name) {
           removing.insert(before)
           adding[before] = nil
         }

@@ -91,8 +91,8 @@ final class MemoryBackend: Backend {
   let findings: [Finding]
   private var records = NamedList<RecordText>()
 
-  init() {
-    kinds = RecordKind.allCases.filter { $0 != .document }
+  init(kinds: [RecordKind] = RecordKind.allCases.filter { $0 != .document }) {
+    self.kinds = kinds
     findings = []
   }
 
@@ -100,7 +100,9 @@ final class MemoryBackend: Backend {
   init(_ list: [StoredRecord], findings: [Finding]) {
     kinds = RecordKind.allCases
     self.findings = findings
-    for record in list { records.append(record.name, record.text) }
+    for record in list {
+      records.append(record.name, record.text, isLatestFound: record.name.kind.isMember)
+    }
   }
 
   func find(_ name: RecordName) -> RecordText? { records[name] }

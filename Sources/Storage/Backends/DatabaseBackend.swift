@@ -46,10 +46,8 @@ final class DatabaseBackend: Backend {
 
   /// The row of a name, and its record.
   private func row(_ name: RecordName) throws -> (row: LiveDatabase.Row, text: RecordText)? {
-    var key = name.key
-    if name.kind == .task, !name.scope.isEmpty { key = name.scope.dropFirst() + [0x2F] + key }
     let contexts = try contexts(for: name.kind)
-    for row in try database.rows(name.kind, key: key) {
+    for row in try database.rows(name.kind, key: name.shown) {
       let record = try record(name.kind, row, contexts)
       if record.name == name { return (row, record.text) }
     }

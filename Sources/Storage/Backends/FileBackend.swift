@@ -114,15 +114,8 @@ final class ContextsBackend: Backend {
   /// As COAIA names them (FORMATS: memory-graph). Throws `invalid` for a name no file can have.
   private static func name(of context: [UInt8]) throws -> String {
     if context == Storage.defaultContext { return "charts.jsonl" }
-    let text = String(decoding: context, as: UTF8.self)
-    guard !context.isEmpty, context.count <= 200, Array(text.utf8) == context,
-      !context.contains(0x2F), !context.contains(where: { $0 < 0x20 })
-    else {
-      throw StorageError(
-        .invalid, "\(text) is no name for a context",
-        hint: "choose one of 1 to 200 bytes that may be part of a file name")
-    }
-    return "charts-\(text).jsonl"
+    try Storage.checkContext(context)
+    return "charts-\(String(decoding: context, as: UTF8.self)).jsonl"
   }
 
   func find(_ name: RecordName) throws -> RecordText? {

@@ -13,13 +13,22 @@ struct RecordGroup: Hashable {
   init(_ name: RecordName) { self.init(kind: name.kind, scope: name.scope) }
 }
 
+extension RecordKind {
+  /// Whether it is kept in objects, under its id: where that stands twice, its owners take the last
+  /// one, and the first one of lines and elements.
+  var isMember: Bool { self == .intent || self == .user || self == .project }
+}
+
 /// Values by the names of their records, each kind and scope in the order in which they came.
 ///
-/// A name that comes again keeps its place in the order. Looking one up takes the same time in a
-/// list of any length; so does adding one.
+/// Setting a value by a name that is there keeps its place in the order. Looking one up takes the same
+/// time in a list of any length; so does adding one.
 struct NamedList<Value> {
   private var slots: [(name: RecordName, value: Value)?] = []
+  /// The slot that is found by a name.
   private var index: [RecordName: Int] = [:]
+  /// The other slots of a name that stands more than once.
+  private var others: [RecordName: [Int]] = [:]
   /// The slots of each group in order; some may be empty.
   private var groups: [RecordGroup: [Int]] = [:]
   private var groupOrder: [RecordGroup] = []
@@ -34,27 +43,42 @@ struct NamedList<Value> {
         if let newValue {
           slots[slot] = (name, newValue)
         } else {
-          slots[slot] = nil
+          // All that stands under the name: another one would be found in its place.
+          for slot in [slot] + (others[name] ?? []) {
+            slots[slot] = nil
+            emptySlots += 1
+          }
           index[name] = nil
-          emptySlots += 1
+          others[name] = nil
           if emptySlots > 32, emptySlots > slots.count / 2 { pack() }
         }
       } else if let newValue {
-        index[name] = append(name, newValue)
+        append(name, newValue)
       }
     }
   }
 
-  /// Adds a value behind the others of its group, whether or not the name is there already: then
-  /// the earlier one is what is found by it.
-  @discardableResult
-  mutating func append(_ name: RecordName, _ value: Value) -> Int {
+  /// Everything that stands under a name, what is found by it first.
+  func all(_ name: RecordName) -> [Value] {
+    guard let slot = index[name] else { return [] }
+    return ([slot] + (others[name] ?? [])).compactMap { slots[$0]?.value }
+  }
+
+  /// Adds a value behind the others of its group, whether or not the name is there already.
+  /// - Parameter isLatestFound: whether of several it is this one that is found by the name, not the
+  ///   first.
+  mutating func append(_ name: RecordName, _ value: Value, isLatestFound: Bool = false) {
     let group = RecordGroup(name)
     if groups[group] == nil { groupOrder.append(group) }
     groups[group, default: []].append(slots.count)
     slots.append((name, value))
-    if index[name] == nil { index[name] = slots.count - 1 }
-    return slots.count - 1
+    let new = slots.count - 1
+    guard let known = index[name] else {
+      index[name] = new
+      return
+    }
+    others[name, default: []].append(isLatestFound ? known : new)
+    if isLatestFound { index[name] = new }
   }
 
   /// Those of a kind; nil for the scope: all of them, group by group.
@@ -93,7 +117,8 @@ struct NamedList<Value> {
     var packed = Self()
     for group in groupOrder {
       for slot in groups[group] ?? [] {
-        if let entry = slots[slot] { packed.append(entry.name, entry.value) }
+        guard let entry = slots[slot] else { continue }
+        packed.append(entry.name, entry.value, isLatestFound: index[entry.name] == slot)
       }
     }
     self = packed

@@ -47,21 +47,23 @@ package struct StoredRecord: Sendable {
   /// Takes a record as its own fields name it; nil where they do not.
   /// - Parameter scope: as in `RecordName`.
   package init?(_ kind: RecordKind, _ text: RecordText, scope: [UInt8] = []) {
-    let fields: [String]
+    let keys: [String]
     switch kind {
-    case .intent: fields = ["intent_id"]
-    case .edge: fields = ["from", "edge_type", "to"]
-    case .entity: fields = ["name"]
-    case .relation: fields = ["from", "relationType", "to"]
-    case .plan: fields = ["plan_id"]
-    case .action: fields = ["action_id"]
-    case .run: fields = ["run_id"]
-    case .task, .project: fields = ["id"]
-    case .user: fields = ["username"]
+    case .intent: keys = ["intent_id"]
+    case .edge: keys = ["from", "edge_type", "to"]
+    case .entity: keys = ["name"]
+    case .relation: keys = ["from", "relationType", "to"]
+    case .plan: keys = ["plan_id"]
+    case .action: keys = ["action_id"]
+    case .run: keys = ["run_id"]
+    case .task, .project: keys = ["id"]
+    case .user: keys = ["username"]
     case .document: return nil
     }
-    let id = fields.compactMap { text.identifier($0) }
-    guard id.count == fields.count else { return nil }
+    let isLine = kind == .entity || kind == .relation
+    let fields = isLine ? text.fields(knownBy: keys[0]) : text
+    let id = keys.compactMap { fields.identifier($0) }
+    guard id.count == keys.count else { return nil }
     self.init(RecordName(kind, id, scope: scope), text)
   }
 

@@ -116,6 +116,12 @@ final class TextFile {
       let bytes = next.bytes
       try output.write(bytes.span)
       let file = try output.reopen()
+      // A program that knows nothing of our lock may have saved meanwhile: what it did stays.
+      guard try FileFacts(at: path) == facts else {
+        throw DiskError(
+          .changed, "was changed meanwhile, and is left as it is", path: path,
+          hint: "another program writes to it without its lock; run it again")
+      }
       try output.publish()
       facts = try file.facts()
       seen = consume file

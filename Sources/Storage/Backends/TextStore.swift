@@ -565,7 +565,8 @@ private final class Indexer: RecordSink {
     records.append(
       record.name(context: context),
       TextStore.Place(
-        offset: start + record.place.offset + range.lowerBound, length: range.count))
+        offset: start + record.place.offset + range.lowerBound, length: range.count),
+      isLatestFound: record.kind.isMember)
   }
 
   func note(_ finding: Finding) {

@@ -36,9 +36,12 @@ public struct StorageFinding: Sendable, Hashable, CustomStringConvertible {
   public var line: Int?
   /// Bytes from the start of the file.
   public var offset: Int?
+  /// The record that it is about, as `kind:id`.
+  public var record: String?
 
   public var description: String {
-    let place = [path, line.map { "line \($0)" }, offset.map { "byte \($0)" }].compactMap { $0 }
+    let place = [path, line.map { "line \($0)" }, offset.map { "byte \($0)" }, record]
+      .compactMap { $0 }
     return (place.isEmpty ? "" : place.joined(separator: ", ") + ": ") + message
   }
 }

@@ -30,7 +30,8 @@ public protocol IntentStorage: Sendable {
   /// The intents that it conflicts with, in either direction.
   func conflicts(of id: String) async throws(StorageError) -> [StorableIntent]
 
-  /// Writes all intents and edges to a new snapshot of version 1.1. Throws `exists`.
+  /// Writes all intents and edges to a new snapshot of version 1.1. Throws `exists`; and `damaged` where
+  /// the store cannot give all, and no backup is there to give the rest.
   func backup(to path: String) async throws(StorageError)
   /// Puts the intents and edges of a snapshot, an archive or a backup in the place of those in the
   /// store, in one step. Throws `damaged` where a part of it cannot be read.

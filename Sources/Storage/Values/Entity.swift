@@ -3,7 +3,7 @@ public struct Entity: Archivable, Hashable {
   public private(set) var text: RecordText
 
   public init(text: RecordText) throws(StorageError) {
-    guard text.bytes("name") != nil else {
+    guard text.fields(knownBy: "name").bytes("name") != nil else {
       throw StorageError(.invalid, "is no entity: it has no name")
     }
     self.text = text
@@ -17,22 +17,28 @@ public struct Entity: Archivable, Hashable {
     text.set("observations", observations)
   }
 
+  private(set) var fields: RecordText {
+    get { text.fields(knownBy: "name") }
+    set { text.setFields(newValue, knownBy: "name") }
+  }
+
   public var entityID: String { name }
   public var entityType: String { "entity" }
 
-  public var name: String { text.string("name") ?? "" }
+  public var name: String { fields.string("name") ?? "" }
   public var type: String {
-    get { text.string("entityType") ?? "" }
-    set { text.set("entityType", newValue) }
+    get { fields.string("entityType") ?? "" }
+    set { fields.set("entityType", newValue) }
   }
+  /// What is no string among them is not shown, and stays where it is.
   public var observations: [String] {
-    get { text.strings("observations") }
-    set { text.set("observations", newValue) }
+    get { fields.strings("observations") }
+    set { fields.set("observations", newValue) }
   }
   /// The metadata as JSON; nil where there is none.
   public var metadata: RecordText? {
-    get { text.object("metadata") }
-    set { text["metadata"] = newValue?.bytes }
+    get { fields.object("metadata") }
+    set { fields["metadata"] = newValue?.bytes }
   }
 }
 
@@ -41,7 +47,8 @@ public struct Relation: Archivable, Hashable {
   public private(set) var text: RecordText
 
   public init(text: RecordText) throws(StorageError) {
-    for key in ["from", "to", "relationType"] where text.bytes(key) == nil {
+    let fields = text.fields(knownBy: "from")
+    for key in ["from", "to", "relationType"] where fields.bytes(key) == nil {
       throw StorageError(.invalid, "is no relation: it has no \(key)")
     }
     self.text = text
@@ -58,9 +65,11 @@ public struct Relation: Archivable, Hashable {
   public var entityID: String { "\(from) -\(type)-> \(to)" }
   public var entityType: String { "relation" }
 
-  public var from: String { text.string("from") ?? "" }
-  public var to: String { text.string("to") ?? "" }
-  public var type: String { text.string("relationType") ?? "" }
+  private var fields: RecordText { text.fields(knownBy: "from") }
+
+  public var from: String { fields.string("from") ?? "" }
+  public var to: String { fields.string("to") ?? "" }
+  public var type: String { fields.string("relationType") ?? "" }
 }
 
 /// A part of a memory graph, or all of it.

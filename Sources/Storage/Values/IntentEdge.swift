@@ -31,7 +31,7 @@ public struct IntentEdge: Archivable, Hashable {
     if let metadata {
       text.set("metadata", metadata)
     } else {
-      text["metadata"] = Array("null".utf8)
+      text["metadata"] = RecordText.null
     }
     text.set("weight", weight)
   }

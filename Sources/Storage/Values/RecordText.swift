@@ -136,13 +136,23 @@ public struct RecordText: Sendable, Hashable {
     return RecordText(text)
   }
 
+  /// The fields of a line of a graph that is known by `key`: its own, or those under `data` in the
+  /// older nested form `{"type":"entity","data":{…}}`.
+  func fields(knownBy key: String) -> RecordText {
+    self[key] == nil ? object("data") ?? self : self
+  }
+
+  mutating func setFields(_ fields: RecordText, knownBy key: String) {
+    if self[key] == nil, object("data") != nil { set("data", fields) } else { self = fields }
+  }
+
   /// Sets a string; null for nil. One that says the same already keeps its bytes.
   mutating func set(_ key: String, _ value: String?) {
     guard let value else {
-      if self[key] != nil { self[key] = Array("null".utf8) }
+      if self[key] != nil { self[key] = Self.null }
       return
     }
-    if bytes(key) == Array(value.utf8) { return }
+    if string(key).map({ Array($0.utf8) }) == Array(value.utf8) { return }
     self[key] = Self.quoted(value)
   }
 
@@ -150,9 +160,10 @@ public struct RecordText: Sendable, Hashable {
     if integer(key) != value { self[key] = Array(String(value).utf8) }
   }
 
+  /// Sets a number; null for nil, and for what is no number to JSON, as the formats' owners write it.
   mutating func set(_ key: String, _ value: Double?) {
-    guard let value else {
-      self[key] = Array("null".utf8)
+    guard let value, value.isFinite else {
+      self[key] = Self.null
       return
     }
     if real(key) != value { self[key] = Array(value.description.utf8) }
@@ -162,23 +173,52 @@ public struct RecordText: Sendable, Hashable {
     self[key] = Array(value ? "true".utf8 : "false".utf8)
   }
 
+  /// Sets the strings of an array. Those that stay keep their bytes, and what is no string, which
+  /// `strings` does not show, its place among them.
   mutating func set(_ key: String, _ values: [String]) {
-    if self[key] != nil, strings(key) == values { return }
-    var builder = JSONBuilder(pretty: false)
-    builder.array(of: values) { $0.value($1) }
-    self[key] = builder.bytes.array
+    var rest = values.map { Array($0.utf8) }[...]
+    var elements: [[UInt8]] = []
+    for (element, string) in self.elements(key) {
+      if let string {
+        guard rest.first == string else { continue }
+        rest.removeFirst()
+      }
+      elements.append(element)
+    }
+    for string in rest { elements.append(Self.quoted(String(decoding: string, as: UTF8.self))) }
+    self[key] = [0x5B] + Array(elements.joined(separator: [0x2C])) + [0x5D]
   }
 
-  /// Sets an object of strings; members that stay keep their order, new ones follow by key.
+  /// The elements of an array, compact, and the strings among them as `strings` shows them.
+  private func elements(_ key: String) -> [(json: [UInt8], string: [UInt8]?)] {
+    guard let text = parsed(key), text.kind() == .array else { return [] }
+    return text.children(of: 0).map { element in
+      var json = ByteBuffer()
+      text.appendCompact(element, to: &json)
+      let string: [UInt8]? =
+        text.kind(element) == .string
+        ? Array(String(decoding: text.decoded(element), as: UTF8.self).utf8) : nil
+      return (json.array, string)
+    }
+  }
+
+  /// Sets the strings of an object. Members that stay keep their order, those that are no strings,
+  /// which `map` does not show, among them; new ones follow by key.
   mutating func set(_ key: String, _ map: [String: String]) {
-    if self[key] != nil, self.map(key) == map { return }
     var old = object(key) ?? RecordText()
-    old.members.removeAll { map[String(decoding: $0.key, as: UTF8.self)] == nil }
+    let shown = self.map(key)
+    old.members.removeAll {
+      let name = String(decoding: $0.key, as: UTF8.self)
+      return shown[name] != nil && map[name] == nil
+    }
     for (name, value) in map.sorted(by: { $0.key < $1.key }) { old.set(name, value) }
     self[key] = old.bytes
   }
 
   mutating func set(_ key: String, _ object: RecordText) { self[key] = object.bytes }
+
+  /// What stands for a value that there is not.
+  static let null = Array("null".utf8)
 
   static func quoted(_ text: String) -> [UInt8] {
     var out = ByteBuffer()

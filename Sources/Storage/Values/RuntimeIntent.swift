@@ -74,9 +74,7 @@ public struct RuntimeIntent: Sendable, Hashable, Identifiable {
     var intent = stored
     intent.constraints = constraints.mapValues(\.source)
     intent.preferences = preferences.mapValues(\.source)
-    if intent.successCriteria != successCriteria?.source {
-      intent.successCriteria = successCriteria?.source
-    }
+    intent.successCriteria = successCriteria?.source
     return intent
   }
 }

@@ -42,22 +42,22 @@ public struct StorableIntent: Archivable, Hashable, Identifiable {
   ) {
     text = RecordText()
     text.set("intent_id", id)
-    text["name"] = Self.null
-    text["session_id"] = Self.null
+    text["name"] = RecordText.null
+    text["session_id"] = RecordText.null
     text.set("original_request", originalRequest ?? goal)
     text.set("rtfs_intent_source", source)
     text.set("goal", goal)
     text["constraints"] = Self.empty
     text["preferences"] = Self.empty
-    text["success_criteria"] = Self.null
-    text["parent_intent"] = Self.null
+    text["success_criteria"] = RecordText.null
+    text["parent_intent"] = RecordText.null
     text["child_intents"] = Array("[]".utf8)
     text.set("triggered_by", triggeredBy.rawValue)
     var context = RecordText()
     context.set("arbiter_version", "1.0.0")
     context.set("generation_timestamp", createdAt)
     context["input_context"] = Self.empty
-    context["reasoning_trace"] = Self.null
+    context["reasoning_trace"] = RecordText.null
     text.set("generation_context", context)
     text.set("status", status.rawValue)
     text.set("priority", priority)
@@ -68,7 +68,6 @@ public struct StorableIntent: Archivable, Hashable, Identifiable {
     self.parent = parent
   }
 
-  private static let null = Array("null".utf8)
   private static let empty = Array("{}".utf8)
 
   public var entityID: String { id }
