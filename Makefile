@@ -50,7 +50,7 @@ test: deps build ## Run every test, those of the command line against the releas
 	HOLDFAST_BINARY="$(CURDIR)/$(BINARY)" $(SWIFT) test 2>&1 | tee "$$log" \
 	  || { echo "what failed (all of it: $$log):"; awk '/^(✘|✔|◇)/ { shown = / recorded an issue/ } shown' "$$log" | cut -c 1-900 | tail -n 60; exit 1; }
 
-TORTURE ?= FaultTests|LiveDatabaseTests|PowerLossTests|SignalTests|ShortTransferTests|EnvironmentTests|LiveWriterTests
+TORTURE ?= FaultTests|PowerLossTests|SignalTests|ShortTransferTests|EnvironmentTests|LiveWriterTests
 
 torture: deps build ## Every verb at every system call: failing, killed, stopped, without power (TORTURE=suites)
 	HOLDFAST_BINARY="$(CURDIR)/$(BINARY)" HOLDFAST_TORTURE=1 \

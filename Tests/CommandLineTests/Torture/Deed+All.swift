@@ -187,7 +187,7 @@ extension Deed {
     },
   ]
 
-  /// In files; `LiveDatabaseTests` has those that are made in databases.
+  /// In files; `DatabaseFaultTests` has those that are made in databases.
   private static let records: [Deed] = [
     Deed("record put behind the last one") { scratch in
       let store = try scratch.graph(12, to: "world/memory.jsonl")

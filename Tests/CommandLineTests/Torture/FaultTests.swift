@@ -5,7 +5,7 @@ import Testing
 /// them in `make torture`, a sample else.
 @Suite(.scratchInMemory) struct FaultTests {
   /// A verb that takes `--dry-run` writes, and is in the table of deeds or, for what it changes where
-  /// it lies, in that of `LiveDatabaseTests`.
+  /// it lies, in that of `DatabaseFaultTests`.
   @Test func everyVerbThatWrites() throws {
     let scratch = try Scratch.here()
     let help = try scratch.holdfast(exit: 0, "--help").lines
@@ -21,7 +21,7 @@ import Testing
       if text.contains("--dry-run") { writing.insert(verb) }
     }
     #expect(
-      writing == known.union(LiveDatabaseTests.verbs),
+      writing == known.union(DatabaseFaultTests.verbs),
       "put each verb that writes into Deed+All.swift")
     #expect(writing.count > 10)
   }
