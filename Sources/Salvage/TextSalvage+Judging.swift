@@ -10,10 +10,10 @@ extension TextSalvage {
   /// Whether the object is one that only records are: by its signature, or, in a graph, by being
   /// a whole entity or relation.
   func isKnown(_ text: Span<UInt8>, _ range: Range<Int>, token: Int, base: Int) -> Bool {
-    let signature = RecordShapes.signature(token, index, text, base)
-    if shapes.isInner(signature) { return false }
-    if shapes.isTop(signature) { return true }
-    guard family == .graph else { return false }
+    if shapes.isKnown(token, index, text, base) { return true }
+    guard family == .graph, index.tokens[token].end > index.tokens[token].start,
+      !shapes.isInner(token, index, text, base)
+    else { return false }
     do throws(JSONError) { try record.text.parse(text.extracting(range)) } catch { return false }
     return isSoundGraphRecord()
   }
@@ -41,7 +41,8 @@ extension TextSalvage {
     var before = range.lowerBound
     while before > fragment, TextBytes.isBlank(text[before - 1]) { before -= 1 }
     let last = before > fragment ? text[before - 1] : 0
-    let isNested = mayNest && [0x3A, 0x5B, 0x2C].contains(last)
+    let isOpened = last == 0x5B && opensList(text, fragment..<before - 1)
+    let isNested = mayNest && !isOpened && [0x3A, 0x5B, 0x2C].contains(last)
     let isLine = style.layout == .lines
     if isNested, goesOn, isLine { return false }
     if isNested || goesOn || isListed(text, range.upperBound..<end) {
@@ -52,6 +53,14 @@ extension TextSalvage {
     if shapes.isTop(signature) { return index.count > 1 }
     return index.count > 1 && !shapes.isInner(signature)
       && (family == .lines || isTyped(text, range))
+  }
+
+  /// Whether an array that starts behind `range` is no part of what stands there: nothing that goes
+  /// on with an array ends in a brace.
+  private func opensList(_ text: Span<UInt8>, _ range: Range<Int>) -> Bool {
+    var at = range.upperBound
+    while at > range.lowerBound, TextBytes.isBlank(text[at - 1]) { at -= 1 }
+    return at > range.lowerBound ? text[at - 1] == 0x7D : isBehindRecord
   }
 
   /// Whether it says what it is: a record of a type that is not known does that too.

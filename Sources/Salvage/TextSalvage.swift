@@ -99,10 +99,17 @@ final class TextSalvage {
       guard let end = head.firstIndex(of: 0x0A, from: at) ?? (isWhole ? head.count : nil) else {
         return
       }
-      if (try? record.text.parse(head.extracting(at..<end))) != nil { shapes.learn(&record.text) }
+      if (try? record.text.parse(head.extracting(at..<end))) != nil { learn() }
       at = end + 1
       lines += 1
     }
+  }
+
+  /// Learns from the value in `record.text`. The records in an array or a wrapper are no parts of
+  /// one: they are learned from one by one.
+  private func learn() {
+    if family == .graph, Self.isContainer(&record.text) { return }
+    shapes.learn(&record.text)
   }
 
   /// Takes what can be taken of `text`; returns how many bytes. All of it if `isFinal`.
@@ -199,9 +206,25 @@ final class TextSalvage {
 
   /// Whether a line behind a loss is a record, and not a part of a record over several lines.
   private func isBelievable(indent: Int) -> Bool {
-    guard record.text.kind() == .object else { return style.hasScalars }
+    guard record.text.kind() == .object else {
+      return style.hasScalars || (indent == 0 && isListOfRecords())
+    }
     if indent == 0 || style.hasIndentedRecords { return true }
-    return isKnown(RecordShapes.signature(0, record.text.index, record.text.bytes.span, 0))
+    let text = record.text
+    return shapes.isKnown(0, text.index, text.bytes.span, 0)
+  }
+
+  /// Whether the value in `record.text` is an array of nothing but what only records look like.
+  private func isListOfRecords() -> Bool {
+    guard family == .graph, record.text.kind() == .array else { return false }
+    let text = record.text
+    let elements = text.children(of: 0)
+    for element in elements {
+      guard text.kind(element) == .object,
+        shapes.isKnown(element, text.index, text.bytes.span, 0)
+      else { return false }
+    }
+    return !elements.isEmpty
   }
 
   /// A value over several lines among records of one line each. Nil where there is none.
@@ -241,7 +264,7 @@ final class TextSalvage {
   /// Takes the value in `record.text`, whose bytes are `body`.
   func emit(_ body: Span<UInt8>) throws {
     lastWasLoss = false
-    shapes.learn(&record.text)
+    learn()
     record.place.line = line
     if family == .graph, Self.isContainer(&record.text) {
       return try emitElements(body)

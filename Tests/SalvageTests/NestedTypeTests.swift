@@ -1,0 +1,55 @@
+import Salvage
+import TestSupport
+import Testing
+
+/// Records that hold objects with the type of a record: these must not make the salvage take the
+/// records themselves for parts of others.
+struct NestedTypeTests {
+  private static let nested =
+    #"{"type":"entity","name":"n","entityType":"t","observations":[],"#
+    + #""metadata":{"type":"entity","name":"inner"},"links":[{"type":"relation","of":"n"}]}"#
+
+  private static func entity(_ name: String) -> String {
+    #"{"type":"entity","name":"\#(name)","entityType":"t","observations":["x"]}"#
+  }
+
+  private static func relation(_ name: String) -> String {
+    #"{"type":"relation","from":"\#(name)","to":"n","relationType":"knows"}"#
+  }
+
+  /// Lines, and the records that they hold whole.
+  private static let cases: [(line: String, records: [String])] = [
+    ("\(entity("a")),\(relation("a"))", [entity("a"), relation("a")]),
+    ("\(entity("b")), \(entity("c")),", [entity("b"), entity("c")]),
+    ("[\(relation("b"))]", [relation("b")]),
+    (#"ns":["lost"]}[\#(entity("d"))]"#, [entity("d")]),
+    ("\(entity("e"))[\(relation("c"))]", [entity("e"), relation("c")]),
+    ("{\"type\":\"entity\",\"name\":\"torn\n[\(relation("d"))]", [relation("d")]),
+    ("\(relation("e")),\u{0}\u{0}\u{0}garbage", [relation("e")]),
+    (
+      #"{"type":"entity","name":"outer","observations"\#(entity("f")):[],"entityType":"t"}"#,
+      [entity("f")]
+    ),
+    (#"{"entities":[\#(entity("g"))],"relations":[]}"#, [entity("g")]),
+    ("\(entity("h")),\(relation("h"))", [entity("h"), relation("h")]),
+  ]
+
+  @Test func recordsAreToldFromTheirParts() throws {
+    let head = [Self.nested, Self.entity("first"), Self.relation("first")]
+    let bytes = Array((head + Self.cases.map(\.line)).joined(separator: "\n").utf8)
+    let result = try Salvaged(bytes, kind: "memory-graph")
+    let wanted = head + Self.cases.flatMap(\.records)
+    #expect(try result.lines("recovered").map(text) == wanted)
+  }
+
+  /// A part of a torn record that has the type of one is none.
+  @Test func partsOfTornRecordsAreNot() throws {
+    let torn = Self.nested.dropLast(1)
+    let lines = [Self.nested, Self.entity("a"), "\(torn)", Self.entity("b")]
+    let orphan = #"ns":[],"metadata":{"type":"entity","name":"inner"},"links":[]}"#
+    let bytes = Array((lines + [orphan]).joined(separator: "\n").utf8)
+    let result = try Salvaged(bytes, kind: "memory-graph")
+    #expect(
+      try result.lines("recovered").map(text) == [Self.nested, Self.entity("a"), Self.entity("b")])
+  }
+}
