@@ -14,7 +14,7 @@ PACKAGES := libarchive-dev libzstd-dev libsqlite3-dev zstd strace jq sqlite3
 # What one test cannot do without, and says so: systemd-analyze, which checks the units.
 CHECKERS := systemd
 
-.PHONY: help deps build demo test torture nights live writers lint bench fuzz install clean
+.PHONY: help deps build demo test torture nights live writers coverage lint bench fuzz install clean
 
 help: ## Say what each target does
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s  %s\n", $$1, $$2 }' Makefile
@@ -76,6 +76,23 @@ writers: deps ## Four writers of each live store, WRITES (10000) changes each; e
 	HOLDFAST_STORAGE_WORKER="$(CURDIR)/.build/release/StorageWorker" \
 	HOLDFAST_STORAGE_WRITES=$(WRITES) HOLDFAST_STORAGE_KILLS=$(KILLS) \
 	  $(SWIFT) test --filter SeveralProcessesTests
+
+# Counting costs system calls of its own: tests that count calls, or measure, may fail here.
+COVERED ?= Disk Backup Salvage Migration
+LLVM_COV ?= $(dir $(shell command -v $(SWIFT)))llvm-cov
+COVERAGE := .build/coverage
+
+coverage: deps ## What of the rooms COVERED the tests never run: .build/coverage/uncovered.txt
+	$(SWIFT) build --build-tests --enable-code-coverage --scratch-path $(COVERAGE)
+	HOLDFAST_BINARY="$(CURDIR)/$(COVERAGE)/debug/holdfast" $(SWIFT) test --skip-build \
+	  --enable-code-coverage --scratch-path $(COVERAGE) >$(COVERAGE)/test.log 2>&1 || tail -n 1 $(COVERAGE)/test.log
+	@counted() { \
+	  "$(LLVM_COV)" "$$@" $(COVERAGE)/debug/holdfastPackageTests.xctest \
+	    -object $(COVERAGE)/debug/holdfast -instr-profile $(COVERAGE)/debug/codecov/default.profdata \
+	    $(COVERED:%=Sources/%); \
+	}; \
+	counted show | grep -E '^(/|  +[0-9]+\| +0\|)' | grep -B 1 '|' >$(COVERAGE)/uncovered.txt || true; \
+	counted report | awk 'NR < 3 || /TOTAL|\.swift/ { print $$1, $$8, $$9, $$10 }' | column -t
 
 lint: ## Check the formatting; warnings are errors in every build already
 	$(SWIFT) format lint --strict -r Sources Tests Package.swift \
