@@ -40,9 +40,17 @@ final class ArchiveBackend: Backend {
 
   /// The records of a shelf by name, as they are now.
   private func list(_ shelf: Int) throws -> NamedList<Hash256> {
+    while true {
+      let order = try shelves[shelf].objects.current().order
+      if let list = records[shelf], listed[shelf] == order { return list }
+      if let list = try list(shelf, order) { return list }
+    }
+  }
+
+  /// The records that the objects of `order` are; nil where one of them is not there, since there is
+  /// another order by now.
+  private func list(_ shelf: Int, _ order: [Hash256]) throws -> NamedList<Hash256>? {
     let (objects, kind) = shelves[shelf]
-    let order = try objects.current().order
-    if let list = records[shelf], listed[shelf] == order { return list }
     var list = NamedList<Hash256>()
     var found: [Finding] = []
     var record = Record()
@@ -56,6 +64,7 @@ final class ArchiveBackend: Backend {
           Finding(
             .error, .hashMismatch, error.message, path: error.path, offset: error.offset))
       } catch let error as DiskError where error.code == .notFound {
+        guard try objects.current().order == order else { return nil }
         found.append(
           Finding(
             .error, .missingFile, "the index names \(hash.hex), which does not exist",
@@ -70,17 +79,23 @@ final class ArchiveBackend: Backend {
 
   func find(_ name: RecordName) throws -> RecordText? {
     guard let shelf = shelf(of: name.kind) else { return nil }
-    for _ in 0..<3 {
+    while true {
       guard let hash = try list(shelf)[name] else { return nil }
       if let text = try shelves[shelf].objects.text(hash) { return text }
+      // Another program has replaced it meanwhile, or it is not there at all.
+      guard try shelves[shelf].objects.current().order != listed[shelf] else { return nil }
     }
-    return nil
+  }
+
+  /// The object of a record that has just been listed, or what has replaced it since.
+  private func text(_ shelf: Int, _ name: RecordName, _ hash: Hash256) throws -> RecordText? {
+    try shelves[shelf].objects.text(hash) ?? find(name)
   }
 
   func scan(_ kind: RecordKind, scope: [UInt8]?, _ body: (StoredRecord) throws -> Bool) throws {
     guard let shelf = shelf(of: kind) else { return }
     for (name, hash) in try list(shelf).elements(of: kind, scope: scope) {
-      guard let text = try shelves[shelf].objects.text(hash) else { continue }
+      guard let text = try text(shelf, name, hash) else { continue }
       if try !body(StoredRecord(name, text)) { return }
     }
   }
@@ -89,7 +104,7 @@ final class ArchiveBackend: Backend {
     guard let shelf = shelf(of: kind) else { return [] }
     return try list(shelf).elements(of: kind, scope: scope).filter { $0.name.touches(end) }
       .compactMap { name, hash in
-        try shelves[shelf].objects.text(hash).map { StoredRecord(name, $0) }
+        try text(shelf, name, hash).map { StoredRecord(name, $0) }
       }
   }
 

@@ -42,7 +42,8 @@ extension Blow {
     return switch act {
     case .error("ENOSPC"), .error("EDQUOT"): [15]
     case .error("EACCES"): isReading ? [15, 13, 12] : [15]
-    case .error("EIO"): isReading ? [1, 12, 13] : [1]
+    // SQLite opens for reading what does not open for writing, whatever the reason.
+    case .error("EIO"): isReading ? [1, 12, 13] : hit.name == "openat" ? [1, 15] : [1]
     default: []
     }
   }

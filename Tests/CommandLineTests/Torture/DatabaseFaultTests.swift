@@ -111,8 +111,6 @@ import Testing
       let hits = try Trace.calls(in: log, [blow.call]).filter(\.isInjected)
       if !blow.isKill, hits.allSatisfy({ $0.isAbout([world]) }) {
         var allowed = hits.reduce(into: Set<Int32>([0])) { $0.formUnion(blow.statuses($1)) }
-        // SQLite opens for reading what does not open for writing, whatever the reason.
-        if blow.call == "openat" { allowed.insert(15) }
         // Why a journal cannot be removed it does not say.
         if blow.call == "unlink" { allowed.insert(1) }
         #expect(allowed.contains(outcome.status), "\(comment)")
