@@ -38,6 +38,10 @@ enum SalvageView {
       for line in bar(input) { console.result("  \(line)") }
       console.result("  kind           \(input.kind)")
       for fate in Fate.allCases { row(fate, input.account[fate], console) }
+      if input.unproven.bytes > 0 {
+        let (records, bytes) = (input.unproven.records, grouped(input.unproven.bytes))
+        console.result("  unproven       \(grouped(records)) records, \(bytes) bytes in unproven/")
+      }
       for note in input.notes.prefix(10) {
         let place = note.line.map { "line \($0): " } ?? ""
         let record = note.record.map { "\($0): " } ?? ""

@@ -54,6 +54,7 @@ package struct Finding: Sendable, Equatable {
     case badManifest = "bad-manifest"
     case sidecarMissing = "sidecar-missing"
     case sidecarMismatch = "sidecar-mismatch"
+    case unproven
     case encodingsDisagree = "encodings-disagree"
     case encodingHolds = "encoding-holds"
     case unknownMember = "unknown-member"

@@ -9,6 +9,7 @@ import SystemPackage
 /// What the members of a damaged archive are, with and without their headers.
 extension BackupSalvage {
   func readManifest() throws {
+    try readSums()
     for member in members.members where member.size == nil || member.name == Manifest.manifestName {
       guard member.name == nil || member.name == Manifest.manifestName, member.count < 64 << 20
       else { continue }

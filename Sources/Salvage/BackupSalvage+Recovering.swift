@@ -55,6 +55,7 @@ extension BackupSalvage {
     if try recoverWhole() { return }
     let own = try candidates(sink)
     if let own, own.proof != nil || others == nil {
+      isProven = own.proof != nil
       try unite(own, sink)
       return
     }
@@ -65,6 +66,7 @@ extension BackupSalvage {
     let more = try others.candidates(nil)
     if let more, more.proof != nil {
       others.folder = folder
+      isProven = true
       try others.unite(more, sink)
       (counts, filled) = (others.counts, others.filled)
       return
@@ -76,6 +78,7 @@ extension BackupSalvage {
   /// Takes the store as it is where its verbatim files are whole; false where they are not.
   private func recoverWhole() throws -> Bool {
     guard let root = try storeRoot(), try isVerbatimWhole() else { return false }
+    isProven = manifest != nil
     try Disk.makeDirectory(target)
     let store = work.appending("members/store")
     let format = try format(root)

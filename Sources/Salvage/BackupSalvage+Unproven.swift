@@ -15,9 +15,9 @@ extension BackupSalvage {
   /// Whether what was cut off shows no other damage than that its end is missing. Else it was damaged
   /// before it was cut off, or only looks cut off, and none of it is believed.
   func holdsWhereCut() throws -> Bool {
-    let isContradicted = (manifest?.entries ?? []).contains { entry in
+    let isContradicted = digests.contains { path, hash in
       members.members.contains {
-        $0.isCut && $0.isComplete && $0.name == entry.header.path && $0.hash != entry.sha256
+        $0.isCut && $0.isComplete && $0.name == path && $0.hash != hash
       }
     }
     if isContradicted { return false }
@@ -32,13 +32,40 @@ extension BackupSalvage {
     return !found.isDamaged && !found.witness.disagrees
   }
 
-  /// Takes over the members that the manifest proves. A manifest that is itself in doubt is believed
+  /// The digests of members that the archive or what lies beside it tells, in the order of the
+  /// manifest.
+  var digests: [(path: [UInt8], hash: Hash256)] {
+    if let manifest {
+      return manifest.entries.compactMap { entry in
+        guard entry.header.kind == .regular, let hash = entry.sha256 else { return nil }
+        return (entry.header.path, hash)
+      }
+    }
+    return sums.sorted { $0.key.lexicographicallyPrecedes($1.key) }.map { ($0.key, $0.value) }
+  }
+
+  /// Reads what `SHA256SUMS` says: a line a file, as `sha256sum` writes it.
+  func readSums() throws {
+    sums = [:]
+    let found = members.members.first {
+      $0.isComplete && $0.name == Manifest.sumsName && $0.count < 64 << 20
+    }
+    guard let found else { return }
+    let text = try Self.read(work.pushing(found.path)).array
+    for line in text.split(separator: 0x0A) where line.count > 66 {
+      guard let hash = Hash256(hex: Array(line.prefix(64)).span) else { continue }
+      sums[Array(line.dropFirst(66))] = hash
+    }
+  }
+
+  /// Takes over the members that a digest proves. A manifest that is itself in doubt is believed
   /// once it proves one.
   func adopt(from others: BackupSalvage) throws {
     others.manifest = manifest ?? others.manifest
-    for entry in others.manifest?.entries ?? [] where entry.header.kind == .regular {
+    if others.sums.isEmpty { others.sums = sums }
+    for (path, hash) in others.digests {
       func isProven(_ member: TarMembers.Member) -> Bool {
-        member.isComplete && member.name == entry.header.path && member.hash == entry.sha256
+        member.isComplete && member.name == path && member.hash == hash
       }
       guard !members.members.contains(where: isProven),
         let member = others.members.members.first(where: isProven)
@@ -48,23 +75,58 @@ extension BackupSalvage {
     }
   }
 
+  /// Says that nothing proves what was recovered from in front of a cut, but for the members that a
+  /// digest proves.
+  func noteCut(_ sink: PieceSink) throws {
+    guard trust == .cut, let start = cutStart, !isProven, try FileFacts(at: target) != nil else {
+      return
+    }
+    let isAll = !stretches.contains { $0.reason == nil }
+    let count = counts.values.reduce(0, +)
+    var text =
+      isAll
+      ? "it was cut off before its checksum: what was recovered of it is unproven"
+      : "it was cut off before the checksum of what starts at byte \(start): what was recovered of "
+        + "that is unproven"
+    if isAll, count > 0 { text += ", \(count) records" }
+    let proven = digests.filter { path, hash in
+      path.starts(with: Manifest.storePrefix)
+        && members.members.contains { $0.isComplete && $0.name == path && $0.hash == hash }
+    }
+    if !proven.isEmpty {
+      text += ", but for the files whose digests are right: "
+      text += proven.prefix(8).map { MemberPath.printable($0.path) }.joined(separator: ", ")
+      if proven.count > 8 { text += " and \(proven.count - 8) more" }
+    }
+    sink.note(Finding(.error, .unproven, text))
+  }
+
   /// Writes what nothing proves below `unproven/`, without what was recovered.
   func keepUnproven(
     _ found: Candidates?, _ written: [Hash256: Int], _ sink: PieceSink
   ) throws {
-    let root = directory.path(folder)
     if let found { try unite(found, nil, without: written) }
     let count = counts.values.reduce(0, +)
-    if found != nil, count == 0 { try Disk.remove(root) }
-    guard try FileFacts(at: root) != nil else {
+    if found != nil, count == 0 { try Disk.remove(target) }
+    guard try FileFacts(at: target) != nil else {
+      let root = directory.path(folder)
+      if try FileFacts(at: root) != nil, try TreeWalk.names(in: root).isEmpty {
+        try Disk.remove(root)
+      }
       if written.isEmpty {
         sink.note(Finding(.error, .badManifest, "holds nothing that is known of a backup"))
       }
       return
     }
+    var bytes = 0
+    try TreeWalk.walk(target) { entry in
+      if entry.facts.isRegular { bytes += entry.facts.size }
+      return true
+    }
+    sink.unproven(records: count, bytes: bytes)
     sink.note(
       Finding(
-        .error, .unreadable,
+        .error, .unproven,
         "\(count == 0 ? "rows" : "\(count) records") are in \(folder)/ and not in recovered/: they "
           + "were decompressed from a part whose checksum is wrong or missing, and damage there "
           + "makes text that was never written"))

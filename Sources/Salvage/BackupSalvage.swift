@@ -32,9 +32,15 @@ final class BackupSalvage {
   /// Whether there was something in the archive that is not believed; something that was cut off.
   private(set) var hasUnproven = false
   private(set) var hasCut = false
+  /// Where what was cut off is stored, from its first byte on.
+  private(set) var cutStart: Int?
+  /// Whether digests tell that all that was recovered is what was backed up.
+  var isProven = false
   /// Where in the output the store goes.
   var folder: FilePath
   var manifest: Manifest?
+  /// What a `SHA256SUMS` in the archive says, by the names of members.
+  var sums: [[UInt8]: Hash256] = [:]
   var filled = FilledRecords()
   /// Whether an encoding is damaged elsewhere than at its end.
   var isDamaged = false
@@ -74,6 +80,7 @@ final class BackupSalvage {
     if let others { try adopt(from: others) }
     try placeLost()
     try recover(sink, others)
+    try noteCut(sink)
     try noteDamage(sink)
     try account(sink)
     // What is left of it must not be published with the rest.
@@ -84,13 +91,13 @@ final class BackupSalvage {
   /// Says which members are not as the manifest has them: not every kind of archive shows damage
   /// by itself.
   private func noteDamage(_ sink: PieceSink) throws {
-    guard let manifest else {
-      return sink.note(Finding(.error, .badManifest, "its manifest cannot be read"))
+    if manifest == nil {
+      sink.note(Finding(.error, .badManifest, "its manifest cannot be read"))
     }
-    for entry in manifest.entries where entry.header.kind == .regular {
-      let name = MemberPath.printable(entry.header.path)
-      let hash = members.members.first { $0.name == entry.header.path }?.hash
-      if hash == entry.sha256 { continue }
+    for (path, wanted) in digests {
+      let name = MemberPath.printable(path)
+      let hash = members.members.first { $0.name == path }?.hash
+      if hash == wanted { continue }
       sink.note(
         Finding(
           .error, .damagedMember,
@@ -105,7 +112,8 @@ final class BackupSalvage {
     try Disk.makeDirectory(work, mode: 0o700)
     members = TarMembers(in: work)
     stretches = []
-    hasUnproven = false
+    (hasUnproven, cutStart) = (false, nil)
+    var isBehindCut = false
     // Bytes of content in front of a gap that were not taken, and count as missing with it.
     var passed = 0
     try ArchivePieces.read(input.path) { piece in
@@ -118,6 +126,7 @@ final class BackupSalvage {
         if isCut { hasCut = true }
         if trust == .all || (trust == .cut && isCut) {
           try members.take(bytes, startsFrame: startsFrame, isCut: isCut)
+          isBehindCut = isBehindCut || isCut
         } else {
           hasUnproven = true
           passed += bytes.count
@@ -125,6 +134,7 @@ final class BackupSalvage {
       case .gap(let range, let reason, let contentSize):
         add(range, reason)
         watch(range.count)
+        if isBehindCut { cutStart = cutStart ?? range.lowerBound }
         try members.gap(contentSize.map { $0 + passed })
         passed = 0
       }

@@ -84,6 +84,11 @@ final class PieceSink {
   /// A record that came back although its bytes here are lost or belong elsewhere.
   func count(_ kind: RecordKind, _ records: Int = 1) { counts[kind, default: 0] += records }
 
+  /// Says what was written to `unproven/`.
+  func unproven(records: Int, bytes: Int) {
+    report.unproven = InputAccount.Tally(records: records, bytes: bytes)
+  }
+
   /// Says of the range that is open how many records came of it; of none where it was not recovered.
   func credit(_ records: Int) { if open?.fate == .recovered { open?.records += records } }
 

@@ -44,6 +44,11 @@ struct RecoveryLog {
       default: text += "  \(name)\(tally.records) records, \(tally.bytes) bytes\n"
       }
     }
+    if input.unproven.bytes > 0 {
+      text +=
+        "  unproven       \(input.unproven.records) records, \(input.unproven.bytes) bytes in "
+      text += "unproven/\n"
+    }
     for note in input.notes {
       var line = "  note: "
       if let number = note.line { line += "line \(number): " }
@@ -105,7 +110,16 @@ struct RecoveryLog {
       steps.append(
         "look at conflicts/: the other version of each record that is not the same twice")
     }
-    if report.total(.recovered).records > 0 {
+    if report.inputs.contains(where: { $0.unproven.bytes > 0 }) {
+      steps.append(
+        "look through unproven/: no checksum and no digest says that it is what was written")
+    }
+    if report.inputs.contains(where: { input in input.notes.contains { $0.code == .unproven } }),
+      !report.counts.isEmpty
+    {
+      steps.append("what a note calls unproven may be wrong: compare it with another copy")
+    }
+    if report.total(.recovered).records > 0 || !report.counts.isEmpty {
       steps.append("check recovered/ with holdfast inspect, then put it in place")
     }
     return steps.isEmpty ? ["nothing: no record was found"] : steps

@@ -132,10 +132,10 @@ extension SalvagePlan {
   private func salvageSnapshot(
     _ input: SalvageInput, _ stream: ByteStream, in directory: OutputDirectory, _ sink: PieceSink
   ) throws -> FilledRecords {
-    let survey = SnapshotSalvage(nil, to: nil)
-    if input.kind == .taskList { survey.places = TaskPlaces() }
-    var source = FileSource(try InputFile(opening: input.path))
-    try survey.run(ByteStream { try source.read(into: &$0, atMost: $1) })
+    let survey = try SnapshotSalvage.survey(input.kind == .taskList ? TaskPlaces() : nil) {
+      var source = FileSource(try InputFile(opening: input.path))
+      return ByteStream { try source.read(into: &$0, atMost: $1) }
+    }
     let folder = directory.path(FilePath("recovered").pushing(input.name).removingLastComponent())
     let name = FilePath(input.name.lastComponent?.string ?? "snapshot.json")
     let taker = try StoreTaker(
@@ -143,9 +143,11 @@ extension SalvagePlan {
       time: request.time)
     let salvage = SnapshotSalvage(sink, to: taker, known: survey.known)
     salvage.places = survey.places
+    salvage.looksInside = survey.looksInside
+    salvage.seen = survey.seen
     try salvage.run(stream)
     try taker.finish()
-    if salvage.losses == 0, salvage.filled.count == 0, sink.isSound {
+    if salvage.isWhole, salvage.filled.count == 0, sink.isSound {
       // Nothing is wrong with it: then it stays as it is, frame and all.
       let copy = folder.appending("copy-of-\(name)")
       try Disk.copy(fileAt: input.path, to: copy)

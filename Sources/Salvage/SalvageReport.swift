@@ -10,6 +10,9 @@ package struct InputReport: Sendable {
   /// Bytes.
   package var size: Int
   package var account = InputAccount()
+  /// What was written to `unproven/`: records, where they can be counted, and bytes of its files.
+  /// It is no part of the account, for the bytes that it came from are quarantined.
+  package var unproven = InputAccount.Tally()
   /// What is worth knowing beside the ranges: duplicate ids, an encoding, an empty file.
   package var notes: [Finding] = []
   /// How many notes there were beyond those kept.
@@ -50,6 +53,11 @@ package struct InputReport: Sendable {
     builder.object {
       $0.member("ranges", account[.quarantined].ranges)
       $0.member("bytes", account[.quarantined].bytes)
+    }
+    builder.key("unproven")
+    builder.object {
+      $0.member("records", unproven.records)
+      $0.member("bytes", unproven.bytes)
     }
   }
 }

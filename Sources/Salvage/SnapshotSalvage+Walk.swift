@@ -31,20 +31,24 @@ extension SnapshotSalvage {
     var at = start
     while at < text.count, TextBytes.isBlank(text[at]) || text[at] == 0x2C { at += 1 }
     if at > start {
+      commas += text.extracting(start..<at).occurrences(of: 0x2C)
       try pass(text.extracting(start..<at))
       return at
     }
     switch (context, text[at]) {
     case (.start, 0x7B):
       context = .root
+      noteOpening()
       try pass(text.extracting(at..<at + 1))
       return at + 1
     case (.root, 0x7D):
       context = .end
+      noteClosing()
       try pass(text.extracting(at..<at + 1))
       return at + 1
     case (.intents, 0x7D), (.list, 0x5D), (.keyed, 0x7D), (.tasks, 0x7D), (.taskList, 0x5D):
       context = Self.outside(of: context) ?? .root
+      noteClosing()
       try pass(text.extracting(at..<at + 1))
       return at + 1
     case (.loose, 0x5D), (.loose, 0x7D):
@@ -56,6 +60,7 @@ extension SnapshotSalvage {
       switch scan(text, at, isFinal: isFinal) {
       case .needsMore: return start
       case .value(let end):
+        noteValue()
         try takeValue(text, at..<end, kind, scope: [])
         return end
       case .failure(let error): return try fail(text, at, error)
@@ -64,6 +69,7 @@ extension SnapshotSalvage {
       switch scan(text, at, isFinal: isFinal) {
       case .needsMore: return start
       case .value(let end):
+        noteValue()
         try record.text.parse(text.extracting(at..<end))
         try take(.task, scope: path.flatMap(TaskScope.step), text.extracting(at..<end))
         return end
@@ -75,11 +81,31 @@ extension SnapshotSalvage {
     }
   }
 
-  private func fail(_ text: Span<UInt8>, _ start: Int, _ error: JSONError) throws -> Int {
+  /// - Parameter value: where the value that could not be read starts; nil where a key could not.
+  private func fail(
+    _ text: Span<UInt8>, _ start: Int, _ error: JSONError, value: Int? = nil
+  ) throws -> Int {
     context = .lost
-    let end = min(max(start + 1, error.offset - 3), text.count)
+    let inner = try value.flatMap { try swallowed(text, base: $0) }
+    let end = inner ?? min(max(start + 1, error.offset - 3), text.count)
     try lose(text.extracting(start..<end), error)
     return end
+  }
+
+  // MARK: Commas
+
+  private func noteOpening() {
+    (commas, isFirst) = (0, true)
+  }
+
+  private func noteValue() {
+    if commas != (isFirst ? 0 : 1) { isMalformed = true }
+    (commas, isFirst) = (0, false)
+  }
+
+  private func noteClosing() {
+    if commas > 0 { isMalformed = true }
+    (commas, isFirst) = (0, false)
   }
 
   private func takeValue(
@@ -114,7 +140,11 @@ extension SnapshotSalvage {
     value = TextBytes.skipSpace(text, value + 1)
     guard value < text.count else { return isFinal ? try fail(text, start, .end(value)) : start }
     let key = try JSONText(text.extracting(start..<keyEnd)).decoded(0)
-    if context == .root, let entered = container(key, text[value]) {
+    noteValue()
+    // No intent is a list or a text: the end of the last one is missing.
+    let isRoot = context == .root || (context == .intents && text[value] != 0x7B)
+    if isRoot, let entered = container(key, text[value]) {
+      if context != .root { isMalformed = true }
       try pass(text.extracting(start..<value + 1))
       enter(entered)
       return value + 1
@@ -122,12 +152,18 @@ extension SnapshotSalvage {
     if case .tasks(let path) = context, let below = Self.below(path, key, text[value]) {
       try pass(text.extracting(start..<value + 1))
       context = below
+      noteOpening()
       return value + 1
     }
     switch scan(text, value, isFinal: isFinal) {
     case .needsMore: return start
-    case .failure(let error): return try fail(text, start, error)
+    case .failure(let error): return try fail(text, start, error, value: value)
     case .value(let end):
+      if context != .root, let inner = try swallowed(text, base: value) {
+        context = .lost
+        try lose(text.extracting(start..<inner), JSONError(.expectedCommaOrEnd, at: inner))
+        return inner
+      }
       if case .keyed(let kind) = context {
         try pass(text.extracting(start..<value))
         try takeKeyed(kind, key, text.extracting(value..<end))
@@ -141,12 +177,26 @@ extension SnapshotSalvage {
         try takeValue(text, value..<end, .intent, scope: key)
       } else if Self.frameKeys.contains(key) {
         try frame(text.extracting(start..<end))
+      } else if let lost = try containerByContent(text, value) {
+        try lose(text.extracting(start..<value), nil)
+        try pass(text.extracting(value..<value + 1))
+        noteOpening()
+        context = lost
+        return value + 1
+      } else if end < text.count, !endsMember(text, end) {
+        return try fail(text, start, JSONError(.expectedCommaOrEnd, at: end))
       } else {
+        if places == nil { isMalformed = isMalformed || sink == nil }
         try pass(text.extracting(start..<value))
         try takeValue(text, value..<end, .document, scope: key)
       }
       return end
     }
+  }
+
+  private func endsMember(_ text: Span<UInt8>, _ end: Int) -> Bool {
+    let next = TextBytes.skipSpace(text, end)
+    return next == text.count || text[next] == 0x2C || text[next] == 0x7D
   }
 
   private func takeKeyed(_ kind: RecordKind, _ key: [UInt8], _ body: Span<UInt8>) throws {
@@ -160,13 +210,13 @@ extension SnapshotSalvage {
     Array($0.utf8)
   }
 
-  private enum Entered {
+  enum Entered {
     case context(Context)
     case rtfs
   }
 
   /// What a member of the outermost object opens, if it is one of the containers.
-  private func container(_ key: [UInt8], _ first: UInt8) -> Entered? {
+  func container(_ key: [UInt8], _ first: UInt8) -> Entered? {
     if places != nil { return taskContainer(key, first).map { .context($0) } }
     if key == Array("intents".utf8), first == 0x7B { return .context(.intents) }
     if key == Array("rtfs".utf8), first == 0x22 { return .rtfs }
@@ -175,11 +225,16 @@ extension SnapshotSalvage {
   }
 
   private func enter(_ entered: Entered) {
+    noteOpening()
     switch entered {
-    case .context(let inner): context = inner
+    case .context(let inner):
+      context = inner
+      if inner == .intents { seen.insert(.intent) }
+      if case .list(let kind) = inner { seen.insert(kind) }
     case .rtfs:
       context = .root
       isInRTFS = true
+      isFirst = false
       rtfs = RTFSLines()
     }
   }
@@ -222,8 +277,20 @@ extension SnapshotSalvage {
       }
       switch scan(text, at, isFinal: isFinal) {
       case .needsMore: return try held(text, start, at)
-      case .failure(let error): at = deeper(at, max(at + 1, error.offset - 3))
+      case .failure(let error):
+        at = try swallowed(text, base: at) ?? deeper(at, max(at + 1, error.offset - 3))
       case .value(let end):
+        if let inner = try swallowed(text, base: at) {
+          at = inner
+          continue
+        }
+        if let container = try containerByContent(text, at) {
+          try lose(text.extracting(start..<at), nil)
+          try pass(text.extracting(at..<at + 1))
+          noteOpening()
+          context = container
+          return at + 1
+        }
         guard let kind = try kind(of: text.extracting(at..<end)) else {
           at = deeper(at, end)
           continue
@@ -311,7 +378,7 @@ extension SnapshotSalvage {
   }
 
   /// What an object is by its own fields; nil for what is no record.
-  private func kind(of body: Span<UInt8>) throws -> RecordKind? {
+  func kind(of body: Span<UInt8>) throws -> RecordKind? {
     try record.text.parse(body)
     if places != nil { return taskKind() }
     let text = record.text

@@ -47,6 +47,15 @@ final class SnapshotSalvage {
   var places: TaskPlaces?
   /// Bytes of objects that were looked into after they had been read as a whole.
   var descended = 0
+  /// Whether a record may have taken others for its own: where the text is not whole.
+  var looksInside = false
+  /// The kinds of which there was a container.
+  var seen: Set<RecordKind> = []
+  /// Commas since the last value or bracket; whether that was a bracket that opens.
+  var commas = 0
+  var isFirst = true
+  /// Whether there is a comma too many or too few, or a container under a name of no container.
+  var isMalformed = false
   private(set) var filled = FilledRecords()
   /// Bytes that belonged to no record, in the pass so far.
   private(set) var losses = 0
@@ -59,11 +68,21 @@ final class SnapshotSalvage {
     self.known = known
   }
 
+  /// Whether nothing is lost and the text is JSON from its first to its last byte.
+  var isWhole: Bool { losses == 0 && !isMalformed && context == .end }
+
   func run(_ stream: ByteStream) throws {
     var source = try TextSource(stream)
     sink?.encoding = source.encoding
     try sink?.insignificant(length: source.markLength)
     try TextWindow.run(&source) { text, isFinal in try walk(text, isFinal: isFinal) }
+    guard losses == 0, !isWhole else { return }
+    sink?.note(
+      Finding(
+        .error, .badJSON,
+        context == .end || context == .start
+          ? "is no JSON as it stands: a comma is missing or one too many; it was written anew"
+          : "is no JSON as it stands: its end is missing; it was written anew"))
   }
 
   private func walk(_ text: Span<UInt8>, isFinal: Bool) throws -> Int {

@@ -121,5 +121,72 @@ import Testing
     #expect(result.recovered.count > 100, "\(result.outcome)")
     #expect(Set(result.recovered).isSubset(of: subject.lines))
     #expect(result.unproven.isEmpty)
+    // The manifest stands in front of the cut: where the JSON gave all records, it proves them.
+    let isAll = Set(result.recovered) == subject.lines && members.isEmpty
+    let words = "was cut off before its checksum: what was recovered of it is unproven"
+    #expect(result.outcome.text.contains(words) == !isAll, "\(result.outcome)")
+  }
+
+  /// Of an archive with digests only what these do not prove is called unproven, be it cut off or
+  /// not, and a member that a digest contradicts is kept apart.
+  @Test(arguments: [false, true]) func digestsInside(_ isWrong: Bool) throws {
+    let scratch = try Scratch.here()
+    let records = SampleRecords.graph(900)
+    let texts = [records.prefix(400), records.dropFirst(400)].map {
+      SampleRecords.lines(Array($0), last: "\n")
+    }
+    for (name, text) in zip(["a", "b"], texts) {
+      _ = try scratch.write(text, to: "pack/store/\(name).jsonl")
+    }
+    try scratch.tool(
+      "sh", "-c",
+      "cd '\(scratch.file("pack"))' && sha256sum store/*.jsonl >SHA256SUMS"
+        + (isWrong ? " && sed -i 's/^..../0000/' SHA256SUMS" : "")
+        + " && tar -cf ../all.tar SHA256SUMS store/a.jsonl store/b.jsonl"
+        + " && gzip -c ../all.tar >../all.tar.gz")
+    let whole = try TestFile.read(scratch.file("all.tar.gz"))
+    let cut = try scratch.write(Array(whole.prefix(whole.count * 8 / 10)), to: "cut.tar.gz")
+    let out = scratch.fresh("out")
+    let outcome = try scratch.holdfast("salvage", cut, "--to", out)
+    #expect(outcome.status == 3, "\(outcome)")
+    let place = isWrong ? "unproven" : "recovered"
+    let files = try scratch.run([
+      "sh", "-c", "find '\(out)/\(place)' -name 'a.jsonl' -exec cat {} +",
+    ]).output
+    #expect(files.starts(with: texts[0]), "\(outcome)")
+    #expect(TestFile.exists("\(out)/unproven") == isWrong)
+    if isWrong {
+      #expect(!TestFile.exists("\(out)/recovered"), "\(outcome)")
+    } else {
+      #expect(outcome.text.contains("but for the files whose digests are right: store/a.jsonl"))
+    }
+  }
+
+  /// How much is unproven is told to programs too.
+  @Test func unprovenIsCounted() throws {
+    let subject = try Subject(
+      try Scratch.here(), "tar.zst", count: 60, only: ["store/memory.jsonl"])
+    var bytes = subject.packed
+    bytes[bytes.count - 1] ^= 1
+    let broken = try subject.scratch.write(bytes, to: "broken/memory.tar.zst")
+    let out = subject.scratch.fresh("out")
+    let outcome = try subject.scratch.holdfast("salvage", broken, "--to", out, "--json")
+    let report = try JSONValue(parsing: outcome.output)
+    let ledger = try JSONValue(parsing: TestFile.read("\(out)/ledger.json"))
+    let size = try subject.scratch.run([
+      "sh", "-c", "find '\(out)/unproven' -type f -exec cat {} + | wc -c",
+    ]).text
+    for tally in [report["inputs"]?[0], ledger["inputs"]?[0]?["totals"]] {
+      #expect(tally?["unproven"]?["records"]?.integer == 60, "\(outcome)")
+      #expect(tally?["unproven"]?["bytes"]?.integer == Int(size.filter(\.isNumber)), "\(outcome)")
+      #expect(tally?["recovered"]?["records"]?.integer == 0)
+    }
+    for (name, value) in [("salvage", report), ("ledger", ledger)] {
+      try Golden.compare(
+        value.shape(opaque: []).joined(separator: "\n") + "\n", with: "json-keys/\(name).txt")
+    }
+    let shown = try subject.scratch.holdfast(
+      "salvage", broken, "--to", subject.scratch.fresh("out"))
+    #expect(shown.text.contains("unproven       60 records, "), "\(shown)")
   }
 }

@@ -1,0 +1,87 @@
+import Salvage
+import TestSupport
+import Testing
+
+/// A snapshot that lacks one byte of its frame: a record without its end takes what is behind it for
+/// its own, and the text may still parse for a long way.
+struct TornSnapshotTests {
+  private static let count = 3
+
+  private static func intent(_ number: Int) -> String {
+    #""i-\#(number)":{"intent_id":"i-\#(number)","name":null,"original_request":"r","#
+      + #""rtfs_intent_source":"","goal":"g","constraints":{"a":"b"},"preferences":{},"#
+      + #""success_criteria":null,"status":"Active","created_at":1,"updated_at":1,"#
+      + #""metadata":{"k":"v"}}"#
+  }
+
+  private static func edge(_ number: Int) -> String {
+    #"{"from":"i-\#(number)","to":"i-0","edge_type":"DependsOn","weight":null,"#
+      + #""metadata":{"n":"\#(number)"}}"#
+  }
+
+  private static let intents = (0..<count).map(intent)
+  private static let edges = (0..<count).map(edge)
+  private static let whole = Array(
+    (#"{"version":"1.1","timestamp":"t","intents":{"# + intents.joined(separator: ",")
+      + #"},"edges":["# + edges.joined(separator: ",") + "]}").utf8)
+
+  /// Each bracket and each comma in turn.
+  @Test func oneByteOfTheFrameIsMissing() throws {
+    let sound = try Salvaged(Self.whole, as: "s.json", kind: "intent-snapshot")
+    #expect(sound.report.isWhole && sound.account[.recovered].records == 2 * Self.count)
+    let marks = Set("{}[],".utf8)
+    for at in Self.whole.indices where marks.contains(Self.whole[at]) {
+      var bytes = Self.whole
+      bytes.remove(at: at)
+      let result = try Salvaged(bytes, as: "s.json", kind: "intent-snapshot")
+      let story = "byte \(at), \(UnicodeScalar(Self.whole[at]))"
+      #expect(!result.report.isWhole, "\(story)")
+      let recovered = try result.scratch.read("out/recovered/s.json")
+      let text = text(recovered)
+      let lost = (Self.intents + Self.edges).filter { !text.contains($0) }
+      // The one that the byte was in; not even that where it stood between two.
+      #expect(lost.count <= 1, "\(story): lost \(lost.count)")
+      // What was written is a snapshot: all of it is recovered again, and no more.
+      let again = try Salvaged(recovered, as: "s.json", kind: "intent-snapshot")
+      #expect(again.report.isWhole, "\(story): \(text)")
+      #expect(again.account[.recovered].records <= 2 * Self.count, "\(story)")
+    }
+  }
+
+  @Test(arguments: [0x69, 0x65] as [UInt8])
+  func theNameOfAContainerIsAltered(_ first: UInt8) throws {
+    var bytes = Self.whole
+    let name = first == 0x69 ? #""intents""# : #""edges""#
+    let start = try #require(text(bytes).range(of: name))
+    bytes[start + 2] ^= 1
+    let result = try Salvaged(bytes, as: "s.json", kind: "intent-snapshot")
+    #expect(result.account[.recovered].records == 2 * Self.count)
+    #expect(result.account[.quarantined].ranges == 1)
+    #expect(!result.report.isWhole)
+  }
+
+  /// Members of its own that look like records are a record's own while nothing is missing.
+  @Test func partsOfARecordStayInIt() throws {
+    let odd = Self.intent(9).replacing(
+      #""metadata":{"k":"v"}"#, with: #""metadata":{\#(Self.intent(1)),"edges":[\#(Self.edge(1))]}"#
+    )
+    let text = #"{"version":"1.1","timestamp":"t","intents":{\#(odd)},"edges":[]}"#
+    let result = try Salvaged(Array(text.utf8), as: "s.json", kind: "intent-snapshot")
+    #expect(result.report.isWhole && result.account[.recovered].records == 1)
+  }
+}
+
+extension String {
+  /// Where `part` starts, in bytes.
+  fileprivate func range(of part: String) -> Int? {
+    let (all, part) = (Array(utf8), Array(part.utf8))
+    return all.indices.first { all[$0...].starts(with: part) }
+  }
+
+  fileprivate func replacing(_ part: String, with other: String) -> String {
+    guard let start = range(of: part) else { return self }
+    let all = Array(utf8)
+    let end = start + part.utf8.count
+    return String(decoding: all[..<start] + Array(other.utf8) + all[end...], as: UTF8.self)
+  }
+}
