@@ -14,10 +14,10 @@ PACKAGES := libarchive-dev libzstd-dev libsqlite3-dev zstd strace jq sqlite3
 # What one test cannot do without, and says so: systemd-analyze, which checks the units.
 CHECKERS := systemd
 
-.PHONY: help deps build demo test torture nights live writers coverage lint bench fuzz install clean
+.PHONY: help deps build demo test torture nights live writers mutations coverage lint bench fuzz install clean
 
 help: ## Say what each target does
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s  %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s  %s\n", $$1, $$2 }' Makefile
 
 deps: ## Install the system packages that are missing (apt-get; sudo when not root)
 	@lacking() { \
@@ -76,6 +76,12 @@ writers: deps ## Four writers of each live store, WRITES (10000) changes each; e
 	HOLDFAST_STORAGE_WORKER="$(CURDIR)/.build/release/StorageWorker" \
 	HOLDFAST_STORAGE_WRITES=$(WRITES) HOLDFAST_STORAGE_KILLS=$(KILLS) \
 	  $(SWIFT) test --filter SeveralProcessesTests
+
+MUTATIONS ?= 10000
+
+mutations: deps build ## Salvage MUTATIONS (10000) damaged texts, databases and backups (SEED=n repeats one)
+	HOLDFAST_BINARY="$(CURDIR)/$(BINARY)" HOLDFAST_MUTATIONS=$(MUTATIONS) \
+	  $(if $(SEED),HOLDFAST_SEED=$(SEED)) $(SWIFT) test --filter MutationTests
 
 # Counting costs system calls of its own: tests that count calls, or measure, may fail here.
 COVERED ?= Disk Backup Salvage Migration
