@@ -13,6 +13,13 @@ extern int syncfs(int fd);
 extern int prctl(int option, ...);
 /* PR_SET_CHILD_SUBREAPER: processes that lose their parent become children of this one. Linux 3.4. */
 static inline int holdfast_adopt_orphans(void) { return prctl(36, 1UL, 0UL, 0UL, 0UL); }
+/* openat2(2), Linux 5.6, number 437 everywhere: opens a path that leaves `directory` in no way and
+   has no symbolic link in it (RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS, RESOLVE_NO_MAGICLINKS in it). */
+extern long syscall(long number, ...);
+static inline int holdfast_open_beneath(int directory, const char *path, int flags) {
+  struct { unsigned long long flags, mode, resolve; } how = { (unsigned int)flags, 0, 0x08 | 0x04 };
+  return (int)syscall(437L, directory, path, &how, sizeof how);
+}
 /* Whether a signal was ignored when this program was started, as SIGHUP is by nohup(1). */
 static inline int holdfast_is_ignored(int number) {
   struct sigaction action;

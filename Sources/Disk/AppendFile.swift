@@ -34,12 +34,11 @@ extension Disk {
   /// The whole of a file.
   package static func contents(of file: borrowing InputFile) throws(DiskError) -> ByteBuffer {
     var bytes = ByteBuffer()
-    let size = try file.facts().size
+    let size = file.sizeAtFirst
     bytes.reserve(size + 1)
     // One more than there should be: a file that grows meanwhile is read to its end.
-    while try file.read(at: bytes.count, into: &bytes, atMost: max(size + 1 - bytes.count, 4096))
-      > 0
-    {}
+    var limit = size + 1
+    while try file.read(at: bytes.count, into: &bytes, atMost: limit) == limit { limit = 4096 }
     return bytes
   }
 }

@@ -44,7 +44,8 @@ extension Storage {
     let isGraph = kind == .entity || kind == .relation
     if !isGraph || scope != nil, kind != .task, kind != .edge, kind != .relation {
       let name = RecordName(kind, id, scope: isGraph ? scope ?? [] : [])
-      if let text = try find(name) { return StoredRecord(name, text) }
+      guard let text = try find(name) else { throw missing("record \(title)") }
+      return StoredRecord(name, text)
     }
     let wanted = Array(title.utf8)
     var found: [StoredRecord] = []
@@ -188,7 +189,10 @@ extension StorageFactory {
   ) throws(StorageError) -> Storage {
     do {
       var name = kind ?? otherwise
-      if try FileFacts(at: path) != nil {
+      let facts = try FileFacts(at: path)
+      if facts?.kind == .directory, kind == nil, try ContentArchive.hasIndex(path) {
+        name = StoreFormat.contentArchive.name
+      } else if facts != nil {
         let opened = try OpenedStore(opening: path, formats: formats, kind: kind)
         guard opened.backup == nil else {
           throw StorageError(
@@ -201,7 +205,6 @@ extension StorageFactory {
           .notFound, "no such file or directory", path: path.string,
           hint: "check the path, or say with --kind what is to be made")
       }
-      let facts = try FileFacts(at: path)
       let place = try place(path, name ?? "", isDirectory: facts?.kind == .directory)
       if facts == nil, isPlan {
         let format = formats.first { $0.name == name }

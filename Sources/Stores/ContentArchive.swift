@@ -34,6 +34,16 @@ package struct ContentArchive {
   /// The names that an index has in a store.
   package static let indexNames = tops.map { $0.appending("index.json") }
 
+  /// Whether the directory `path` is an archive by an index that names objects, without a look at those.
+  /// False says nothing: an archive need not have one.
+  package static func hasIndex(_ path: FilePath) throws -> Bool {
+    try indexNames.contains { name in
+      let index = path.pushing(name)
+      guard try FileFacts(at: index, following: false)?.isRegular ?? false else { return false }
+      return try Layout.isIndex(DiskTree(index), 0)
+    }
+  }
+
   /// One archive of a store: a directory with objects, and perhaps an index.
   struct Root {
     var directory: FilePath
@@ -64,7 +74,7 @@ package struct ContentArchive {
         let name = components.last?.string ?? ""
         if components.count == 1, name == "index.json" {
           roots[root].index = position
-          roots[root].looksLikeIndex = try isIndex(tree, position)
+          roots[root].looksLikeIndex = try Self.isIndex(tree, position)
         } else if ContentArchive.hash(of: name) != nil {
           roots[root].objects.append(position)
         } else if name.hasSuffix(".tmp") {
@@ -75,7 +85,7 @@ package struct ContentArchive {
       }
     }
 
-    private func isIndex(_ tree: any StoreTree, _ file: Int) throws -> Bool {
+    static func isIndex(_ tree: any StoreTree, _ file: Int) throws -> Bool {
       var found = false
       try FileHead(tree, file).forEachTopLevelKey { key, byte in
         found = Hash256(hex: key.span) != nil && byte == 0x22

@@ -41,22 +41,32 @@ final class ArchiveBackend: Backend {
   /// The records of a shelf by name, as they are now.
   private func list(_ shelf: Int) throws -> NamedList<Hash256> {
     while true {
-      let order = try shelves[shelf].objects.current().order
-      if let list = records[shelf], listed[shelf] == order { return list }
-      if let list = try list(shelf, order) { return list }
+      let index = try shelves[shelf].objects.current()
+      if let list = records[shelf], listed[shelf] == index.order { return list }
+      if index.order.isEmpty {
+        // Its directory need not be there yet.
+        (records[shelf], listed[shelf], log[shelf]) = (NamedList(), [], [])
+      } else if let list = try list(
+        shelf, index, in: InputDirectory(shelves[shelf].objects.directory))
+      {
+        return list
+      }
     }
   }
 
-  /// The records that the objects of `order` are; nil where one of them is not there, since there is
-  /// another order by now.
-  private func list(_ shelf: Int, _ order: [Hash256]) throws -> NamedList<Hash256>? {
+  /// The records that the objects of `index` are; nil where one of them is not there, since there is
+  /// another index by now.
+  private func list(_ shelf: Int, _ index: ObjectDirectory.Index, in root: borrowing InputDirectory)
+    throws -> NamedList<Hash256>?
+  {
     let (objects, kind) = shelves[shelf]
     var list = NamedList<Hash256>()
     var found: [Finding] = []
     var record = Record()
-    for hash in order {
+    for hash in index.order {
+      guard let entry = index.paths[hash] else { continue }
       do {
-        let name = try names[hash] ?? objects.name(hash, as: kind, with: &record)
+        let name = try names[hash] ?? objects.name(hash, entry, in: root, as: kind, with: &record)
         names[hash] = .some(name)
         if let name { list.append(name, hash) }
       } catch let error as StorageError where error.code == .damaged {
@@ -64,7 +74,7 @@ final class ArchiveBackend: Backend {
           Finding(
             .error, .hashMismatch, error.message, path: error.path, offset: error.offset))
       } catch let error as DiskError where error.code == .notFound {
-        guard try objects.current().order == order else { return nil }
+        guard try objects.current().order == index.order else { return nil }
         found.append(
           Finding(
             .error, .missingFile, "the index names \(hash.hex), which does not exist",
@@ -72,7 +82,7 @@ final class ArchiveBackend: Backend {
       }
     }
     records[shelf] = list
-    listed[shelf] = order
+    listed[shelf] = index.order
     log[shelf] = found
     return list
   }

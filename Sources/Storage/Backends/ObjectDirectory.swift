@@ -134,15 +134,10 @@ final class ObjectDirectory: ObjectShelf {
   func text(_ hash: Hash256) throws -> RecordText? {
     for attempt in 0..<3 {
       guard let path = try current().paths[hash] else { return nil }
-      guard let name = FilePath(bytes: path), name.root == nil, !name.isEmpty,
-        name.components.allSatisfy({ $0.kind == .regular })
-      else {
-        throw StorageError(
-          .damaged, "the entry \(hash.hex) leads out of the archive", path: indexPath.string)
-      }
+      let name = try place(of: hash, path)
       let bytes: ByteBuffer
       do throws(DiskError) {
-        let file = try InputFile(opening: name, beneath: directory)
+        let file = try InputFile(opening: name, in: InputDirectory(directory))
         bytes = try Disk.contents(of: file)
       } catch {
         // Another process may have removed it just now, and the index names it no more.
@@ -170,18 +165,27 @@ final class ObjectDirectory: ObjectShelf {
       offset: 0, hint: "restore it from a backup")
   }
 
-  /// The name of an object, its content checked; nil where it has none.
-  /// - Parameter kind: nil where its own fields tell it.
-  func name(_ hash: Hash256, as kind: RecordKind?, with record: inout Record) throws -> RecordName?
-  {
-    guard let path = try current().paths[hash] else { return nil }
-    guard let name = FilePath(bytes: path), name.root == nil, !name.isEmpty,
+  /// The file of an object, from its entry in the index.
+  private func place(of hash: Hash256, _ entry: [UInt8]) throws(StorageError) -> FilePath {
+    guard let name = FilePath(bytes: entry), name.root == nil, !name.isEmpty,
       name.components.allSatisfy({ $0.kind == .regular })
     else {
       throw StorageError(
         .damaged, "the entry \(hash.hex) leads out of the archive", path: indexPath.string)
     }
-    let file = try InputFile(opening: name, beneath: directory)
+    return name
+  }
+
+  /// The name of an object, its content checked; nil where it has none.
+  /// - Parameters:
+  ///   - entry: of the index.
+  ///   - kind: nil where its own fields tell it.
+  func name(
+    _ hash: Hash256, _ entry: [UInt8], in root: borrowing InputDirectory, as kind: RecordKind?,
+    with record: inout Record
+  ) throws -> RecordName? {
+    let name = try place(of: hash, entry)
+    let file = try InputFile(opening: name, in: root)
     let bytes = try Disk.contents(of: file)
     do throws(JSONError) { try record.text.parse(bytes.span) } catch {
       throw StorageError(

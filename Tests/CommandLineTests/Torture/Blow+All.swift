@@ -38,7 +38,8 @@ extension Blow {
   /// The exit codes that one failing call may lead to.
   func statuses(_ hit: TracedCall) -> Set<Int32> {
     let isWriting = ["O_CREAT", "O_WRONLY", "O_RDWR"].contains { hit.text.contains($0) }
-    let isReading = Trace.reading.contains(hit.name) || hit.name == "openat" && !isWriting
+    let isOpening = ["openat", "openat2"].contains(hit.name)
+    let isReading = Trace.reading.contains(hit.name) || isOpening && !isWriting
     return switch act {
     case .error("ENOSPC"), .error("EDQUOT"): [15]
     case .error("EACCES"): isReading ? [15, 13, 12] : [15]

@@ -24,9 +24,8 @@ enum Trace {
   /// All that change something, and those that open.
   static let changing = [
     "write", "pwrite64", "writev", "fsync", "fdatasync", "syncfs", "ftruncate", "fallocate",
-    "openat",
-    "mkdir",
-    "rmdir", "rename", "renameat", "renameat2", "link", "linkat", "unlink", "unlinkat", "symlink",
+    "openat", "openat2", "mkdir", "rmdir", "rename", "renameat", "renameat2", "link", "linkat",
+    "unlink", "unlinkat", "symlink",
     "chmod", "fchmod", "utimensat",
   ]
   static let reading = ["read", "pread64", "getdents64"]
