@@ -160,7 +160,9 @@ public enum StorageFactory {
   /// Makes a file and takes it away again: permissions alone do not tell what a file system takes.
   private static func checkRoom(in directory: FilePath) throws {
     try Disk.checkWritable(directory)
-    _ = try OutputFile(for: directory.appending("store"))
+    let place = directory.appending("store")
+    try Disk.clearLeftovers(of: place)
+    _ = try OutputFile(for: place)
   }
 
   /// Refuses a place that is no file of that kind, and one that cannot be written to.
