@@ -52,6 +52,27 @@ struct ReferenceTests {
     #expect(missing == [])
   }
 
+  /// The symbols that the catalogue of the library links to are public, with the labels that they are
+  /// given there.
+  @Test func symbolsAreThere() throws {
+    let shell = try Shell()
+    let links = try shell.run(
+      "cd '\(Checkout.root)/Sources/Storage' && grep -rhoE '``[^`]+``' HoldfastStorage.docc | sort -u"
+    )
+    let declared = try shell.run(
+      "cd '\(Checkout.root)/Sources/Storage' && grep -rhE --include='*.swift' '(public|case) ' .")
+    let words = Set(declared.output.split { !$0.isLetter && !$0.isNumber && $0 != "_" })
+    var missing: [Substring] = []
+    let all = links.output.split(separator: "\n")
+    for link in all {
+      let name = link.filter { $0 != "`" }
+      // The module itself is declared nowhere.
+      let parts = name.split(whereSeparator: { "/(:)".contains($0) }).filter { $0 != "_" }
+      if name != "HoldfastStorage", !words.isSuperset(of: parts) { missing.append(link) }
+    }
+    #expect(all.count > 20 && missing == [])
+  }
+
   /// The codes in the tables of findings are those that there are.
   @Test func findingsAreAllDescribed() throws {
     let text = try Markdown("docs/stores.md")
