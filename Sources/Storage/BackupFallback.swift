@@ -9,6 +9,8 @@ struct BackupFallback {
   private var contents: StoreContents?
   private var isRead = false
   private(set) var notes: [Finding] = []
+  /// What has been deleted since, and is not to come back from the backup.
+  private var removed: Set<RecordName> = []
 
   init(_ directory: String) { self.directory = directory }
 
@@ -52,13 +54,22 @@ struct BackupFallback {
       ? String(time) : nil
   }
 
+  /// Takes note of a change that has been made to the store.
+  mutating func follow(_ change: Change) {
+    switch change {
+    case .put(let record): removed.remove(record.name)
+    case .remove(let name): removed.insert(name)
+    }
+  }
+
   mutating func find(_ name: RecordName) -> RecordText? {
-    newest()?.records.first { $0.name == name }?.text
+    if removed.contains(name) { return nil }
+    return newest()?.records.first { $0.name == name }?.text
   }
 
   mutating func records(_ kind: RecordKind, scope: [UInt8]?) -> [StoredRecord] {
     (newest()?.records ?? []).filter {
-      $0.name.kind == kind && (scope == nil || $0.name.scope == scope)
+      $0.name.kind == kind && (scope == nil || $0.name.scope == scope) && !removed.contains($0.name)
     }
   }
 }

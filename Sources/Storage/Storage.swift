@@ -32,7 +32,14 @@ public actor Storage {
 
   /// Changes the store: see `Backend.update`.
   func update(_ body: () throws -> [Change]) throws(StorageError) {
-    try told { try backend.update(waitingUpTo: configuration.waitLimit, body) }
+    var made: [Change] = []
+    try told {
+      try backend.update(waitingUpTo: configuration.waitLimit) {
+        made = try body()
+        return made
+      }
+    }
+    for change in made { fallback?.follow(change) }
   }
 
   /// What is wrong with the store, as far as it has been read; also the records that lists have left

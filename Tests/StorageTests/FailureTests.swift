@@ -86,6 +86,27 @@ struct FailureTests {
     #expect(try await none.findings.contains { $0.code == "missing-file" })
   }
 
+  /// What is deleted from a damaged store does not come back from the backup.
+  @Test func theDeletedStaysDeleted() async throws {
+    let scratch = try Scratch(inMemory: true)
+    let holdfast =
+      getenv("HOLDFAST_BINARY").map { String(cString: $0) } ?? Worker.binary("holdfast")
+    func line(_ name: String) -> String {
+      "{\"type\":\"entity\",\"name\":\"\(name)\",\"entityType\":\"t\",\"observations\":[]}\n"
+    }
+    try scratch.write(line("a") + line("b") + line("c"), to: "memory.jsonl")
+    try scratch.run("'\(holdfast)' backup memory.jsonl")
+    try scratch.write(line("a") + "{\"type\":\"ent\n" + line("c"), to: "memory.jsonl")
+    let storage = try StorageFactory.open(
+      StorageConfiguration(
+        Where.graph.place(scratch), backups: scratch.file(".backup").string))
+    #expect(try await storage.readGraph("default").entities.map(\.name) == ["a", "c", "b"])
+    try await storage.deleteEntity("a", in: "default")
+    #expect(try await storage.readGraph("default").entities.map(\.name) == ["c", "b"])
+    try await storage.append(Entity(name: "a", type: "t"), to: "default")
+    #expect(try await storage.readGraph("default").entities.map(\.name) == ["c", "a", "b"])
+  }
+
   /// A torn last line stays where it is, and what is appended has a line of its own.
   @Test func aTornLine() async throws {
     let scratch = try Scratch(inMemory: true)
