@@ -140,7 +140,7 @@ extension BackupSalvage {
 
   /// Looks at what the encodings still have; nil where that is nothing that records can be made of.
   func candidates(_ sink: PieceSink?) throws -> Candidates? {
-    let root = try storeRoot()
+    var root = try storeRoot()
     if try root == nil && hybrid() == nil { return nil }
     // What a database is shows once its pages have been read.
     var salvaged: FilePath?
@@ -151,6 +151,8 @@ extension BackupSalvage {
     if let database = salvaged {
       salvaged = try readable(database, format, sink)
       if salvaged == nil, try hybrid() == nil { return nil }
+      // It has its place already, and records of other encodings must not be written over it.
+      if salvaged == nil, !Self.databaseKinds.contains(format.name) { root = nil }
     } else {
       salvaged = try root.map { try salvageVerbatim($0, format.name) } ?? nil
     }
@@ -265,6 +267,8 @@ extension BackupSalvage {
   /// The intact records of the verbatim files, as a store of their own.
   func salvageVerbatim(_ root: FilePath, _ kind: String) throws -> FilePath? {
     let place = work.appending("salvaged")
+    // What was taken for a database may have held no page of one.
+    try Disk.remove(place)
     var inner = SalvageRequest(paths: [root], target: place, time: request.time)
     inner.kind = kind
     let plan = try SalvagePlan(inner)

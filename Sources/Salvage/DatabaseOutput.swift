@@ -70,6 +70,12 @@ final class DatabaseOutput {
     } catch { return error.message }
   }
 
+  /// Takes back a table that has no rows yet.
+  func drop(_ name: String) throws {
+    if isCopy { return }
+    try connection.execute("DROP TABLE IF EXISTS \(SQLText.name(name))")
+  }
+
   /// A virtual table is put in the schema as it was: its rows are in tables of their own.
   func declare(virtualTable name: String, _ sql: String) throws {
     if isCopy { return }

@@ -36,25 +36,43 @@ extension DatabaseSalvage {
       } else {
         try copy.copy(from: Connection(Disk.absolute(path), .immutable))
       }
-      try count(copy)
+      isMigrated =
+        try StoreDatabase.number("PRAGMA application_id", copy) == StoreDatabase.applicationID
+      lacksColumns = try hasOtherColumns(copy)
+      if !isMigrated, !lacksColumns { try count(copy) }
     } catch is DatabaseError {
       try Disk.remove(target)
       return false
     }
-    if isMigrated { try settleStored() }
-    return true
+    if isMigrated, !lacksColumns { lacksColumns = try !settleStored() }
+    if !lacksColumns { return true }
+    // Its pages are in order and its statements are not: what they lost is known otherwise.
+    isSound = false
+    try Disk.remove(target)
+    return false
   }
 
   private static func hasLog(_ path: FilePath) -> Bool {
     ((try? FileFacts(at: FilePath(path.string + "-wal"))) ?? nil).map { $0.size > 0 } ?? false
   }
 
+  /// Whether a table that is known has columns by other names: then its statement is damaged.
+  private func hasOtherColumns(_ copy: borrowing Connection) throws -> Bool {
+    let names = try Statement("SELECT name FROM pragma_table_info(?)", on: copy)
+    for table in SalvagedTable.knownTables {
+      names.bind(1, text: table)
+      var columns: [String] = []
+      while try names.step() { columns.append(names.text(0)) }
+      names.reset()
+      let known = SalvagedTable.statement(
+        insteadOf: columns, of: table, isMigrated: isMigrated)
+      if known != nil { return true }
+    }
+    return false
+  }
+
   /// Counts the rows of the tables that are the owner's.
   private func count(_ copy: borrowing Connection) throws {
-    if try StoreDatabase.number("PRAGMA application_id", copy) == StoreDatabase.applicationID {
-      isMigrated = true
-      return
-    }
     let names = try Statement(
       "SELECT name FROM pragma_table_list WHERE schema='main' AND type='table' "
         + "AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'", on: copy)

@@ -15,13 +15,13 @@ extension DatabaseSalvage {
     let tree = try PageTree(cells, root: 1, taken: [])
     var entries: [Entry] = []
     for number in tree.pages + tree.interior { owner[number] = Self.indexOwner }
-    for number in tree.pages { entries += try self.entries(on: number) }
+    for number in tree.pages { entries += try self.entries(on: number, isOfSchema: true) }
     if tree.isBroken || entries.isEmpty {
       isMapped = false
       // The statements tell themselves from other rows, wherever they stand.
       for number in stride(from: 2, through: file.pageCount, by: 1) where owner[number] == nil {
         guard !free.contains(number) else { continue }
-        let found = try self.entries(on: number)
+        let found = try self.entries(on: number, isOfSchema: false)
         if found.isEmpty { continue }
         owner[number] = Self.indexOwner
         entries += found
@@ -37,24 +37,34 @@ extension DatabaseSalvage {
     }
   }
 
-  private func entries(on number: Int) throws -> [Entry] {
+  /// - Parameter isOfSchema: whether it is known to be a page of the schema: then a row that tells
+  ///   nothing was a statement.
+  private func entries(on number: Int, isOfSchema: Bool) throws -> [Entry] {
     let page = try file.page(number)
     guard let kind = cells.kind(page.span, number), kind == .leafTable else { return [] }
     let found = try cells.rows(page.span, number, kind)
     if found.badCount > 0, number == 1 { isMapped = false }
-    return found.rows.compactMap { row in
-      guard row.values.count == 5, case .text(let type) = row.values[0],
-        case .text(let name) = row.values[1], case .integer(let root) = row.values[3]
-      else { return nil }
-      var sql = ""
-      if case .text(let bytes) = row.values[4] { sql = String(decoding: bytes, as: UTF8.self) }
-      let kind = String(decoding: type, as: UTF8.self)
-      let isIndexOfKey = sql.isEmpty && kind == "index"
-      guard ["table", "index", "view", "trigger"].contains(kind),
-        isIndexOfKey || sql.utf8.prefix(7).elementsEqual("CREATE ".utf8)
-      else { return nil }
-      return Entry(type: kind, name: String(decoding: name, as: UTF8.self), root: root, sql: sql)
+    let entries = found.rows.compactMap { entry($0, isOfSchema: isOfSchema) }
+    if isOfSchema, entries.count < found.rows.count { lacksStatements = true }
+    return entries
+  }
+
+  private func entry(_ row: PageRow, isOfSchema: Bool) -> Entry? {
+    guard row.values.count == 5, case .text(let type) = row.values[0],
+      case .text(let name) = row.values[1], case .integer(let root) = row.values[3]
+    else { return nil }
+    var sql = ""
+    if case .text(let bytes) = row.values[4] { sql = String(decoding: bytes, as: UTF8.self) }
+    let isStatement = sql.utf8.prefix(7).elementsEqual("CREATE ".utf8)
+    var kind = String(decoding: type, as: UTF8.self)
+    let kinds = ["table", "index", "view", "trigger"]
+    if isOfSchema, isStatement, !kinds.contains(kind) {
+      kind = kinds.first { sql.utf8.dropFirst(7).starts(with: $0.uppercased().utf8) } ?? kind
     }
+    guard kinds.contains(kind) else { return nil }
+    let isIndexOfKey = sql.isEmpty && kind == "index"
+    guard isStatement || isIndexOfKey || (isOfSchema && kind == "table") else { return nil }
+    return Entry(type: kind, name: String(decoding: name, as: UTF8.self), root: root, sql: sql)
   }
 
   private func addTable(_ entry: Entry) throws {
@@ -67,13 +77,10 @@ extension DatabaseSalvage {
       for number in tree.pages + tree.interior { owner[number] = Self.indexOwner }
       return
     }
-    if !isOwn, let reason = output.create(entry.sql) {
-      sink.note(Finding(.error, .unreadable, "\(reason): \(entry.sql.prefix(80))"))
-      isMapped = false
+    guard var table = try created(entry, isOwn: isOwn, in: output) else {
+      lacksStatements = true
       return
     }
-    var table = try output.table(entry.name)
-    if table.columns.isEmpty { return }
     table.isBroken = tree.isBroken
     table.gaps = tree.gaps
     if tree.isBroken { isMapped = false }
@@ -85,6 +92,29 @@ extension DatabaseSalvage {
       let isRows = cells.kind(page.span, number)?.isTable == table.hasRowID
       owner[number] = isRows ? tables.count - 1 : Self.indexOwner
     }
+  }
+
+  /// Makes the table of a statement, or of what it was before it was damaged, where that is known;
+  /// nil where SQLite makes none of that name of it.
+  private func created(
+    _ entry: Entry, isOwn: Bool, in output: DatabaseOutput
+  ) throws -> SalvagedTable? {
+    let reason = isOwn ? nil : output.create(entry.sql)
+    let isMigrated = file.applicationID == StoreDatabase.applicationID
+    let table = try output.table(entry.name)
+    let known = SalvagedTable.statement(
+      insteadOf: table.columns.map(\.name), of: entry.name, isMigrated: isMigrated)
+    if let known {
+      try output.drop(entry.name)
+      sink.note(
+        Finding(.error, .unreadable, "the statement of its table \(entry.name) is damaged"))
+      if output.create(known) == nil { return try output.table(entry.name) }
+    } else if !table.columns.isEmpty {
+      return table
+    }
+    let text = reason ?? "makes no table \(entry.name)"
+    sink.note(Finding(.error, .unreadable, "\(text): \(entry.sql.prefix(80))"))
+    return nil
   }
 
   // MARK: Pages that nothing leads to
@@ -99,9 +129,8 @@ extension DatabaseSalvage {
   /// Finds a table for the pages that no tree leads to. Where everything that leads to pages was
   /// read, they are not looked at: what is on them does not count any more.
   func takeOthers() throws {
-    if isMapped { return }
-    // Where every statement was read, no table is missing.
-    let lacksStatements = !(file.hasHeader && !tables.isEmpty)
+    if isMapped, !lacksStatements { return }
+    if !file.hasHeader || tables.isEmpty { lacksStatements = true }
     var keyed: [KeyedUnit] = []
     for unit in try units() {
       guard let table = try table(for: unit) else {
@@ -195,8 +224,7 @@ extension DatabaseSalvage {
       return table
     }
     // Every statement was read, and no table lacks these rows: they were deleted.
-    let isSchemaWhole = file.hasHeader && !tables.isEmpty && !tables.contains(where: \.isInferred)
-    if isSchemaWhole, !tables.contains(where: { $0.isBroken && $0.mayLack(ids) }) {
+    if !lacksStatements, !tables.contains(where: { $0.isBroken && $0.mayLack(ids) }) {
       return nil
     }
     if let table = best(fitting.filter { tables[$0].isInferred && tables[$0].hasRoom(ids) }) {

@@ -18,12 +18,16 @@ extension DatabaseSalvage {
   /// Writes the database anew from its records where its tables do not agree any more, or a record
   /// does not have its hash. What the pages held then lies below `irregular/`, for the rows that no
   /// record goes with.
-  func settleStored() throws {
+  /// - Returns: false where its tables lack what records are made of; nothing is changed then.
+  func settleStored() throws -> Bool {
     let found = StoredRecordSink(nil)
     do {
       try StoreFormat.sqlite.read(DiskTree(target), ReadOptions(), found)
     } catch is DatabaseError { found.errors += 1 }
-    if found.errors == 0 { return count(found) }
+    if found.errors == 0 {
+      count(found)
+      return true
+    }
     let name = target.lastComponent?.string ?? "store.db"
     let place = target.removingLastComponent().appending(".anew-\(name)")
     defer { try? Disk.remove(place) }
@@ -32,7 +36,9 @@ extension DatabaseSalvage {
     options.fileName = FilePath("store.db")
     let writer = try StoredWriter(options, like: target)
     let records = StoredRecordSink(writer)
-    try StoredRecords.readSalvaged(target, into: records)
+    do {
+      try StoredRecords.readSalvaged(target, into: records)
+    } catch let error as DatabaseError where error.code == .sql { return false }
     let written = try writer.finish()
     count(records)
     for label in records.altered {
@@ -49,6 +55,7 @@ extension DatabaseSalvage {
         .warning, .leftover,
         "its tables did not agree any more: it was made anew from its records, and all rows that "
           + "were found are in irregular/\(name)"))
+    return true
   }
 
   private func count(_ records: StoredRecordSink) {

@@ -33,8 +33,13 @@ final class DatabaseSalvage {
   var free: Set<Int> = []
   /// Whether all that leads to pages could be read: then others hold nothing that counts.
   var isMapped = true
+  /// Whether a statement of the schema is missing or damaged: then pages may be a table's that
+  /// nothing is known of.
+  var lacksStatements = false
   /// Whether it is a sound database that `migrate` made.
   var isMigrated = false
+  /// Whether only its statements are damaged: it lacks columns that its records are read from.
+  var lacksColumns = false
   /// What became of the rows of a page.
   var tallies: [Int: PageTally] = [:]
 
@@ -67,7 +72,8 @@ final class DatabaseSalvage {
     }
   }
 
-  let isSound: Bool
+  /// Whether SQLite's copy of it is what is recovered.
+  var isSound: Bool
 
   func run() throws {
     let (pages, isWhole) = try file.freePages()
@@ -102,16 +108,22 @@ final class DatabaseSalvage {
     let isStored = isStored
     try output?.finish(isStored: isStored)
     output = nil
-    if isStored { try settleStored() }
+    if isStored, try !settleStored() {
+      sink.note(
+        Finding(
+          .error, .unreadable,
+          "no records can be made of its tables: their rows are as they were found"))
+    }
     try account()
     noteState()
   }
 
   private func noteState() {
+    let reason =
+      lacksColumns ? "its tables lack what records are made of" : "SQLite finds it damaged"
     sink.note(
       Finding(
-        .error, .unreadable, "SQLite finds it damaged: it was written anew from what its pages hold"
-      ))
+        .error, .unreadable, "\(reason): it was written anew from what its pages hold"))
     if file.missingPages > 0 {
       sink.note(Finding(.error, .tornTail, "\(file.missingPages) pages are missing at its end"))
     }

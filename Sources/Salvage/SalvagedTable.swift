@@ -127,15 +127,37 @@ struct SalvagedTable {
     """,
   ]
 
+  static let knownTables = ["records", "objects", "stores", "files", "runs"]
+
+  /// The statement of a table whose own is damaged, where it is known what it was: of the tables
+  /// above in a migrated database, and of a run history with one column by another name.
+  /// - Parameter columns: what its columns are called; empty where no table was made of it.
+  static func statement(
+    insteadOf columns: [String], of name: String, isMigrated: Bool
+  ) -> String? {
+    var sql = storedTables.first { isMigrated && $0.hasPrefix("CREATE TABLE \(name) ") }
+    if name == "runs", !isMigrated, (6...10).contains(columns.count) { sql = runs(columns.count) }
+    guard let sql, let list = sql.split(separator: "(", maxSplits: 1).last else { return nil }
+    let known = list.split(separator: ",").compactMap {
+      $0.split(whereSeparator: { $0 == " " || $0 == "\n" }).first.map(String.init)
+    }
+    let others = zip(known, columns).count { $0 != $1.lowercased() }
+    let isDamaged = isMigrated ? known != columns : others == 1
+    return isDamaged ? sql : nil
+  }
+
+  private static func runs(_ count: Int) -> String {
+    "CREATE TABLE runs (\n  \(runColumns.prefix(count).joined(separator: ",\n  "))\n)"
+  }
+
   /// The statement of a table that is known by its rows alone: a run history, an archive of
   /// objects, or one of a migrated database. Nil for all others.
   static func statement(for rows: [PageRow]) -> (name: String, sql: String)? {
     guard let count = rows.first?.values.count, count > 0 else { return nil }
     if (6...10).contains(count), rows.allSatisfy(isRun) {
-      let columns = runColumns.prefix(count).joined(separator: ",\n  ")
-      return ("runs", "CREATE TABLE runs (\n  \(columns)\n)")
+      return ("runs", runs(count))
     }
-    for (index, name) in ["records", "objects", "stores", "files"].enumerated()
+    for (index, name) in knownTables.dropLast().enumerated()
     where rows.allSatisfy({ isStored($0, storedShapes[index]) }) {
       return (name, storedTables[index])
     }

@@ -160,4 +160,32 @@ import Testing
         try TestFile.read(scratch.file("kept.db")).count > 0 && names[0] == "kept.db")
     }
   }
+
+  /// What is left of an archive are the pages of a database with tables that are nobody's, and the
+  /// records of another encoding: neither is written over the other.
+  @Test func pagesOfNobodyBesideRecords() throws {
+    let scratch = try Scratch.here()
+    let store = try scratch.write(
+      SampleRecords.lines(SampleRecords.graph(60), last: "\n"), to: "memory.jsonl")
+    let archive = try scratch.backUp(store)
+    let parts = try scratch.directory("parts")
+    try scratch.tool("tar", "--zstd", "-xf", archive, "-C", parts, "backup.json")
+    try scratch.tool(
+      "sqlite3", "\(parts)/a.db",
+      "CREATE TABLE notes(a, b); INSERT INTO notes VALUES (1, 'one'), (2, 'two')")
+    let broken = scratch.file("memory-20260101T000000Z.tar")
+    try scratch.tool("tar", "-cf", broken, "-C", parts, "a.db", "backup.json")
+    var bytes = try TestFile.read(broken)
+    for place in 0..<512 { bytes[place] = UInt8(truncatingIfNeeded: place &* 31 | 1) }
+    try scratch.write(bytes, to: "memory-20260101T000000Z.tar")
+    let out = scratch.file("out")
+    try scratch.holdfast(exit: 3, "salvage", broken, "--to", out)
+    let names = try TestFile.names(out + "/recovered")
+    let database = try #require(names.first { $0.hasSuffix(".db") })
+    let rows = try scratch.tool(
+      "sqlite3", "\(out)/recovered/\(database)", "SELECT b FROM notes ORDER BY a")
+    #expect(rows.lines == ["one", "two"])
+    let graph = try #require(names.first { $0 != database })
+    #expect(try scratch.digest("\(out)/recovered/\(graph)") == scratch.digest(store))
+  }
 }

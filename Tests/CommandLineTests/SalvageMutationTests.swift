@@ -6,6 +6,10 @@ import Testing
 @Suite(.scratch) struct SalvageMutationTests {
   private static let count =
     getenv("HOLDFAST_MUTATIONS").flatMap { Int(String(cString: $0)) } ?? 48
+  /// Where inputs stay that a salvage failed on: backups hold times and paths, and a seed alone does
+  /// not make them again.
+  private static let kept =
+    "/" + #filePath.split(separator: "/").dropLast(3).joined(separator: "/") + "/.build/mutations"
   /// Kilobytes of address space that a salvage may take of these small stores: a loop that
   /// allocates ends here.
   private static let memoryLimit = 4 << 20
@@ -98,13 +102,20 @@ import Testing
           + "'\(path)' --to '\(out)' --json\(options)",
       ])
       let story = "HOLDFAST_SEED=\(random.seed) round \(round) \(subject.name)\(options)"
-      #expect([0, 3, 13].contains(outcome.status), "\(story): \(outcome)")
-      #expect(try TestFile.read(path) == subject.bytes, "\(story): the input was changed")
+      var isRight = [0, 3, 13].contains(outcome.status)
+      #expect(isRight, "\(story): \(outcome)")
+      let isUnchanged = try TestFile.read(path) == subject.bytes
+      #expect(isUnchanged, "\(story): the input was changed")
       let input = try JSONValue(parsing: outcome.output)["inputs"]?[0]
       if outcome.status != 13 {
         let fates = ["recovered", "irregular", "repaired", "insignificant", "quarantined"]
         let sum = fates.reduce(0) { $0 + (input?[$1]?["bytes"]?.integer ?? 0) }
+        isRight = isRight && sum == subject.bytes.count
         #expect(sum == subject.bytes.count, "\(story): \(outcome)")
+      }
+      if !isRight || !isUnchanged {
+        try scratch.tool("mkdir", "-p", Self.kept)
+        try scratch.tool("cp", path, "\(Self.kept)/\(random.seed)-\(round)-\(subject.name)")
       }
       try scratch.tool("rm", "-rf", out, scratch.file("in"))
     }
