@@ -174,6 +174,7 @@ final class BackupSalvage {
         sink.credit(counts.values.reduce(0, +))
       }
     }
+    if isFirst { sink.creditAll(counts.values.reduce(0, +)) }
     for (kind, count) in counts { sink.count(kind, count) }
   }
 }

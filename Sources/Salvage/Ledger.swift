@@ -77,6 +77,12 @@ package struct InputAccount: Sendable {
     tallies[range.fate, default: Tally()].ranges += 1
   }
 
+  /// Counts records that came out of bytes which themselves are in quarantine: a compressed part
+  /// that was cut off gives what is in front of the cut.
+  package mutating func credit(_ records: Int) {
+    tallies[.recovered, default: Tally()].records += records
+  }
+
   /// Throws `account` unless all `size` bytes are accounted for.
   package func close(size: Int) throws(SalvageError) {
     let sum = Fate.allCases.reduce(0) { $0 + self[$1].bytes }

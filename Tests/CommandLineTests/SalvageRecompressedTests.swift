@@ -121,6 +121,8 @@ import Testing
     #expect(result.recovered.count > 100, "\(result.outcome)")
     #expect(Set(result.recovered).isSubset(of: subject.lines))
     #expect(result.unproven.isEmpty)
+    let summary = "  recovered      \(result.recovered.count) records, "
+    #expect(result.outcome.text.contains(summary), "\(result.outcome)")
     // The manifest stands in front of the cut: where the JSON gave all records, it proves them.
     let isAll = Set(result.recovered) == subject.lines && members.isEmpty
     let words = "was cut off before its checksum: what was recovered of it is unproven"
