@@ -72,6 +72,7 @@ extension TextSalvage {
       while last > fragment.start, TextBytes.isBlank(text[last - 1]) { last -= 1 }
     }
     let bytes = text.extracting(fragment.start..<last)
+    if !bytes.isEmpty { isUnbroken = false }
     if !bytes.isEmpty, fragment.opensRecord, try mend(bytes) {
       lastWasLoss = true
     } else if !bytes.isEmpty {

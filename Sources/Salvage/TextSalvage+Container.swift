@@ -13,10 +13,20 @@ extension TextSalvage {
     loop: while at < end {
       switch text[at] {
       case 0x20, 0x09, 0x0D, 0x0A, 0x2C: at += 1
-      case 0x5B where style.isContainer, 0x5D where style.isContainer,
-        0x7D where style.isContainer:
+      case 0x5B where style.isContainer, 0x5D where style.isContainer || isInList,
+        0x7D where style.isContainer || isInList:
+        at += 1
+      case 0x5B where family == .graph && opensList(text, at..<end):
+        isInList = true
         at += 1
       case 0x7B where style.isContainer && opensWrapper(text, at..<end): at += 1
+      case 0x7B where !style.isContainer && family == .graph:
+        guard let list = wrapperOpening(text, at..<end) else { break loop }
+        isInList = true
+        at = list
+      case 0x22 where isInList && !style.isContainer:
+        guard case .list(let next) = wrapperMember(text, at..<end) else { break loop }
+        at = next
       case 0x22 where style.isContainer:
         switch wrapperMember(text, at..<end) {
         case .list(let next): at = next
@@ -37,6 +47,46 @@ extension TextSalvage {
     }
     try pass(text, range.lowerBound..<at)
     return at
+  }
+
+  /// Whether the bracket opens a list of objects on its line.
+  private func opensList(_ text: Span<UInt8>, _ range: Range<Int>) -> Bool {
+    let visible = text.extracting(0..<range.upperBound)
+    let brace = TextBytes.skipSpace(visible, range.lowerBound + 1)
+    guard brace < range.upperBound, text[brace] == 0x7B else { return false }
+    let key = TextBytes.skipSpace(visible, brace + 1)
+    return key < range.upperBound && text[key] == 0x22
+  }
+
+  /// Where the first list of a wrapper, `{"entities":[`, starts, if its brace is one of those.
+  private func wrapperOpening(_ text: Span<UInt8>, _ range: Range<Int>) -> Int? {
+    let visible = text.extracting(0..<range.upperBound)
+    let key = TextBytes.skipSpace(visible, range.lowerBound + 1)
+    for name in ["\"entities\"", "\"relations\""] as [StaticString] {
+      guard TextBytes.starts(visible.extracting(min(key, visible.count)..<visible.count), name)
+      else { continue }
+      let colon = TextBytes.skipSpace(visible, key + name.utf8CodeUnitCount)
+      guard colon < visible.count, text[colon] == 0x3A else { return nil }
+      let list = TextBytes.skipSpace(visible, colon + 1)
+      return list < visible.count && text[list] == 0x5B ? list + 1 : nil
+    }
+    return nil
+  }
+
+  /// Opens the wrapper that starts a damaged stretch of a line, unless it is a part of a record;
+  /// whether it did.
+  func openWrapper(
+    _ text: Span<UInt8>, _ range: Range<Int>, _ fragment: inout Fragment
+  ) throws -> Bool {
+    guard family == .graph, !style.isContainer, let list = wrapperOpening(text, range),
+      ![0x3A, 0x5B, 0x2C].contains(lastByte(text, fragment.start..<range.lowerBound))
+    else { return false }
+    try flush(text, &fragment, upTo: range.lowerBound, next: range.lowerBound)
+    try pass(text, range.lowerBound..<list)
+    fragment = Fragment(start: list)
+    isInList = true
+    isClean = true
+    return true
   }
 
   private func pass(_ text: Span<UInt8>, _ range: Range<Int>) throws {

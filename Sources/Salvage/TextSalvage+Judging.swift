@@ -29,7 +29,17 @@ extension TextSalvage {
     if index.count == 1, family == .graph, style.layout == .lines { return false }
     let goesOn = continues(text, range.upperBound..<end)
     let signature = RecordShapes.signature(0, index, text, range.lowerBound)
+    let isOverLines = style.layout == .lines && text.extracting(range).firstIndex(of: 0x0A) != nil
     if isPlaced {
+      if isWholeList || (isOverLines && isUnbroken && isAtLeft(text, range.upperBound - 1)) {
+        return index.count > 1 && (shapes.isTop(signature) || !shapes.isInner(signature))
+      }
+      // Behind a loss what is indented may be a part of a record over several lines.
+      if style.layout == .lines, lastWasLoss, !style.hasIndentedRecords,
+        isIndented(text, range.lowerBound)
+      {
+        return isKnown(text, range, token: 0, base: range.lowerBound)
+      }
       // What stands at the start of a line and ends in damage may be a part of a lost record.
       if goesOn || isListed(text, range.upperBound..<end) {
         return isKnown(text, range, token: 0, base: range.lowerBound)
@@ -40,11 +50,13 @@ extension TextSalvage {
     if style.keyIndent != nil { return true }
     var before = range.lowerBound
     while before > fragment, TextBytes.isBlank(text[before - 1]) { before -= 1 }
-    let last = before > fragment ? text[before - 1] : 0
-    let isOpened = last == 0x5B && opensList(text, fragment..<before - 1)
+    let last = before > fragment ? text[before - 1] : byteBefore
+    let isOpened = last == 0x5B && before > fragment && opensList(text, fragment..<before - 1)
+    if isOpened { isInList = true }
+    if isContainer(text, range), ![0x3A, 0x5B, 0x2C].contains(last) { return true }
     let isNested = mayNest && !isOpened && [0x3A, 0x5B, 0x2C].contains(last)
     let isLine = style.layout == .lines
-    if isNested, goesOn, isLine { return false }
+    if isNested, goesOn, isLine, !endsList(text, range.upperBound..<end) { return false }
     if isNested || goesOn || isListed(text, range.upperBound..<end) {
       if isKnown(text, range, token: 0, base: range.lowerBound) { return true }
       return !isNested && isLine && !shapes.isInner(signature) && isTyped(text, range)
@@ -56,12 +68,41 @@ extension TextSalvage {
   }
 
   /// Whether an array that starts behind `range` is no part of what stands there: nothing that goes
-  /// on with an array ends in a brace.
+  /// on with an array ends in a brace, or in a byte that no text has.
   private func opensList(_ text: Span<UInt8>, _ range: Range<Int>) -> Bool {
     var at = range.upperBound
     while at > range.lowerBound, TextBytes.isBlank(text[at - 1]) { at -= 1 }
-    return at > range.lowerBound ? text[at - 1] == 0x7D : isBehindRecord
+    guard at > range.lowerBound else { return isBehindRecord }
+    if text[at - 1] == 0x3A { return endsInListKey(text, range.lowerBound..<at - 1) }
+    return [0x7D, 0x00, 0x01, 0xC0, 0xFF].contains(text[at - 1])
   }
+
+  /// Whether a stretch ends in `"entities"` or `"relations"`.
+  private func endsInListKey(_ text: Span<UInt8>, _ range: Range<Int>) -> Bool {
+    var end = range.upperBound
+    while end > range.lowerBound, TextBytes.isBlank(text[end - 1]) { end -= 1 }
+    for name in ["\"entities\"", "\"relations\""] as [StaticString] {
+      let start = end - name.utf8CodeUnitCount
+      if start >= range.lowerBound, TextBytes.starts(text.extracting(start..<end), name) {
+        return true
+      }
+    }
+    return false
+  }
+
+  /// Whether the value is a wrapper around records.
+  private func isContainer(_ text: Span<UInt8>, _ range: Range<Int>) -> Bool {
+    guard family == .graph, style.layout == .lines, index.count > 1 else { return false }
+    do throws(JSONError) { try record.text.parse(text.extracting(range)) } catch { return false }
+    return Self.isContainer(&record.text)
+  }
+
+  private func isIndented(_ text: Span<UInt8>, _ start: Int) -> Bool {
+    start > 0 && TextBytes.isSpace(text[start - 1])
+  }
+
+  /// Whether the byte is the first of its line.
+  private func isAtLeft(_ text: Span<UInt8>, _ at: Int) -> Bool { at > 0 && text[at - 1] == 0x0A }
 
   /// Whether it says what it is: a record of a type that is not known does that too.
   private func isTyped(_ text: Span<UInt8>, _ range: Range<Int>) -> Bool {
@@ -90,13 +131,22 @@ extension TextSalvage {
     return TextBytes.skipSpace(visible, at + 1) < range.upperBound
   }
 
+  /// Whether the line ends in the bracket behind a value. No record does: there is a brace behind
+  /// the last list in one.
+  private func endsList(_ text: Span<UInt8>, _ range: Range<Int>) -> Bool {
+    let visible = text.extracting(0..<range.upperBound)
+    let at = TextBytes.skipSpace(visible, range.lowerBound)
+    return at < range.upperBound && text[at] == 0x5D
+      && TextBytes.skipSpace(visible, at + 1) == range.upperBound
+  }
+
   /// Whether what follows a value makes it a part of another one.
   private func continues(_ text: Span<UInt8>, _ range: Range<Int>) -> Bool {
     let visible = text.extracting(0..<range.upperBound)
     let at = TextBytes.skipSpace(visible, range.lowerBound)
     guard at < range.upperBound else { return false }
     switch text[at] {
-    case 0x7D, 0x5D: return !style.isContainer
+    case 0x7D, 0x5D: return !style.isContainer && !isInList
     case 0x3A: return true
     case 0x2C:
       let next = TextBytes.skipSpace(visible, at + 1)

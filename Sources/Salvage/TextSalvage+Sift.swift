@@ -23,8 +23,11 @@ extension TextSalvage {
   }
 
   /// Finds the records in a stretch that is not simply one value. Returns how much was taken: up
-  /// to `range.upperBound` if `isWhole`, else less where more text is needed to tell.
-  func sift(_ text: Span<UInt8>, _ range: Range<Int>, isWhole: Bool) throws -> Int {
+  /// to `range.upperBound` if `isWhole`, else less where more text is needed to tell. Where that
+  /// is a line, more than it if a record goes on over the next ones, and less if it may.
+  func sift(
+    _ text: Span<UInt8>, _ range: Range<Int>, isWhole: Bool, isFinal: Bool = true
+  ) throws -> Int {
     let end = range.upperBound
     var at = range.lowerBound
     var fragment = Fragment(start: at)
@@ -51,7 +54,21 @@ extension TextSalvage {
         try flush(text, &fragment, upTo: held, next: nil, isEnd: isWhole)
         return held
       }
-      switch scan(text, start..<end) {
+      var scanned = scan(text, start..<end)
+      if case .failure(let error) = scanned, isWhole, goesOn(text, start..<end, error) {
+        switch scan(text, start..<text.count) {
+        case .value(let valueEnd): scanned = .value(valueEnd)
+        case .failure(let error):
+          if error.reason == .unexpectedEnd, !isFinal, text.count - start < 16 * Self.step {
+            byteBefore = lastByte(text, range.lowerBound..<start)
+            return try holdBack(text, &fragment, start)
+          }
+          wasted += error.offset - start
+          // The index is of the line again.
+          _ = scan(text, start..<end)
+        }
+      }
+      switch scanned {
       case .value(let valueEnd):
         if !isWhole, end - valueEnd < 64, end - start < Self.valueLimit {
           return try holdBack(text, &fragment, start)
@@ -65,15 +82,17 @@ extension TextSalvage {
         }
         let isPlaced = isClean && start == at
         let mayNest = start < breaks - 3 || start > breaks
+        let lineEnd = valueEnd > end ? text.firstIndex(of: 0x0A, from: valueEnd) : end
         if isRecord(
-          text, start..<valueEnd, end: end, isPlaced: isPlaced, mayNest: mayNest,
-          fragment: fragment.start)
+          text, start..<valueEnd, end: lineEnd ?? text.count, isPlaced: isPlaced,
+          mayNest: mayNest, fragment: fragment.start)
         {
           try accept(text, start..<valueEnd, &fragment)
+          if valueEnd > end { return valueEnd }
         } else {
           isClean = false
         }
-        at = valueEnd
+        at = min(valueEnd, end)
       case .failure(let error):
         if !isWhole, error.reason == .unexpectedEnd, end - start < Self.valueLimit {
           return try holdBack(text, &fragment, start)
@@ -82,7 +101,9 @@ extension TextSalvage {
         breaks = error.offset
         fragment.note(error, start: start, isPlaced: isPlaced)
         isClean = false
-        if let back = swallowedRecord(text, start: start, end: error.offset) {
+        if try openWrapper(text, start..<end, &fragment) {
+          at = fragment.start
+        } else if let back = swallowedRecord(text, start: start, end: error.offset) {
           at = back
         } else if let inner = innerRecord(text, start: start, before: error.offset) {
           try accept(text, inner, &fragment)
@@ -94,6 +115,22 @@ extension TextSalvage {
     }
     try flush(text, &fragment, upTo: end, next: nil, isEnd: isWhole)
     return end
+  }
+
+  /// Whether the object that starts in a line and does not end in it may go on over the next
+  /// ones. A record that is cut off, with whole ones on the lines behind it, is none.
+  private func goesOn(_ text: Span<UInt8>, _ range: Range<Int>, _ error: JSONError) -> Bool {
+    guard style.layout == .lines, error.reason == .unexpectedEnd else { return false }
+    let next = range.upperBound + 1
+    return next < text.count && text[next] != 0x7B
+      && wasted <= consumed + range.lowerBound + Self.step
+  }
+
+  /// The last byte of a stretch that is not white space; what was before it where there is none.
+  func lastByte(_ text: Span<UInt8>, _ range: Range<Int>) -> UInt8 {
+    var at = range.upperBound
+    while at > range.lowerBound, TextBytes.isBlank(text[at - 1]) { at -= 1 }
+    return at > range.lowerBound ? text[at - 1] : byteBefore
   }
 
   /// Takes what is before `start`, and leaves the rest until there is more text.
@@ -109,9 +146,10 @@ extension TextSalvage {
     // Parsed before as a part of more.
     try record.text.parse(body)
     try emit(body)
-    if style.layout == .stream { line += body.occurrences(of: 0x0A) }
+    line += body.occurrences(of: 0x0A)
     isClean = true
     isBehindRecord = true
+    byteBefore = 0
     fragment = Fragment(start: range.upperBound)
   }
 
@@ -121,9 +159,13 @@ extension TextSalvage {
 
   /// The next brace that may open a record.
   func nextStart(_ text: Span<UInt8>, _ range: Range<Int>) -> Int? {
-    let visible = text.extracting(0..<range.upperBound)
+    var end = range.upperBound
+    // The first key of a record over several lines stands on the next one.
+    while style.layout == .lines, end < text.count, TextBytes.isBlank(text[end]) { end += 1 }
+    let visible = text.extracting(0..<min(end + 1, text.count))
     var at = range.lowerBound
-    while let brace = visible.firstIndex(of: 0x7B, from: at) {
+    while at < range.upperBound, let brace = visible.firstIndex(of: 0x7B, from: at) {
+      if brace >= range.upperBound { return nil }
       at = brace + 1
       let key = TextBytes.skipSpace(visible, brace + 1)
       guard key < visible.count, visible[key] == 0x22 else { continue }

@@ -3,10 +3,9 @@ import LosslessJSON
 /// How the records of a text are laid out, by the first stretch of it.
 struct TextStyle {
   enum Layout {
-    /// A record a line.
+    /// A record a line; some of them, or all, may be over several.
     case lines
-    /// Records over several lines, one after the other or in a container; or a container that
-    /// stands on one line.
+    /// Records in one container that is around all of the text.
     case stream
   }
 
@@ -26,6 +25,10 @@ struct TextStyle {
     var values = 0
     var objects = 0
     var structural = 0
+    // Lines at the very left that are records or the beginning of one, and the elements of a list.
+    var outside = 0
+    var listed = 0
+    var opening: UInt8 = 0
     var at = 0
     var text = JSONText()
     var openBrace: Int?
@@ -47,6 +50,10 @@ struct TextStyle {
       if isFirst {
         isFirst = false
         if mayContain { isContainer = Self.opensContainer(head.extracting(start..<head.count)) }
+        opening = line[line.count - 1]
+      } else if indent == 0, line[0] == 0x7B {
+        if line.count == 1 || line[line.count - 1] == 0x7D { outside += 1 }
+        if line[line.count - 1] == 0x2C { listed += 1 }
       }
       if (try? text.parse(line)) != nil {
         values += 1
@@ -65,11 +72,14 @@ struct TextStyle {
       }
       openBrace = line.count == 1 && line[0] == 0x7B ? indent : nil
     }
-    // A file of lines that begins with the end of something else: no list is around those.
+    // A file of lines that begins with the end of something else, or with a list that ends on its
+    // own line: no list is around those.
     if lines > 1, objects * 2 >= lines { isContainer = false }
+    let staysOpen = [0x5B, 0x7B, 0x2C].contains(opening)
+    if outside > (staysOpen ? max(1, listed / 2) : 0) { isContainer = false }
     let isPretty = values * 2 < lines && structural * 2 > lines
-    if isPretty || isContainer { layout = .stream }
-    if isPretty, let least = indents.keys.min() { keyIndent = indents[least]?.key }
+    if isContainer { layout = .stream }
+    if isPretty, isContainer, let least = indents.keys.min() { keyIndent = indents[least]?.key }
     if lines > 0, values * 10 < lines * 9 { hasScalars = false }
   }
 

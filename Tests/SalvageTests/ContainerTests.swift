@@ -9,51 +9,6 @@ struct ContainerTests {
     case array, arrayOfLines, prettyArray, wrapper, prettyWrapper, pretty, commas
   }
 
-  /// The record over several lines, as `indent` spaces deep as it stands in its container.
-  private static func pretty(_ record: [UInt8], _ indent: Int) -> [UInt8] {
-    var out: [UInt8] = []
-    var depth = 0
-    var isString = false
-    var isEscaped = false
-    func feed() {
-      out.append(0x0A)
-      out += [UInt8](repeating: 0x20, count: indent + 2 * depth)
-    }
-    for byte in record {
-      if isString {
-        out.append(byte)
-        if isEscaped {
-          isEscaped = false
-        } else if byte == 0x5C {
-          isEscaped = true
-        } else if byte == 0x22 {
-          isString = false
-        }
-        continue
-      }
-      let last = out.last ?? 0
-      switch byte {
-      case 0x7B, 0x5B:
-        if last == 0x7B || last == 0x5B { feed() }
-        out.append(byte)
-        depth += 1
-      case 0x7D, 0x5D:
-        depth -= 1
-        if last != 0x7B, last != 0x5B { feed() }
-        out.append(byte)
-      case 0x2C:
-        out.append(byte)
-        feed()
-      case 0x3A: out += [byte, 0x20]
-      default:
-        if last == 0x7B || last == 0x5B { feed() }
-        out.append(byte)
-        if byte == 0x22 { isString = true }
-      }
-    }
-    return out
-  }
-
   private static func compact(_ bytes: [UInt8]) throws -> [UInt8] {
     let text = try JSONText(bytes.span)
     var out = ByteBuffer()
@@ -109,7 +64,7 @@ struct ContainerTests {
       let (before, frameEnd) = frame(layout, records)
       let indent = layout == .prettyArray ? 2 : layout == .prettyWrapper ? 4 : 0
       let isPretty = [.prettyArray, .prettyWrapper, .pretty].contains(layout)
-      let shown = isPretty ? records.map { Self.pretty($0, indent) } : records
+      let shown = isPretty ? records.map { PrettyJSON.text($0, indent: indent) } : records
       // None of them cut off, or one or two.
       let cuts = Set((0..<round % 3).map { _ in random.below(records.count) })
       var bytes: [UInt8] = []

@@ -13,13 +13,31 @@ struct DamagedGraphTests {
     #expect(found.onlyB.map(text) == [], "lost \(story)")
     let invented = found.onlyA.filter { !damaged.isUndecidable($0) }
     #expect(invented.map(text) == [], "invented \(story)")
-    if !found.onlyB.isEmpty || !invented.isEmpty { print("in", bytes.map(Self.shown).joined()) }
+    for record in found.onlyB + invented { print("in", Self.around(record, bytes)) }
     let sum = Fate.allCases.reduce(0) { $0 + result.account[$1].bytes }
     #expect(sum == bytes.count, "\(story)")
   }
 
-  private static func shown(_ byte: UInt8) -> String {
-    byte >= 0x20 && byte < 0x7F ? String(UnicodeScalar(byte)) : "<\(byte)>"
+  /// The bytes around a record, as far as they tell where in the file it was lost.
+  private static func around(_ record: [UInt8], _ bytes: [UInt8]) -> String {
+    let key = record.prefix(60)
+    let at = bytes.indices.first { bytes[$0...].starts(with: key) }
+    guard let at else { return "over several lines: " + shown(bytes[...].prefix(4000)) }
+    return shown(bytes[max(0, at - 600)..<min(bytes.count, at + record.count + 300)])
+  }
+
+  private static func shown(_ bytes: ArraySlice<UInt8>) -> String {
+    var out = ""
+    var at = bytes.startIndex
+    while at < bytes.endIndex {
+      let byte = bytes[at]
+      var end = at
+      while end < bytes.endIndex, bytes[end] == byte { end += 1 }
+      let one = byte >= 0x20 && byte < 0x7F ? String(UnicodeScalar(byte)) : "<\(byte)>"
+      out += end - at > 20 ? "\(one)*\(end - at) " : String(repeating: one, count: end - at)
+      at = end
+    }
+    return out
   }
 
   @Test(arguments: DamagedLines.Shape.allCases)

@@ -1,0 +1,125 @@
+import LosslessJSON
+import Records
+import Stores
+
+/// The members of the outermost object and of the containers in it.
+extension SnapshotSalvage {
+  /// A key with its value, of the outermost object or of the object of intents.
+  func stepMember(_ text: Span<UInt8>, _ start: Int, isFinal: Bool) throws -> Int {
+    let keyEnd: Int
+    switch scan(text, start, isFinal: isFinal) {
+    case .needsMore: return start
+    case .failure(let error): return try fail(text, start, error)
+    case .value(let end): keyEnd = end
+    }
+    var value = TextBytes.skipSpace(text, keyEnd)
+    guard value < text.count else { return isFinal ? try fail(text, start, .end(value)) : start }
+    guard text[value] == 0x3A else {
+      return try fail(text, start, JSONError(.expectedColon, at: value))
+    }
+    value = TextBytes.skipSpace(text, value + 1)
+    guard value < text.count else { return isFinal ? try fail(text, start, .end(value)) : start }
+    let key = try JSONText(text.extracting(start..<keyEnd)).decoded(0)
+    noteValue()
+    // No intent is a list or a text: the end of the last one is missing.
+    let isRoot = context == .root || (context == .intents && text[value] != 0x7B)
+    if isRoot, let entered = container(key, text[value]) {
+      if context != .root { isMalformed = true }
+      try pass(text.extracting(start..<value + 1))
+      enter(entered)
+      return value + 1
+    }
+    if case .tasks(let path) = context, let below = Self.below(path, key, text[value]) {
+      try pass(text.extracting(start..<value + 1))
+      context = below
+      noteOpening()
+      return value + 1
+    }
+    switch scan(text, value, isFinal: isFinal) {
+    case .needsMore: return start
+    case .failure(let error): return try fail(text, start, error, value: value)
+    case .value(let end):
+      if context != .root, let inner = try swallowed(text, base: value) {
+        context = .lost
+        try lose(text.extracting(start..<inner), JSONError(.expectedCommaOrEnd, at: inner))
+        return inner
+      }
+      if case .keyed(let kind) = context {
+        try pass(text.extracting(start..<value))
+        try takeKeyed(kind, key, text.extracting(value..<end))
+      } else if case .tasks(let path) = context {
+        // No list where one must be: it counts as a task, and breaks its rules.
+        try pass(text.extracting(start..<value))
+        try record.text.parse(text.extracting(value..<end))
+        try take(.task, scope: (path + [key]).flatMap(TaskScope.step), text.extracting(value..<end))
+      } else if context == .intents {
+        try pass(text.extracting(start..<value))
+        try takeValue(text, value..<end, .intent, scope: key)
+      } else if Self.frameKeys.contains(key) {
+        try frame(text.extracting(start..<end))
+      } else if let lost = try containerByContent(text, value) {
+        try lose(text.extracting(start..<value), nil)
+        try pass(text.extracting(value..<value + 1))
+        noteOpening()
+        context = lost
+        return value + 1
+      } else if end < text.count, !endsMember(text, end) {
+        return try fail(text, start, JSONError(.expectedCommaOrEnd, at: end))
+      } else {
+        if places == nil { isMalformed = isMalformed || sink == nil }
+        try pass(text.extracting(start..<value))
+        try takeValue(text, value..<end, .document, scope: key)
+      }
+      return end
+    }
+  }
+
+  private func endsMember(_ text: Span<UInt8>, _ end: Int) -> Bool {
+    let next = TextBytes.skipSpace(text, end)
+    return next == text.count || text[next] == 0x2C || text[next] == 0x7D
+  }
+
+  private func takeKeyed(_ kind: RecordKind, _ key: [UInt8], _ body: Span<UInt8>) throws {
+    try record.text.parse(body)
+    record.kind = kind
+    if kind == .project { noteProject(key) }
+    try take(kind, scope: TaskList.ownKey(of: &record) == key ? [] : key, body)
+  }
+
+  private static let frameKeys = ["version", "timestamp", "manifest", "rtfs"].map {
+    Array($0.utf8)
+  }
+
+  enum Entered {
+    case context(Context)
+    case rtfs
+  }
+
+  /// What a member of the outermost object opens, if it is one of the containers.
+  func container(_ key: [UInt8], _ first: UInt8) -> Entered? {
+    if places != nil { return taskContainer(key, first).map { .context($0) } }
+    if key == Array("intents".utf8), first == 0x7B { return .context(.intents) }
+    if key == Array("rtfs".utf8), first == 0x22 { return .rtfs }
+    guard first == 0x5B else { return nil }
+    return RecordKind.allCases.first { key == Array($0.plural.utf8) }.map { .context(.list($0)) }
+  }
+
+  func enter(_ entered: Entered) {
+    noteOpening()
+    switch entered {
+    case .context(let inner):
+      context = inner
+      if inner == .intents { seen.insert(.intent) }
+      if case .list(let kind) = inner { seen.insert(kind) }
+    case .rtfs:
+      context = .root
+      isInRTFS = true
+      isFirst = false
+      rtfs = RTFSLines()
+    }
+  }
+}
+
+extension JSONError {
+  fileprivate static func end(_ offset: Int) -> JSONError { JSONError(.unexpectedEnd, at: offset) }
+}

@@ -1,0 +1,172 @@
+import LosslessJSON
+
+/// A text line by line: what is simply one value, a comment or a marker, and records over several
+/// lines. Everything else is sifted.
+extension TextSalvage {
+  /// Takes what can be taken of `text`; returns how many bytes. All of it if `isFinal`.
+  func take(_ text: Span<UInt8>, isFinal: Bool) throws -> Int {
+    if style.layout == .stream {
+      return try sift(text, 0..<text.count, isWhole: isFinal)
+    }
+    var at = 0
+    while at < text.count {
+      guard let end = text.firstIndex(of: 0x0A, from: at) else {
+        if !isFinal, text.count - at < 8 * Self.step { return at }
+        return try takePart(text, at..<text.count, isWhole: isFinal)
+      }
+      let next = isLineStart ? try takeLine(text, at..<end, isFinal: isFinal) : nil
+      if let next {
+        if next == at { return at }
+        at = next
+        continue
+      }
+      let taken = try sift(text, at..<end, isWhole: true, isFinal: isFinal)
+      if taken < end { return taken }
+      at = taken
+      // What stands behind a record over several lines is looked at as a line of its own.
+      if taken > end { continue }
+      try endLine(text, end)
+      at = end + 1
+    }
+    return at
+  }
+
+  /// A stretch without a line feed: the last line, or a part of a very long one.
+  private func takePart(_ text: Span<UInt8>, _ range: Range<Int>, isWhole: Bool) throws -> Int {
+    if isWhole, isLineStart {
+      if let next = try takeLine(text, range, isFinal: true) { return next }
+    }
+    isLineStart = false
+    return try sift(text, range, isWhole: isWhole)
+  }
+
+  private func endLine(_ text: Span<UInt8>, _ end: Int) throws {
+    try sink.insignificant(text.extracting(end..<end + 1))
+    line += 1
+    isLineStart = true
+    isClean = true
+    isBehindRecord = false
+    isInList = false
+    isWholeList = false
+    isUnbroken = true
+    byteBefore = 0
+  }
+
+  /// A whole line that is one value, blank, a comment or a marker. Returns where the next line
+  /// starts, `range.lowerBound` where more text is needed to tell, nil where it is none of these.
+  private func takeLine(_ text: Span<UInt8>, _ range: Range<Int>, isFinal: Bool) throws -> Int? {
+    var start = range.lowerBound
+    var end = range.upperBound
+    while start < end, TextBytes.isSpace(text[start]) { start += 1 }
+    while end > start, TextBytes.isSpace(text[end - 1]) { end -= 1 }
+    func finish() throws -> Int {
+      try sink.insignificant(text.extracting(end..<range.upperBound))
+      if range.upperBound == text.count { return range.upperBound }
+      try endLine(text, range.upperBound)
+      return range.upperBound + 1
+    }
+    if start == end {
+      try sink.insignificant(text.extracting(range.lowerBound..<start))
+      return try finish()
+    }
+    let body = text.extracting(start..<end)
+    do throws(JSONError) { try record.text.parse(body) } catch {
+      let isComment = TextBytes.isComment(body) && Self.isRemark(body)
+      if isComment || TextBytes.isConflictMarker(body) {
+        try sink.insignificant(text.extracting(range.lowerBound..<start))
+        try sink.quarantine(
+          body, shape: isComment ? .commentLine : .conflictMarker, line: line)
+        return try finish()
+      }
+      if error.reason == .unexpectedEnd, body[0] == 0x5B, range.upperBound < text.count {
+        return try takeLines(text, range, from: start, isFinal: isFinal)
+      }
+      isWholeList = error.reason == .trailingBytes && isListOfObjects(body)
+      return nil
+    }
+    if lastWasLoss, !isBelievable(indent: start - range.lowerBound) { return nil }
+    try sink.insignificant(text.extracting(range.lowerBound..<start))
+    try emit(body)
+    return try finish()
+  }
+
+  /// Whether what looks like a comment is one, with no record glued to it. A record that was
+  /// commented out stands right behind the mark.
+  private static func isRemark(_ line: Span<UInt8>) -> Bool {
+    if Fragment.isNoise(line) { return false }
+    var at = 0
+    while at < line.count, [0x23, 0x2F, 0x20, 0x09].contains(line[at]) { at += 1 }
+    while let brace = line.firstIndex(of: 0x7B, from: at) {
+      if brace > at, brace + 1 < line.count, line[brace + 1] == 0x22 { return false }
+      if brace == at { return true }
+      at = brace + 1
+    }
+    return true
+  }
+
+  /// Whether a line behind a loss is a record, and not a part of a record over several lines.
+  private func isBelievable(indent: Int) -> Bool {
+    guard record.text.kind() == .object else {
+      return style.hasScalars || (indent == 0 && isListOfRecords())
+    }
+    if indent == 0 || style.hasIndentedRecords { return true }
+    let text = record.text
+    return shapes.isKnown(0, text.index, text.bytes.span, 0)
+  }
+
+  /// Whether the value in `record.text` is an array of nothing but what only records look like.
+  private func isListOfRecords() -> Bool {
+    guard family == .graph, record.text.kind() == .array else { return false }
+    let text = record.text
+    let elements = text.children(of: 0)
+    for element in elements {
+      guard text.kind(element) == .object,
+        shapes.isKnown(element, text.index, text.bytes.span, 0)
+      else { return false }
+    }
+    return !elements.isEmpty
+  }
+
+  /// Whether `line` is objects with commas between them, perhaps with one behind the last.
+  private func isListOfObjects(_ line: Span<UInt8>) -> Bool {
+    guard line[0] == 0x7B else { return false }
+    var list = ByteBuffer()
+    list.append(0x5B)
+    list.append(line.extracting(0..<line.count - (line[line.count - 1] == 0x2C ? 1 : 0)))
+    list.append(0x5D)
+    do throws(JSONError) { try record.text.parse(list.span) } catch { return false }
+    let text = record.text
+    return text.children(of: 0).allSatisfy { text.kind($0) == .object }
+  }
+
+  /// A list over several lines among records of one line each. Nil where there is none.
+  private func takeLines(
+    _ text: Span<UInt8>, _ range: Range<Int>, from start: Int, isFinal: Bool
+  ) throws -> Int? {
+    // A record that is cut off, with whole ones on the lines behind it, is none.
+    let second = range.upperBound + 1
+    guard second < text.count else { return isFinal ? nil : range.lowerBound }
+    if text[second] != 0x7B, wasted <= consumed + range.lowerBound + Self.step {
+      switch scan(text, start..<text.count) {
+      case .value(let end):
+        let body = text.extracting(start..<end)
+        do throws(JSONError) { try record.text.parse(body) } catch { return nil }
+        if lastWasLoss, !isBelievable(indent: start - range.lowerBound) { return nil }
+        try sink.insignificant(text.extracting(range.lowerBound..<start))
+        let lines = body.occurrences(of: 0x0A)
+        try emit(body)
+        line += lines
+        // What stands behind it on its last line is looked at as a line of its own.
+        return end
+      case .failure(let error):
+        if error.reason == .unexpectedEnd, error.offset == text.count, !isFinal,
+          text.count - start < 16 * Self.step
+        {
+          return range.lowerBound
+        }
+        wasted += error.offset - start
+      }
+    }
+    return nil
+  }
+}
