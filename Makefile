@@ -85,17 +85,28 @@ mutations: deps build ## Salvage MUTATIONS (10000) damaged texts, databases and 
 
 # Counting costs system calls of its own: tests that count calls, or measure, may fail here.
 COVERED ?= Disk Backup Salvage Migration
-LLVM_COV ?= $(dir $(shell command -v $(SWIFT)))llvm-cov
+TESTS ?= .
+LLVM ?= $(dir $(realpath $(shell command -v $(SWIFT))))
 COVERAGE := .build/coverage
 
-coverage: deps ## What of the rooms COVERED the tests never run: .build/coverage/uncovered.txt
+coverage: deps ## What of the rooms COVERED no test runs: .build/coverage/uncovered.txt (TESTS=suites)
 	$(SWIFT) build --build-tests --enable-code-coverage --scratch-path $(COVERAGE)
-	HOLDFAST_BINARY="$(CURDIR)/$(COVERAGE)/debug/holdfast" $(SWIFT) test --skip-build \
-	  --enable-code-coverage --scratch-path $(COVERAGE) >$(COVERAGE)/test.log 2>&1 || tail -n 1 $(COVERAGE)/test.log
+	rm -rf $(COVERAGE)/profiles
+	@log=$(COVERAGE)/test.log; \
+	LLVM_PROFILE_FILE="$(CURDIR)/$(COVERAGE)/profiles/%9m.profraw" \
+	HOLDFAST_BINARY="$(CURDIR)/$(COVERAGE)/debug/holdfast" \
+	HOLDFAST_STORAGE_WORKER="$(CURDIR)/$(COVERAGE)/debug/StorageWorker" \
+	  $(SWIFT) test --skip-build --scratch-path $(COVERAGE) --filter '$(TESTS)' >$$log 2>&1 \
+	  || { echo "failed while they were counted (all of it: $$log):"; \
+	    sed -n 's/^✘ Test \(.*\) failed after.*/  \1/p' $$log; }
+	@# What was killed, or hit as it wrote its counts, has left an empty file or half of one.
+	@find $(COVERAGE)/profiles -name '*.profraw' -size +0 >$(COVERAGE)/profiles.txt; \
+	"$(LLVM)llvm-profdata" merge --sparse --failure-mode=all -f $(COVERAGE)/profiles.txt \
+	  -o $(COVERAGE)/tests.profdata 2>$(COVERAGE)/merge.log || { cat $(COVERAGE)/merge.log; exit 1; }
 	@counted() { \
-	  "$(LLVM_COV)" "$$@" $(COVERAGE)/debug/holdfastPackageTests.xctest \
-	    -object $(COVERAGE)/debug/holdfast -instr-profile $(COVERAGE)/debug/codecov/default.profdata \
-	    $(COVERED:%=Sources/%); \
+	  "$(LLVM)llvm-cov" "$$@" $(COVERAGE)/debug/holdfastPackageTests.xctest \
+	    -object $(COVERAGE)/debug/holdfast -object $(COVERAGE)/debug/StorageWorker \
+	    -instr-profile $(COVERAGE)/tests.profdata $(COVERED:%=Sources/%); \
 	}; \
 	counted show | grep -E '^(/|  +[0-9]+\| +0\|)' | grep -B 1 '|' >$(COVERAGE)/uncovered.txt || true; \
 	counted report | awk 'NR < 3 || /TOTAL|\.swift/ { print $$1, $$8, $$9, $$10 }' | column -t

@@ -27,7 +27,7 @@ final class Child {
 
   /// Where and how a program runs.
   struct Setting {
-    /// Added to PATH and HOME, which are all that is passed on.
+    /// Added to what is passed on, which is no more than `passedOn`.
     var environment: [String: String] = [:]
     var directory: String?
     /// As the shell's `umask` takes it.
@@ -73,8 +73,12 @@ final class Child {
       ]
     }
     var environment = ["LC_ALL": "C.UTF-8", "TZ": "UTC"]
-    for name in ["PATH", "HOME", "LD_LIBRARY_PATH"] {
+    for name in Self.passedOn {
       environment[name] = getenv(name).map { String(cString: $0) }
+    }
+    if words.first == "strace", let profile = environment["LLVM_PROFILE_FILE"] {
+      // A fault at what writes the counts of one program must not cost those of others.
+      environment["LLVM_PROFILE_FILE"] = profile.replacing("%9m", with: "%p")
     }
     environment.merge(setting.environment) { $1 }
     var arguments = (prefix + words).map { strdup($0) } + [nil]
@@ -88,6 +92,11 @@ final class Child {
   }
 
   private let timeLimit: Double
+
+  /// Beside what every program needs, what one needs that measures coverage or looks after memory.
+  private static let passedOn = [
+    "PATH", "HOME", "LD_LIBRARY_PATH", "LLVM_PROFILE_FILE", "ASAN_OPTIONS",
+  ]
 
   func signal(_ number: Int32) { kill(process, number) }
 
