@@ -92,8 +92,12 @@ package enum DatabaseSource {
   private static let hotJournal: Int32 = 776
 
   /// SQLITE_PROTOCOL: the index of a write-ahead log agrees with the log no more, since a program died
-  /// as it began one. Whoever only reads never mends it, but can do without it.
+  /// as it began one, or the log's head is damaged. Whoever only reads never mends it, but can do
+  /// without it.
   private static let staleIndex: Int32 = 15
+
+  /// The length of what stands in front of a log's frames (sqlite.org/fileformat2.html, 4.1).
+  private static let logHead = 32
 
   /// The database as it was before the transaction that a program died in.
   private static func undone(_ path: FilePath) throws -> SpillFile {
@@ -113,7 +117,8 @@ package enum DatabaseSource {
     _ = try InputFile(opening: path).read(at: 0, into: &head, atMost: 100)
     guard isDatabase(head), head[readVersionOffset] == 2 else { return .source }
     guard let log = state.log else { return .immutable }
-    if state.index != nil { return .source }
+    // SQLite tries for ten seconds to agree with a log that has a head and no content yet.
+    if state.index != nil, log.size != logHead { return .source }
     return log.size == 0 ? .immutable : .sourceAlone
   }
 }

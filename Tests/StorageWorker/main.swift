@@ -4,6 +4,9 @@ import HoldfastStorage
 // StorageWorker KIND PATH NAME COUNT: makes COUNT changes to a store, and prints a line once each
 // is durable. Intents: adds one to the priority of one of four counters, as a program does that
 // knows of no other. Everything else: adds records of its own, named after NAME.
+//
+// With the NAME `read` it reads instead: the COUNT counters one by one, then all of them, and fails
+// where one is not found.
 
 func fail(_ text: String) -> Never {
   let line = Array("\(text)\n".utf8)
@@ -52,6 +55,18 @@ do {
     exit(0)
   }
   let storage = try StorageFactory.open(StorageConfiguration(place, waitLimit: 600))
+  if name == "read" {
+    for number in 0..<count {
+      guard let counter = try await storage.intent("counter-\(number)") else {
+        fail("counter-\(number) is not found")
+      }
+      acknowledge("\(counter.id) \(counter.priority)")
+    }
+    let all = try await storage.intents()
+    guard all.count == count else { fail("\(all.count) of \(count) are listed") }
+    for counter in all { acknowledge("\(counter.id) \(counter.priority)") }
+    exit(0)
+  }
   for number in 0..<count {
     let own = "\(name)-\(number)"
     switch place {
