@@ -121,7 +121,7 @@ package struct Night {
   package func run() throws -> (result: NightResult, verdict: NightVerdict) {
     let start = Clock.now
     var result = NightResult(series: series.name, store: series.request.store, time: time)
-    do { try backUp(&result) } catch { result.error = error }
+    do { try backUp(&result) } catch { result.error = Self.reason(error) }
     result.duration = Clock.now - start
     if judge(result).exitCode == 0 { tell("after", series.hooks.after, &result) }
     if judge(result).exitCode != 0 { tell("failed", series.hooks.failed, &result) }
@@ -274,7 +274,16 @@ package struct Night {
   ) throws {
     do { try body(&result) } catch let error as DiskError where error.code == .interrupted {
       throw error
-    } catch { result.troubles.append(error) }
+    } catch {
+      try Interruption.check()
+      result.troubles.append(error)
+    }
+  }
+
+  /// What went wrong after somebody asked to stop may have gone wrong because of that.
+  private static func reason(_ error: any Error) -> any Error {
+    do throws(DiskError) { try Interruption.check() } catch { return error }
+    return error
   }
 }
 

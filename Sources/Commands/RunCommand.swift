@@ -128,7 +128,10 @@ struct RunCommand: Verb {
     _ console: Console
   ) -> ExitStatus {
     var statuses = results.compactMap { ExitStatus(rawValue: Int32($0.verdict.exitCode)) }
-    if trouble != nil { statuses.append(.findings) }
+    if let trouble {
+      let isStopped = ExitStatus.signals.contains(trouble.status)
+      statuses.append(isStopped ? trouble.status : .findings)
+    }
     let worst = NightReport.worst(statuses)
     console.json(Self.verb) { root in
       root.member("dry_run", dryRun)

@@ -45,6 +45,16 @@ package struct Verification: Sendable {
     _ path: FilePath, formats: [StoreFormat], quick: Bool, unpublished: Bool = false,
     progress: Progress? = nil
   ) throws -> Verification {
+    let result = try examine(
+      path, formats: formats, quick: quick, unpublished: unpublished, progress: progress)
+    // What somebody stopped looks like something that cannot be read.
+    if !result.isGood { try Interruption.check() }
+    return result
+  }
+
+  private static func examine(
+    _ path: FilePath, formats: [StoreFormat], quick: Bool, unpublished: Bool, progress: Progress?
+  ) throws -> Verification {
     var result = Verification()
     guard var backup = try result.open(path, unpublished: unpublished) else { return result }
     progress?.start(quick ? backup.archive.size : backup.verificationSize(isCaptured: unpublished))

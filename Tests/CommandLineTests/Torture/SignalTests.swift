@@ -37,4 +37,41 @@ import Testing
     }
     #expect(stopped > 0, "\(deed.name) was never stopped, seed \(random.seed)")
   }
+
+  /// Verbs that only read; WORLD stands for where the stores are.
+  private static let reading = [
+    "inspect WORLD/memory.jsonl", "digest WORLD/memory.jsonl WORLD/kept.db",
+    "verify WORLD/repo", "verify WORLD/kept.db", "list WORLD/repo", "show WORLD/repo",
+    "diff WORLD/memory.jsonl WORLD/repo", "search WORLD/kept.db node",
+    "graph WORLD/memory.jsonl", "record get WORLD/memory.jsonl nothing",
+  ]
+
+  /// Asked to stop while they only read, verbs do not take that for damage.
+  @Test(arguments: reading) func whileReading(_ text: String) throws {
+    let scratch = try Scratch.here()
+    let world = try scratch.directory("world")
+    let store = try scratch.write(
+      SampleRecords.lines(SampleRecords.graph(60), last: "\n"), to: "world/memory.jsonl")
+    _ = try scratch.backUp(store, to: world + "/repo")
+    try scratch.holdfast(exit: 0, "migrate", store, "--to", world + "/kept.db")
+    let words = text.replacing("WORLD", with: world).split(separator: " ").map(String.init)
+    let log = scratch.file("trace")
+    let names = ["openat", "pread64"]
+    let whole = try scratch.run(Trace.words(log, names) + [Binary.path] + words)
+    let calls = try Trace.calls(in: log, names).filter { $0.isAbout([world]) }
+    var random = SeededRandom()
+    let blows = calls.enumerated().map { index, call in
+      Blow(
+        call: call.name, number: call.number,
+        act: .signal(["INT", "TERM", "HUP"][index % 3]))
+    }
+    #expect(!blows.isEmpty)
+    for blow in Torture.sample(blows, 3, &random) {
+      guard case .signal(let name) = blow.act else { continue }
+      let outcome = try scratch.run(
+        Trace.words(log, [blow.call], blow) + [Binary.path] + words)
+      let isRight = [Self.statuses[name], whole.status].contains(outcome.status)
+      #expect(isRight, "\(text), \(blow), seed \(random.seed): \(outcome)")
+    }
+  }
 }
