@@ -54,6 +54,7 @@ struct RecoverCommand: Verb {
     request.lockWait = shared.waitLock.seconds
     let plan = try RecoveryPlan(request)
     if plan.isSound {
+      if yes, !dryRun { try plan.clearLeftovers() }
       console.json(Self.verb) {
         $0.member("path", store)
         $0.member("sound", true)

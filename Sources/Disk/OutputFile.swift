@@ -48,6 +48,31 @@ package struct OutputFile: ~Copyable {
     try Disk.syncDirectory(of: target)
   }
 
+  /// Like `publish`, but only in the place of what was seen there; nil where nothing was. Throws
+  /// `changed` where it is another file or another content by now, and leaves that as it is.
+  package mutating func publish(over facts: FileFacts?) throws(DiskError) {
+    guard let facts else { return try publish(replacing: false) }
+    try Disk.sync(descriptor, path: target)
+    guard try FileFacts(at: target) == facts else { throw changed }
+    if try Disk.exchange(temporary, target) {
+      guard try FileFacts(at: temporary) == facts else {
+        _ = try Disk.exchange(temporary, target)
+        throw changed
+      }
+      _ = temporary.withPlatformString { unlink($0) }
+    } else {
+      try Disk.rename(temporary, to: target, replacing: true)
+    }
+    isPublished = true
+    try Disk.syncDirectory(of: target)
+  }
+
+  private var changed: DiskError {
+    DiskError(
+      .changed, "was changed meanwhile, and is left as it is", path: target,
+      hint: "stop the program that writes to it, and run it again")
+  }
+
   /// Gives the bytes their name without making either durable, for one of many files that
   /// `Disk.syncFileSystem` makes durable together.
   package mutating func publishLater() throws(DiskError) {

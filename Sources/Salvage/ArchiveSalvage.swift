@@ -139,6 +139,14 @@ final class ArchiveSalvage {
     if indexes[root] == nil { indexes[root] = [:] }
     var record = Record()
     do throws(JSONError) { try record.text.parse(text) } catch {
+      if case .object(let claims, let isListed) = role,
+        let range = try Self.findNamed(&record, text, claims)
+      {
+        try quarantine(text, 0..<range.lowerBound, sink)
+        try takeObject(
+          &record, text.extracting(range), input, claims, isListed: isListed, sink)
+        return try quarantine(text, range.upperBound..<text.count, sink)
+      }
       var fragment = Fragment(start: 0)
       fragment.note(error, start: 0, isPlaced: true)
       let shape = fragment.shape(of: text, hasNext: false, isEnd: true, isBehind: false)
@@ -163,6 +171,55 @@ final class ArchiveSalvage {
       try takeObject(&record, text, input, claims, isListed: isListed, sink)
     case .temporary: try takeTemporary(&record, text, input, sink)
     }
+  }
+
+  /// Where in a file that is more or other than one value the object stands that has the hash which
+  /// the file's name and the index tell: then it is whole, whatever is around it. It is in `record`.
+  private static func findNamed(
+    _ record: inout Record, _ text: Span<UInt8>, _ claims: [Hash256]
+  ) throws -> Range<Int>? {
+    var index = JSONIndex()
+    var at = 0
+    while let start = text.firstIndex(of: 0x7B, from: at) {
+      var failure: JSONError?
+      do throws(JSONError) { try index.scan(text.extracting(start..<text.count)) } catch {
+        if error.reason != .trailingBytes { failure = error }
+      }
+      // Of what is cut off, the outermost objects that are whole: one may have been written into it.
+      var token = 0
+      while token < index.count {
+        let entry = index.tokens[token]
+        guard entry.kind == .object, entry.end > entry.start else {
+          token += 1
+          continue
+        }
+        let range = start + Int(entry.start)..<start + Int(entry.end)
+        try record.text.parse(text.extracting(range))
+        let hash = record.contentHash()
+        if claims.allSatisfy({ $0 == hash }) { return range }
+        token = max(token + 1, Int(entry.next))
+      }
+      at = failure.map { max(start + 1, start + $0.offset - 3) } ?? start + Int(index.tokens[0].end)
+    }
+    return nil
+  }
+
+  /// What stands before or behind the object of a file.
+  private func quarantine(_ text: Span<UInt8>, _ range: Range<Int>, _ sink: PieceSink) throws {
+    var (start, end) = (range.lowerBound, range.upperBound)
+    while start < end, TextBytes.isBlank(text[start]) { start += 1 }
+    while end > start, TextBytes.isBlank(text[end - 1]) { end -= 1 }
+    try sink.insignificant(text.extracting(range.lowerBound..<start))
+    let core = text.extracting(start..<end)
+    if !core.isEmpty {
+      let shape = Fragment(start: 0).shape(
+        of: core, hasNext: false, isEnd: end == text.count, isBehind: false)
+      let line = 1 + text.extracting(0..<start).occurrences(of: 0x0A)
+      try sink.quarantine(
+        core, shape: shape, reason: "is no part of the object that the file's name tells",
+        line: line)
+    }
+    try sink.insignificant(text.extracting(end..<range.upperBound))
   }
 
   private func takeObject(

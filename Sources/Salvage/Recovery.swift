@@ -31,7 +31,7 @@ package struct RecoveryPlan {
   package let isSingleFile: Bool
   /// What is wrong with the store; empty if it is sound.
   package private(set) var findings: [Finding]
-  private let facts: [FilePath: FileFacts]
+  let facts: [FilePath: FileFacts]
 
   package var isSound: Bool { findings.isEmpty }
 
@@ -104,7 +104,17 @@ package struct RecoveryPlan {
     if !isSingleFile { inner.contexts = request.contexts }
     inner.backup = request.backup
     inner.formats = request.formats
-    return try SalvagePlan(inner, insideOf: folder).run()
+    let report = try SalvagePlan(inner, insideOf: folder).run()
+    // An empty store in its place would look sound.
+    guard report.total(.recovered).records > 0 || report.filled.count > 0 else {
+      throw SalvageError(
+        .refused, "nothing of it can be recovered, so it is left as it is",
+        path: request.store.string,
+        hint: request.backup == nil
+          ? "name a backup of it with --with; salvage keeps its bytes and says what they are"
+          : "restore the backup to get what that holds; salvage keeps the bytes of the store")
+    }
+    return report
   }
 
   /// What recovering would come to; nothing of it is kept.
@@ -124,9 +134,11 @@ package struct RecoveryPlan {
     package var log: FilePath
   }
 
-  /// Salvages the store and swaps the recovered files in, each by one rename. The damaged ones
-  /// are copied first, and of a database its logs. Throws `changed` where a writer was at work
-  /// meanwhile, and then nothing has been replaced.
+  /// Salvages the store and swaps the recovered files in, each by one rename; a store behind a
+  /// symbolic link stays behind it. The damaged ones are copied first, and of a database its logs.
+  /// Throws `changed` where a writer was at work meanwhile: then nothing has been replaced, or of
+  /// several files those before the one that was changed. Throws `refused` where nothing can be
+  /// recovered.
   package func run() throws -> Result {
     try Disk.makeDirectory(folder, mode: 0o700)
     let lock = try StoreLock(folder.appending(".lock"), waitingUpTo: request.lockWait)
@@ -138,18 +150,25 @@ package struct RecoveryPlan {
     let stamp = ISOTime(seconds: request.time).compactText
     let output = try free("salvage-\(stamp)")
     let undo = try free("undo-\(stamp)")
-    let report = try salvage(into: output)
+    let report: SalvageReport
+    do { report = try salvage(into: output) } catch let error as SalvageError {
+      try Disk.remove(output)
+      throw error
+    }
     let recovered = try DiskTree(output.appending("recovered"))
     try checkUnchanged()
     // Its name is durable from the start, what it holds before anything is replaced.
     try Disk.makeDirectory(undo)
     var replaced: [FilePath] = []
-    var swaps: [(source: FilePath, target: FilePath)] = []
+    var swaps: [(source: FilePath, target: FilePath, before: FileFacts?)] = []
     for (index, file) in recovered.files.enumerated() where !file.isDirectory {
-      let target = isSingleFile ? request.store : request.store.pushing(file.name)
-      if try Self.isSame(recovered.path(index), target) { continue }
-      swaps.append((recovered.path(index), target))
-      if try FileFacts(at: target) != nil {
+      let place = isSingleFile ? request.store : request.store.pushing(file.name)
+      if try Self.isSame(recovered.path(index), place) { continue }
+      let target = isSingleFile ? Disk.absolute(place) : place
+      let before = try FileFacts(at: target)
+      if let seen = facts[place], seen != before { try checkUnchanged() }
+      swaps.append((recovered.path(index), target, before))
+      if before != nil {
         try Disk.copy(fileAt: target, to: undo.pushing(file.name), durably: true)
       }
       for (log, ending) in try Disk.logs(of: target) {
@@ -167,48 +186,12 @@ package struct RecoveryPlan {
     for swap in swaps {
       // What they hold has been recovered with the rest: SQLite would write them into the new file.
       for (log, _) in try Disk.logs(of: swap.target) { try Disk.remove(log) }
-      try Self.swapIn(swap.source, at: swap.target)
-      replaced.append(swap.target)
+      try Self.swapIn(swap.source, at: swap.target, over: swap.before)
+      replaced.append(isSingleFile ? request.store : swap.target)
     }
     try Disk.remove(mark)
     return Result(
       report: report, replaced: replaced, undo: undo, log: try keepLog(of: output))
-  }
-
-  /// Names the undo copy that a run was going to make use of: it is there while the logs of a
-  /// database are taken away and the database is replaced.
-  private static let markName = ".swapping"
-
-  /// Logs of databases that a killed run had taken away before it came to replace the database,
-  /// each with the place that it was taken from.
-  private func takenLogs() throws -> [(kept: FilePath, place: FilePath)] {
-    let mark = folder.appending(Self.markName)
-    guard try FileFacts(at: mark)?.isRegular == true else { return [] }
-    var name = ByteBuffer()
-    _ = try InputFile(opening: mark).read(at: 0, into: &name, atMost: 4096)
-    guard let part = FilePath(bytes: name.array)?.lastComponent, part.kind == .regular else {
-      return []
-    }
-    var found: [(kept: FilePath, place: FilePath)] = []
-    let tree = try DiskTree(request.store)
-    for (index, file) in tree.files.enumerated() where !file.isDirectory {
-      let kept = folder.appending(part).pushing(file.name)
-      // Only beside the very database that they were taken from.
-      guard try FileFacts(at: kept) != nil, try Self.isSame(kept, tree.path(index)) else {
-        continue
-      }
-      for (log, ending) in try Disk.logs(of: kept) {
-        let place = tree.path(index).followed(by: ending)
-        if try FileFacts(at: place) == nil { found.append((log, place)) }
-      }
-    }
-    return found
-  }
-
-  /// Puts them back: what they hold is in no other file.
-  private func undoInterrupted() throws {
-    for (kept, place) in try takenLogs() { try Disk.copy(fileAt: kept, to: place, durably: true) }
-    try Disk.remove(folder.appending(Self.markName))
   }
 
   private func free(_ name: String) throws -> FilePath {
@@ -227,43 +210,6 @@ package struct RecoveryPlan {
         .changed, "was changed while it was salvaged", path: path,
         hint: "stop the program that writes it, and run recover again")
     }
-  }
-
-  private static func isSame(_ a: FilePath, _ b: FilePath) throws -> Bool {
-    guard let facts = try FileFacts(at: b), facts.isRegular,
-      try FileFacts(at: a)?.size == facts.size
-    else { return false }
-    return try hash(a) == hash(b)
-  }
-
-  private static func hash(_ path: FilePath) throws -> Hash256 {
-    let file = try InputFile(opening: path)
-    var hasher = Hasher256()
-    var bytes = ByteBuffer()
-    while try file.read(at: hasher.count, into: &bytes, atMost: 1 << 20) > 0 {
-      hasher.update(bytes.span)
-      bytes.removeAll()
-    }
-    return hasher.finish()
-  }
-
-  private static func swapIn(_ source: FilePath, at target: FilePath) throws {
-    try Disk.makeDirectory(target.removingLastComponent())
-    let mode = try FileFacts(at: target)?.mode ?? 0o600
-    try Disk.clearLeftovers(of: target)
-    let input = try InputFile(opening: source)
-    var output = try OutputFile(for: target, mode: 0o600)
-    var bytes = ByteBuffer()
-    var at = 0
-    while true {
-      let count = try input.read(at: at, into: &bytes, atMost: 1 << 20)
-      if count == 0 { break }
-      try output.write(bytes.span)
-      at += count
-      bytes.removeAll()
-    }
-    try Disk.setMode(output.temporaryPath, mode)
-    try output.publish()
   }
 
   /// Appends the log of the salvage to that of the day; returns where.

@@ -48,8 +48,6 @@ import Testing
     #expect(try TestFile.names(scratch.file(".recovery")) == after)
   }
 
-  /// The log of a damaged database goes into the undo copy with it: left beside the new database,
-  /// SQLite would write its pages into that.
   /// What a backup that cannot be relied on could fill in is not given up in silence.
   @Test func aBackupThatCannotBeReliedOn() throws {
     let scratch = try Scratch.here()
@@ -66,6 +64,44 @@ import Testing
     #expect(try scratch.digest(store) == digest)
   }
 
+  /// A store of which nothing is left is not replaced by an empty one, which would look sound.
+  @Test(arguments: ["memory.jsonl", "runs.db", "tasks.json"])
+  func nothingLeft(_ name: String) throws {
+    let scratch = try Scratch.here()
+    let bytes =
+      name == "tasks.json" ? Array(#"{"users": {"mira": {"#.utf8) : .init(repeating: 0, count: 999)
+    let store = try scratch.write(bytes, to: name)
+    for option in ["--dry-run", "--yes", "--yes"] {
+      let outcome = try scratch.holdfast(exit: 13, "recover", store, option)
+      #expect(outcome.message.contains("nothing of it can be recovered"), "\(outcome)")
+    }
+    #expect(try TestFile.read(store) == bytes)
+    #expect(try TestFile.names(scratch.file(".recovery")) == [".lock"])
+    // A backup has what it lacks.
+    guard name == "memory.jsonl" else { return }
+    let whole = SampleRecords.lines(SampleRecords.graph(5), last: "\n")
+    try scratch.write(whole, to: name)
+    let archive = try scratch.backUp(store)
+    try scratch.write(bytes, to: name)
+    try scratch.holdfast(exit: 3, "recover", store, "--yes", "--with", archive)
+    #expect(try TestFile.read(store) == whole)
+  }
+
+  /// A store that a symbolic link leads to is mended where it lies.
+  @Test func behindALink() throws {
+    let scratch = try Scratch.here()
+    let whole = SampleRecords.lines(SampleRecords.graph(5), last: "\n")
+    let file = try scratch.write(whole + Array(#"{"type":"#.utf8), to: "there/memory.jsonl")
+    let link = scratch.file("memory.jsonl")
+    try scratch.tool("ln", "-s", "there/memory.jsonl", link)
+    try scratch.holdfast(exit: 3, "recover", link, "--yes")
+    #expect(try TestFile.read(file) == whole)
+    try scratch.tool("test", "-h", link)
+    try scratch.holdfast(exit: 0, "recover", link, "--yes")
+  }
+
+  /// The log of a damaged database goes into the undo copy with it: left beside the new database,
+  /// SQLite would write its pages into that.
   @Test func aDatabaseWithItsLog() throws {
     let scratch = try Scratch.here()
     let store = scratch.file("runs.db")

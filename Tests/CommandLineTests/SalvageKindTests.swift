@@ -47,6 +47,37 @@ import Testing
     #expect(try scratch.digest(recovered) == scratch.digest(path))
   }
 
+  /// An object whose file holds more than it is proven by the name of the file.
+  @Test(arguments: ["behind", "before", "both", "another"])
+  func objectsAmongOtherBytes(_ place: String) throws {
+    let scratch = try Scratch.here()
+    let sound = "\(Self.samples)/intact/archive"
+    let path = scratch.file("archive")
+    try scratch.tool("cp", "-r", sound, path)
+    let found = try scratch.tool("find", path, "-name", "*.json", "-not", "-name", "index.json")
+    let files = found.text.split(separator: "\n").map(String.init).sorted()
+    let nuls = [UInt8](repeating: 0, count: 512)
+    var extra = 0
+    for (number, file) in files.enumerated() {
+      let own = try TestFile.read(file)
+      let (before, behind): ([UInt8], [UInt8])
+      switch place {
+      case "behind": (before, behind) = ([], nuls)
+      case "before": (before, behind) = (Array(#"": "torn"}"#.utf8), [])
+      case "both": (before, behind) = (nuls + Array("{\"a\":".utf8), nuls)
+      default: (before, behind) = ([], try TestFile.read(files[(number + 1) % files.count]))
+      }
+      extra += before.count + behind.count
+      try TestFile.write(before + own + behind, to: file)
+    }
+    let report = try scratch.json(exit: 3, "salvage", path, "--to", scratch.file("out"))
+    #expect(try scratch.digest(scratch.file("out/recovered")) == scratch.digest(sound))
+    let lost = report["inputs"]?.elements.reduce(0) {
+      $0 + ($1["quarantined"]?["bytes"]?.integer ?? 0)
+    }
+    #expect(lost == extra || place == "another", "\(lost ?? -1) and \(extra)")
+  }
+
   /// A record that was altered has another hash than the file is named after.
   @Test func alteredObjects() throws {
     let scratch = try Scratch.here()

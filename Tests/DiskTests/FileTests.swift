@@ -6,6 +6,27 @@ import TestSupport
 import Testing
 
 struct OutputFileTests {
+  /// What somebody else has written meanwhile is not written over.
+  @Test func publishedOverWhatWasSeen() throws {
+    let scratch = try Scratch()
+    let target = scratch.file("store")
+    try scratch.write(Array("old".utf8), to: "store")
+    let seen = try #require(try FileFacts(at: target))
+    var first = try OutputFile(for: target)
+    try first.write(Array("new".utf8).span)
+    try first.publish(over: seen)
+    #expect(try scratch.read("store") == Array("new".utf8))
+    for facts in [seen, nil] {
+      var late = try OutputFile(for: target)
+      try late.write(Array("late".utf8).span)
+      var failure: DiskError?
+      do { try late.publish(over: facts) } catch { failure = error }
+      #expect(failure?.code == (facts == nil ? .exists : .changed))
+      #expect(try scratch.read("store") == Array("new".utf8))
+    }
+    #expect(try TreeWalk.names(in: target.removingLastComponent()).count == 1)
+  }
+
   @Test func absentUntilItIsPublished() throws {
     let scratch = try Scratch()
     let target = scratch.file("out")
