@@ -14,7 +14,7 @@ PACKAGES := libarchive-dev libzstd-dev libsqlite3-dev zstd strace jq sqlite3
 # What one test cannot do without, and says so: systemd-analyze, which checks the units.
 CHECKERS := systemd
 
-.PHONY: help deps build demo test torture nights live writers mutations coverage lint bench fuzz install clean
+.PHONY: help deps build demo test torture nights live writers mutations coverage sanitize lint bench fuzz install clean
 
 help: ## Say what each target does
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s  %s\n", $$1, $$2 }' Makefile
@@ -110,6 +110,15 @@ coverage: deps ## What of the rooms COVERED no test runs: .build/coverage/uncove
 	}; \
 	counted show | grep -E '^(/|  +[0-9]+\| +0\|)' | grep -B 1 '|' >$(COVERAGE)/uncovered.txt || true; \
 	counted report | awk 'NR < 3 || /TOTAL|\.swift/ { print $$1, $$8, $$9, $$10 }' | column -t
+
+SANITIZED ?= ^(LosslessJSON|Disk|Archive|Database|Salvage)Tests[.]|DamagedArchiveTests|SalvageKindTests
+SANITIZE := .build/sanitize
+
+sanitize: deps ## What handles memory itself, under AddressSanitizer, leaks included (SANITIZED=suites)
+	$(SWIFT) build --build-tests --sanitize=address --scratch-path $(SANITIZE)
+	HOLDFAST_BINARY="$(CURDIR)/$(SANITIZE)/debug/holdfast" \
+	HOLDFAST_STORAGE_WORKER="$(CURDIR)/$(SANITIZE)/debug/StorageWorker" \
+	  $(SWIFT) test --skip-build --sanitize=address --scratch-path $(SANITIZE) --filter '$(SANITIZED)'
 
 lint: ## Check the formatting; warnings are errors in every build already
 	$(SWIFT) format lint --strict -r Sources Tests Package.swift \

@@ -40,7 +40,7 @@ enum LibArchive {
       try writer.put(member)
       // Without this, freeing would write the body that never came, as zeros, and an end mark.
       let header = writer.written
-      archive_write_fail(writer.handle)
+      writer.isFinished = true
       return header
     }
   }
@@ -73,6 +73,9 @@ private final class WriteHandle {
   let handle: OpaquePointer
   /// All bytes written so far.
   private(set) var written: [UInt8] = []
+  /// Whether nothing more is taken: the content that a header promises is not made up as the writer
+  /// is freed. `archive_write_fail` would see to that too, but loses memory with each writer.
+  var isFinished = false
 
   init() throws(ArchiveError) {
     guard let handle = archive_write_new() else {
@@ -93,6 +96,7 @@ private final class WriteHandle {
       ) -> Int = { _, owner, bytes, count in
         guard let owner, let bytes else { return -1 }
         let writer = Unmanaged<WriteHandle>.fromOpaque(owner).takeUnretainedValue()
+        guard !writer.isFinished else { return -1 }
         writer.written.append(contentsOf: UnsafeRawBufferPointer(start: bytes, count: count))
         return count
       }
