@@ -30,13 +30,17 @@ extension TextSalvage {
     let goesOn = continues(text, range.upperBound..<end)
     let signature = RecordShapes.signature(0, index, text, range.lowerBound)
     let isOverLines = style.layout == .lines && text.extracting(range).firstIndex(of: 0x0A) != nil
+    // An object whose end stands deeper than its beginning has lost what was before that.
+    if isOverLines, indent(text, range.upperBound - 1) > indent(text, range.lowerBound) {
+      return isKnown(text, range, token: 0, base: range.lowerBound)
+    }
     if isPlaced {
       if isWholeList || (isOverLines && isUnbroken && isAtLeft(text, range.upperBound - 1)) {
         return index.count > 1 && (shapes.isTop(signature) || !shapes.isInner(signature))
       }
       // Behind a loss what is indented may be a part of a record over several lines.
-      if style.layout == .lines, lastWasLoss, !style.hasIndentedRecords,
-        isIndented(text, range.lowerBound)
+      if style.layout == .lines, lastWasLoss || (isOverLines && family == .graph),
+        !style.hasIndentedRecords, isIndented(text, range.lowerBound)
       {
         return isKnown(text, range, token: 0, base: range.lowerBound)
       }
@@ -99,6 +103,15 @@ extension TextSalvage {
 
   private func isIndented(_ text: Span<UInt8>, _ start: Int) -> Bool {
     start > 0 && TextBytes.isSpace(text[start - 1])
+  }
+
+  /// White space at the start of the line that a byte stands on.
+  func indent(_ text: Span<UInt8>, _ at: Int) -> Int {
+    var start = at
+    while start > 0, text[start - 1] != 0x0A { start -= 1 }
+    var end = start
+    while end < at, TextBytes.isSpace(text[end]) { end += 1 }
+    return end - start
   }
 
   /// Whether the byte is the first of its line.

@@ -152,6 +152,7 @@ extension TextSalvage {
         let body = text.extracting(start..<end)
         do throws(JSONError) { try record.text.parse(body) } catch { return nil }
         if lastWasLoss, !isBelievable(indent: start - range.lowerBound) { return nil }
+        if indent(text, end - 1) > start - range.lowerBound { return nil }
         try sink.insignificant(text.extracting(range.lowerBound..<start))
         let lines = body.occurrences(of: 0x0A)
         try emit(body)

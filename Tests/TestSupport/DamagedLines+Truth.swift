@@ -103,13 +103,13 @@ extension DamagedLines {
       }
     }
     // A line that is one value teaches that such records occur inside others.
-    for (place, line) in crowded where hasDebris(line, layout) {
+    for (place, line) in crowded where hasDebris(around: place.piece) {
       if Self.value(Array(text[line])) != nil, let type = Self.type(of: place.record) {
         known.remove(type)
       }
     }
     for (place, line) in crowded {
-      guard hasDebris(line, layout) else {
+      guard hasDebris(around: place.piece) else {
         intact.append((place.range.lowerBound, place.record))
         continue
       }
@@ -129,14 +129,13 @@ extension DamagedLines {
     return (intact.sorted { $0.start < $1.start }.map(\.record), open)
   }
 
-  /// Whether anything on the lines of `range` is neither a record nor what lists them.
-  private func hasDebris(_ range: Range<Int>, _ layout: Layout) -> Bool {
-    pieces.indices.contains { at in
-      guard case .debris(let bytes) = pieces[at], !bytes.allSatisfy(Self.isBlankOrMark) else {
-        return false
-      }
-      let start = layout.starts[at]
-      return start < range.upperBound && start + bytes.count > range.lowerBound
+  /// Whether anything between the feeds around the piece is neither a record nor what lists them.
+  private func hasDebris(around piece: Int) -> Bool {
+    let start = pieces[..<piece].lastIndex { $0.isFeed } ?? 0
+    let end = pieces[piece...].firstIndex { $0.isFeed } ?? pieces.count
+    return pieces[start..<end].contains { piece in
+      guard case .debris(let bytes) = piece else { return false }
+      return !bytes.allSatisfy(Self.isBlankOrMark)
     }
   }
 

@@ -10,6 +10,9 @@ package struct DamagedLines {
       garbageBetween, dropped, brackets, pretty, allPretty, array, wrapper, commas
   }
 
+  /// The shapes that put records into other forms than a line each (S11).
+  package static let layouts: [Shape] = [.pretty, .allPretty, .array, .wrapper, .commas]
+
   enum Piece {
     case record(Int, isPretty: Bool)
     case debris([UInt8])
