@@ -15,9 +15,11 @@ extension TextSalvage {
       case 0x20, 0x09, 0x0D, 0x0A, 0x2C: at += 1
       case 0x5B where style.isContainer, 0x5D where style.isContainer || isInList,
         0x7D where style.isContainer || isInList:
+        if text[at] == 0x5D { isWholeList = false }
         at += 1
       case 0x5B where family == .graph && opensList(text, at..<end):
         isInList = true
+        isWholeList = isWhole && isWholeList(text, at..<end)
         at += 1
       case 0x7B where style.isContainer && opensWrapper(text, at..<end): at += 1
       case 0x7B where !style.isContainer && family == .graph:
@@ -56,6 +58,19 @@ extension TextSalvage {
     guard brace < range.upperBound, text[brace] == 0x7B else { return false }
     let key = TextBytes.skipSpace(visible, brace + 1)
     return key < range.upperBound && text[key] == 0x22
+  }
+
+  /// Whether the list is whole, and nothing behind it says that it is a part of more.
+  private func isWholeList(_ text: Span<UInt8>, _ range: Range<Int>) -> Bool {
+    guard style.layout == .lines, !lastWasLoss, wasted <= consumed + range.lowerBound + Self.step
+    else { return false }
+    guard case .value(let end) = scan(text, range) else {
+      wasted += range.count
+      return false
+    }
+    wasted += end - range.lowerBound
+    let next = TextBytes.skipSpace(text.extracting(0..<range.upperBound), end)
+    return next == range.upperBound || text[next] == 0x7B
   }
 
   /// Where the first list of a wrapper, `{"entities":[`, starts, if its brace is one of those.
