@@ -35,7 +35,13 @@ final class RunHistoryWriter: StoreWriter {
       ?? FilePath("runs.db")
     mode = place?.mode ?? 0o600
     try StagedFile(path, mode: mode).close()
-    connection = try RunTable(path, keys: RunTable.keys(of: record))
+    do {
+      connection = try RunTable(path, keys: RunTable.keys(of: record))
+    } catch let error as DatabaseError where error.code == .sql {
+      // Its members are no columns, such as two that differ in case only. The next one may do.
+      try Disk.remove(path)
+      throw StoreError(.refused, "\(record.label): \(error.message)")
+    }
   }
 
   func finish() throws -> WrittenStore {

@@ -188,4 +188,29 @@ import Testing
     let graph = try #require(names.first { $0 != database })
     #expect(try scratch.digest("\(out)/recovered/\(graph)") == scratch.digest(store))
   }
+
+  /// A run with two members that are one column to SQLite costs none of the others.
+  @Test func aRunWithOneColumnTwice() throws {
+    let scratch = try Scratch.here()
+    let store = scratch.file("runs.db")
+    try scratch.python(Self.make, store)
+    let archive = try scratch.backUp(store)
+    let parts = try scratch.directory("parts")
+    try scratch.tool("tar", "--zstd", "-xf", archive, "-C", parts, "backup.json")
+    try scratch.python(
+      """
+      import sys
+      text = open(sys.argv[1], 'rb').read()
+      at = text.index(b'{"run_id"')
+      text = text[:at] + b'{"RUN_ID":"x",' + text[at + 1:text.index(b'"rtfs"')]
+      open(sys.argv[1], 'wb').write(text)
+      """, parts + "/backup.json")
+    let broken = scratch.file("runs-20260101T000000Z.tar")
+    try scratch.tool("tar", "-cf", broken, "-C", parts, "backup.json")
+    let out = scratch.file("out")
+    try scratch.holdfast(exit: 3, "salvage", broken, "--to", out)
+    let names = try TestFile.names(out + "/recovered")
+    let found = try scratch.json("inspect", "\(out)/recovered/\(try #require(names.first))")
+    #expect(found["counts"]?["run"]?.integer == 3999)
+  }
 }
