@@ -229,7 +229,7 @@ package struct RestorePlan {
       }
       guard facts.isRegular, facts.size == file.size else { return false }
       let mine = FileSource(try InputFile(opening: path))
-      if try hash(of: tree.open(index)) != hash(of: boxed(mine)) { return false }
+      if try tree.open(index).hash() != boxed(mine).hash() { return false }
     }
     return true
   }
@@ -237,16 +237,6 @@ package struct RestorePlan {
   private static func boxed(_ source: consuming FileSource) -> ByteStream {
     var source = source
     return ByteStream { try source.read(into: &$0, atMost: $1) }
-  }
-
-  private static func hash(of stream: ByteStream) throws -> Hash256 {
-    var hasher = Hasher256()
-    var block = ByteBuffer()
-    while try stream.read(into: &block, atMost: 256 << 10) > 0 {
-      hasher.update(block.span)
-      block.removeAll()
-    }
-    return hasher.finish()
   }
 }
 

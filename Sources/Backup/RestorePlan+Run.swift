@@ -112,7 +112,7 @@ extension RestorePlan {
       }
       let written = try copy(tree.open(index), to: path)
       let expected = Self.entry(index, of: tree)?.sha256 ?? written
-      guard written == expected, try Self.hash(path) == expected else {
+      guard written == expected, try InputFile(opening: path).hash() == expected else {
         throw BackupError(
           .verificationFailed, "does not have the hash that the manifest names",
           path: tree.displayPath(index),
@@ -143,17 +143,6 @@ extension RestorePlan {
       block.removeAll()
     }
     try output.close()
-    return hasher.finish()
-  }
-
-  private static func hash(_ path: FilePath) throws -> Hash256 {
-    let file = try InputFile(opening: path)
-    var hasher = Hasher256()
-    var block = ByteBuffer()
-    while try file.read(at: hasher.count, into: &block, atMost: 256 << 10) > 0 {
-      hasher.update(block.span)
-      block.removeAll()
-    }
     return hasher.finish()
   }
 

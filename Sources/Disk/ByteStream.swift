@@ -1,4 +1,5 @@
 import LosslessJSON
+import Records
 
 /// A source of bytes whose origin does not matter: a file, a member of an archive, a tap on one.
 /// Single owner; not for use from two threads.
@@ -20,5 +21,16 @@ package final class ByteStream: ByteSource {
   package func drain() throws {
     var scrap = ByteBuffer()
     while try read(into: &scrap, atMost: 256 << 10) > 0 { scrap.removeAll() }
+  }
+
+  /// The hash of all bytes from here to the end.
+  package func hash() throws -> Hash256 {
+    var hasher = Hasher256()
+    var block = ByteBuffer()
+    while try read(into: &block, atMost: 256 << 10) > 0 {
+      hasher.update(block.span)
+      block.removeAll()
+    }
+    return hasher.finish()
   }
 }

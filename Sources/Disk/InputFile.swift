@@ -1,6 +1,7 @@
 import CLinux
 import Glibc
 import LosslessJSON
+import Records
 import SystemPackage
 
 /// A directory that many files beneath it are opened in; closed with its owner.
@@ -134,6 +135,19 @@ package struct InputFile: ~Copyable {
 
   /// Size, mode, times and identity, as they are now.
   package func facts() throws(DiskError) -> FileFacts { try FileFacts(of: descriptor, path: path) }
+
+  /// The hash of the whole file.
+  /// - Parameter onRead: told of each block as it is read, in bytes.
+  package func hash(onRead: ((Int) -> Void)? = nil) throws(DiskError) -> Hash256 {
+    var hasher = Hasher256()
+    var block = ByteBuffer()
+    while try read(at: hasher.count, into: &block, atMost: 1 << 20) > 0 {
+      hasher.update(block.span)
+      onRead?(block.count)
+      block.removeAll()
+    }
+    return hasher.finish()
+  }
 
   /// Appends up to `limit` bytes that start at `offset`; returns how many, 0 only at the end.
   /// Interrupted and short reads are continued until `limit` or the end of the file.

@@ -39,17 +39,6 @@ extension MigrationPlan {
     }
   }
 
-  private static func hash(_ path: FilePath) throws -> Hash256 {
-    let file = try InputFile(opening: path)
-    var hasher = Hasher256()
-    var block = ByteBuffer()
-    while try file.read(at: hasher.count, into: &block, atMost: 1 << 20) > 0 {
-      hasher.update(block.span)
-      block.removeAll()
-    }
-    return hasher.finish()
-  }
-
   private func unchanged() throws -> MigrationResult {
     try Disk.clearLeftovers(of: target)
     let logical = BackgroundWork { [target] in
@@ -59,7 +48,7 @@ extension MigrationPlan {
     var result = MigrationResult(
       database: target, counts: survey.counts, digest: survey.digest(), size: 0)
     result.size = try FileFacts(at: target)?.size ?? 0
-    result.sha256 = try Self.hash(target)
+    result.sha256 = try InputFile(opening: target).hash()
     result.logicalDigest = try logical.result().get()
     result.isUnchanged = true
     result.log = survey.log
@@ -145,7 +134,7 @@ extension MigrationPlan {
     let checks = BackgroundWork {
       try StoreDatabase.problems(Connection(path, .immutable, isLenient: true))
     }
-    let file = BackgroundWork { try Self.hash(path) }
+    let file = BackgroundWork { try InputFile(opening: path).hash() }
     let reading = Result { try ReadBack(of: Connection(path, .immutable, isLenient: true)) }
     // Waited for in any case: they read a file that goes away if this fails.
     let (problems, sha256) = (checks.result(), file.result())

@@ -160,14 +160,7 @@ package struct MigrationPlan {
       else { return false }
       if file.isDirectory { continue }
       guard rows.integer(2) == file.size else { return false }
-      let stream = try tree.open(index)
-      var hasher = Hasher256()
-      var block = ByteBuffer()
-      while try stream.read(into: &block, atMost: 256 << 10) > 0 {
-        hasher.update(block.span)
-        block.removeAll()
-      }
-      guard hasher.finish().hex == rows.text(3) else { return false }
+      guard try tree.open(index).hash().hex == rows.text(3) else { return false }
     }
     return try !rows.step()
   }

@@ -119,7 +119,7 @@ extension BackupSalvage {
       let trimmed = work.appending("trimmed")
       try Disk.remove(trimmed)
       try copy(path, to: trimmed, count: size)
-      guard try hash(of: trimmed) == entry.sha256 else { continue }
+      guard try InputFile(opening: trimmed).hash() == entry.sha256 else { continue }
       try Disk.makeDirectory(target.removingLastComponent())
       try Disk.rename(trimmed, to: target, replacing: false)
       return true

@@ -9,17 +9,6 @@ import SystemPackage
 
 /// Puts the store together from what its three encodings still have.
 extension BackupSalvage {
-  func hash(of path: FilePath) throws -> Hash256 {
-    let file = try InputFile(opening: path)
-    var hasher = Hasher256()
-    var bytes = ByteBuffer()
-    while try file.read(at: hasher.count, into: &bytes, atMost: 1 << 20) > 0 {
-      hasher.update(bytes.span)
-      bytes.removeAll()
-    }
-    return hasher.finish()
-  }
-
   /// Whether every file of the store is as the manifest says; without one, whether nothing of
   /// the archive is missing.
   func isVerbatimWhole() throws -> Bool {
@@ -33,7 +22,9 @@ extension BackupSalvage {
         return false
       }
       let path = work.appending("members").pushing(inner)
-      guard try FileFacts(at: path)?.isRegular == true, try hash(of: path) == wanted else {
+      guard try FileFacts(at: path)?.isRegular == true,
+        try InputFile(opening: path).hash() == wanted
+      else {
         return false
       }
     }
@@ -258,7 +249,11 @@ extension BackupSalvage {
         continue
       }
       let path = work.appending("members").pushing(inner)
-      if try FileFacts(at: path)?.isRegular == true, try hash(of: path) == wanted { continue }
+      if try FileFacts(at: path)?.isRegular == true,
+        try InputFile(opening: path).hash() == wanted
+      {
+        continue
+      }
       return format.name == StoreFormat.contentArchive.name ? nil : name
     }
     return root?.lastComponent.map { FilePath(root: nil, [$0]) }

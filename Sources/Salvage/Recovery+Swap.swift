@@ -46,18 +46,7 @@ extension RecoveryPlan {
     guard let facts = try FileFacts(at: b), facts.isRegular,
       try FileFacts(at: a)?.size == facts.size
     else { return false }
-    return try hash(a) == hash(b)
-  }
-
-  static func hash(_ path: FilePath) throws -> Hash256 {
-    let file = try InputFile(opening: path)
-    var hasher = Hasher256()
-    var bytes = ByteBuffer()
-    while try file.read(at: hasher.count, into: &bytes, atMost: 1 << 20) > 0 {
-      hasher.update(bytes.span)
-      bytes.removeAll()
-    }
-    return hasher.finish()
+    return try InputFile(opening: a).hash() == InputFile(opening: b).hash()
   }
 
   static func swapIn(

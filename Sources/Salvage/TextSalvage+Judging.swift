@@ -40,7 +40,9 @@ extension TextSalvage {
       }
       // Behind a loss what is indented may be a part of a record over several lines.
       if style.layout == .lines, lastWasLoss || (isOverLines && family == .graph),
-        !style.hasIndentedRecords, isIndented(text, range.lowerBound)
+        !style.hasIndentedRecords,
+        isIndented(text, range.lowerBound)
+          || (isOverLines && opensIndented(text, range.upperBound - 1))
       {
         return isKnown(text, range, token: 0, base: range.lowerBound)
       }
@@ -78,7 +80,7 @@ extension TextSalvage {
     while at > range.lowerBound, TextBytes.isBlank(text[at - 1]) { at -= 1 }
     guard at > range.lowerBound else { return isBehindRecord }
     if text[at - 1] == 0x3A { return endsInListKey(text, range.lowerBound..<at - 1) }
-    return [0x7D, 0x00, 0x01, 0xC0, 0xFF].contains(text[at - 1])
+    return text[at - 1] == 0x7D || TextBytes.isForeign(text[at - 1])
   }
 
   /// Whether a stretch ends in `"entities"` or `"relations"`.
@@ -103,6 +105,13 @@ extension TextSalvage {
 
   private func isIndented(_ text: Span<UInt8>, _ start: Int) -> Bool {
     start > 0 && TextBytes.isSpace(text[start - 1])
+  }
+
+  /// Whether the byte is the first on its line that is not white space, with some before it.
+  private func opensIndented(_ text: Span<UInt8>, _ at: Int) -> Bool {
+    var start = at
+    while start > 0, TextBytes.isSpace(text[start - 1]) { start -= 1 }
+    return start < at && start > 0 && text[start - 1] == 0x0A
   }
 
   /// White space at the start of the line that a byte stands on.

@@ -117,15 +117,8 @@ package struct Verification: Sendable {
         path: path, offset: min(backup.archive.size, seal.size))
       return
     }
-    let file = try InputFile(opening: backup.path)
-    var hasher = Hasher256()
-    var block = ByteBuffer()
-    while try file.read(at: hasher.count, into: &block, atMost: 1 << 20) > 0 {
-      hasher.update(block.span)
-      backup.onRead?(block.count)
-      block.removeAll()
-    }
-    if hasher.finish() != seal.sha256 {
+    let hash = try InputFile(opening: backup.path).hash(onRead: backup.onRead)
+    if hash != seal.sha256 {
       add(.damagedMember, "the archive does not have the hash that its manifest names", path: path)
     }
     if seal.contentSize != backup.expectedContentSize {

@@ -42,6 +42,18 @@ struct NestedTypeTests {
     #expect(try result.lines("recovered").map(text) == wanted)
   }
 
+  /// Another writer's whole record, right in front of an object that is a member's value, makes no
+  /// record of that object.
+  @Test func partsBehindAnotherWritersRecordAreNot() throws {
+    let lines = [
+      "{", #" "type": "task","#, #" "a": \#(Self.entity("whole")){"#, #"  "type": "x","#,
+      #"  "b": []"#, " },", #" "d": null"#, "}", Self.entity("behind"),
+    ]
+    let result = try Salvaged(Array(lines.joined(separator: "\n").utf8), kind: "memory-graph")
+    #expect(
+      try result.lines("recovered").map(text) == [Self.entity("whole"), Self.entity("behind")])
+  }
+
   /// A part of a torn record that has the type of one is none.
   @Test func partsOfTornRecordsAreNot() throws {
     let torn = Self.nested.dropLast(1)

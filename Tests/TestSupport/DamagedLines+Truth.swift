@@ -152,7 +152,7 @@ extension DamagedLines {
         guard let last = bytes.last else { continue }
         // What ends before a comma may be an element of a list of another kind.
         if content(of: pieces[at + 1]).first == 0x2C { return false }
-        return [0x7D, 0x00, 0x01, 0xC0, 0xFF].contains(last)
+        return last == 0x7D || Seeded.foreign.contains(last)
       }
     }
     return true

@@ -40,8 +40,12 @@ package struct Seeded: RandomNumberGenerator {
   package mutating func noise(_ count: Int) -> [UInt8] {
     var bytes = bytes(count)
     if count == 0 { return bytes }
-    bytes[0] = pick([0x01, 0xC0, 0xFF])
-    bytes[count - 1] = pick([0x01, 0xC0, 0xFF])
+    bytes[0] = pick(Self.foreign)
+    bytes[count - 1] = pick(Self.foreign)
     return bytes
   }
+
+  /// The bytes that no JSON holds anywhere: control characters, and those UTF-8 never uses.
+  package static let foreign: [UInt8] =
+    (0x00...0x1F).filter { ![0x09, 0x0A, 0x0D].contains($0) } + [0xC0, 0xC1] + (0xF5...0xFF)
 }
