@@ -104,7 +104,7 @@ enum SalvageView {
     if let line = range.line { text += ", line \(line)" }
     text += ", \(grouped(range.length)) bytes"
     if let shape = range.shape { text += ": \(shape.rawValue)" }
-    if let reason = range.reason { text += ": \(reason)" }
+    if let reason = range.repair?.done ?? range.reason { text += ": \(reason)" }
     return printable(text)
   }
 

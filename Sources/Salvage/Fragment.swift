@@ -73,16 +73,17 @@ extension TextSalvage {
     }
     let bytes = text.extracting(fragment.start..<last)
     if !bytes.isEmpty { isUnbroken = false }
-    if !bytes.isEmpty, fragment.opensRecord, try mend(bytes) {
-      lastWasLoss = true
-    } else if !bytes.isEmpty {
+    if !bytes.isEmpty {
       let shape = fragment.shape(
         of: bytes, hasNext: next != nil, isEnd: isEnd && end == text.count,
         isBehind: isBehindRecord)
       let reason = fragment.error.map { error in
         "\(error.reason.rawValue), at byte \(sink.position + max(0, error.offset - fragment.start))"
       }
-      try sink.quarantine(bytes, shape: shape, reason: reason, line: line)
+      let mending = fragment.opensRecord ? try mend(bytes) : nil
+      try sink.quarantine(
+        bytes, shape: shape, reason: reason, line: line, isAlone: mending != nil)
+      if let mending { try sink.repaired(record.text, mending) }
       lastWasLoss = true
     }
     let tail = text.extracting(last..<end)

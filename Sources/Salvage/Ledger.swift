@@ -20,6 +20,14 @@ package struct LedgerRange: Sendable, Equatable {
   package var reason: String?
   /// Where in the output directory its bytes were put.
   package var file: String?
+  /// What was made of it by request, where that was done.
+  package var repair: Mending?
+
+  /// What was done to make a record of damaged bytes, and the file that holds the record.
+  package struct Mending: Sendable, Equatable {
+    package var done: String
+    package var file: String
+  }
 
   package init(
     offset: Int, length: Int, fate: Fate, records: Int = 0, line: Int? = nil,

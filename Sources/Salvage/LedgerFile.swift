@@ -53,6 +53,8 @@ final class LedgerFile {
           $0.member("shape", ifPresent: range.shape?.rawValue)
           $0.member("reason", ifPresent: range.reason)
           $0.member("file", ifPresent: range.file)
+          $0.member("repair", ifPresent: range.repair?.done)
+          $0.member("repaired", ifPresent: range.repair?.file)
         }
       }
     }

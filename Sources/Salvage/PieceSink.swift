@@ -128,19 +128,18 @@ final class PieceSink {
       offset: start, length: storedLength ?? stored(bytes), fate: .irregular, records: 1,
       line: line,
       shape: shape, reason: reason, file: irregularFile.name.string)
-    try close()
   }
 
-  /// A record that was made of damaged bytes, which are kept beside it.
-  func repaired(_ bytes: Span<UInt8>, _ record: JSONText, reason: String, line: Int?) throws {
-    try close()
+  /// Writes what was made of the bytes taken last, which are irregular or in quarantine as if
+  /// nothing had been made of them.
+  func repaired(_ record: JSONText, _ done: String) throws {
     try repairedFile.write {
       record.appendCompact(to: &$0)
       $0.append(0x0A)
     }
-    open = LedgerRange(
-      offset: report.account.end, length: stored(bytes), fate: .repaired, records: 1, line: line,
-      reason: reason, file: repairedFile.name.string)
+    open?.fate = .repaired
+    open?.records = 1
+    open?.repair = LedgerRange.Mending(done: done, file: repairedFile.name.string)
     try close()
   }
 
@@ -157,13 +156,14 @@ final class PieceSink {
   }
 
   /// Bytes that belong to no record. Neighbours of the same shape that are no cut records grow
-  /// together.
+  /// together, unless `isAlone`.
   func quarantine(
-    _ bytes: Span<UInt8>, shape: DamageShape, reason: String? = nil, line: Int?
+    _ bytes: Span<UInt8>, shape: DamageShape, reason: String? = nil, line: Int?,
+    isAlone: Bool = false
   ) throws {
     let length = stored(bytes)
     if length == 0 { return }
-    if let open, open.fate == .quarantined, open.shape == shape, Self.grows(shape) {
+    if let open, open.fate == .quarantined, open.shape == shape, Self.grows(shape), !isAlone {
       if !held.isEmpty {
         let between = held
         try quarantine.append(between.span)
@@ -196,7 +196,9 @@ final class PieceSink {
   private func close() throws {
     guard var range = open else { return }
     open = nil
-    if range.fate == .quarantined { range.file = try quarantine.end(length: range.length) }
+    if range.file == nil, range.fate == .quarantined || range.fate == .repaired {
+      range.file = try quarantine.end(length: range.length)
+    }
     try report.account.add(range)
     try ledger.add(range)
     if range.fate == .quarantined || range.fate == .irregular || range.fate == .repaired {

@@ -72,6 +72,9 @@ struct RecoveryLog {
     text += line + "\n"
     if let reason = range.reason { text += "    \(reason)\n" }
     if let file = range.file { text += "    kept in \(file)\n" }
+    if let repair = range.repair {
+      text += "    \(repair.done); the record made of it is in \(repair.file)\n"
+    }
   }
 
   private mutating func describe(_ filled: FilledRecords) {

@@ -6,7 +6,7 @@ enum Repair {
   /// A record, and what was done to make it one.
   struct Repaired {
     var text: ByteBuffer
-    var reason: String
+    var done: String
   }
 
   /// Closes a record that is cut off, or replaces bytes that no string may hold. Nil where that
@@ -14,15 +14,15 @@ enum Repair {
   static func mend(_ bytes: Span<UInt8>) -> Repaired? {
     guard bytes.count > 1, bytes[0] == 0x7B, bytes.count <= 16 << 20 else { return nil }
     var (text, replaced) = clean(bytes)
-    var reasons: [String] = []
-    if replaced > 0 { reasons.append("\(replaced) byte\(replaced == 1 ? "" : "s") replaced") }
+    var done: [String] = []
+    if replaced > 0 { done.append("\(replaced) byte\(replaced == 1 ? "" : "s") replaced") }
     if !isObject(text.span) {
       guard let closed = close(text) else { return nil }
       text = closed.text
-      reasons.append(closed.wasInString ? "a text that was cut short closed" : "the end added")
+      done.append(closed.wasInString ? "a text that was cut short closed" : "the end added")
     }
-    guard !reasons.isEmpty else { return nil }
-    return Repaired(text: text, reason: "repaired: " + reasons.joined(separator: ", "))
+    guard !done.isEmpty else { return nil }
+    return Repaired(text: text, done: done.joined(separator: ", "))
   }
 
   private static func isObject(_ text: Span<UInt8>) -> Bool {
@@ -65,13 +65,17 @@ enum Repair {
   private static func close(_ text: ByteBuffer) -> (text: ByteBuffer, wasInString: Bool)? {
     var open: [UInt8] = []
     var inString = false
+    /// Where an escape starts that the text ends in the middle of.
+    var cutEscape: Int?
     var at = 0
     var out = text
     while at < text.count {
       let byte = text[at]
       if inString {
         if byte == 0x5C {
-          at += 1
+          let length = at + 1 < text.count && text[at + 1] == 0x75 ? 6 : 2
+          if at + length > text.count { cutEscape = at }
+          at += length - 1
         } else if byte == 0x22 {
           inString = false
         }
@@ -90,11 +94,7 @@ enum Repair {
     let wasInString = inString
     if inString {
       // A cut escape says nothing any more.
-      let tail = out.count
-      for back in 1...6 where tail - back > 0 && out[tail - back] == 0x5C {
-        out.truncate(to: tail - back)
-        break
-      }
+      if let cutEscape { out.truncate(to: cutEscape) }
       out.append(0x22)
     } else {
       while let last = out.count > 0 ? out[out.count - 1] : nil, last == 0x2C || last <= 0x20 {
@@ -105,12 +105,12 @@ enum Repair {
     return isObject(out.span) ? (out, wasInString) : nil
   }
 
-  /// An entity without its observations that are no strings. Nil where nothing else is wrong.
-  static func dropObservations(_ text: JSONText) -> Repaired? {
+  /// An entity without its null observations. Nil where it has none.
+  static func dropNulls(_ text: JSONText) -> Repaired? {
     guard let list = text.member("observations"), text.kind(list) == .array else { return nil }
     let tokens = text.tokens
     let elements = text.children(of: list)
-    let kept = elements.filter { tokens[$0].kind == .string }
+    let kept = elements.filter { tokens[$0].kind != .null }
     guard kept.count < elements.count else { return nil }
     let source = text.bytes
     let bytes = source.span
@@ -123,6 +123,6 @@ enum Repair {
     out.append(bytes.extracting(Int(tokens[list].end) - 1..<bytes.count))
     let count = elements.count - kept.count
     return Repaired(
-      text: out, reason: "repaired: \(count) observation\(count == 1 ? "" : "s") dropped")
+      text: out, done: "\(count) null observation\(count == 1 ? "" : "s") dropped")
   }
 }

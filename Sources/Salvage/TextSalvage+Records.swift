@@ -21,15 +21,11 @@ extension TextSalvage {
 
   private func emitOne(_ body: Span<UInt8>, isElement: Bool) throws {
     if let reason = refusal(isElement: isElement) {
-      if repairs, let mended = Repair.dropObservations(record.text) {
-        try record.text.parse(mended.text.span)
-        if refusal(isElement: isElement) == nil {
-          return try sink.repaired(body, record.text, reason: mended.reason, line: line)
-        }
-        try record.text.parse(body)
-      }
       try sink.irregular(body, reason: reason, line: line)
-      return
+      guard repairs, let mended = Repair.dropNulls(record.text) else { return }
+      try record.text.parse(mended.text.span)
+      guard refusal(isElement: isElement) == nil else { return }
+      return try sink.repaired(record.text, mended.done)
     }
     try Self.write(&record.text, to: output)
     try sink.recovered(body, record.kind)
@@ -102,13 +98,12 @@ extension TextSalvage {
     ends.removeAll(keepingCapacity: true)
   }
 
-  /// Mends a fragment that a record starts with; whether that made a record of it.
-  func mend(_ bytes: Span<UInt8>) throws -> Bool {
-    guard repairs, let mended = Repair.mend(bytes) else { return false }
+  /// Mends a fragment that a record starts with: what was done, and the record in `record.text`.
+  /// Nil where that makes none of it.
+  func mend(_ bytes: Span<UInt8>) throws -> String? {
+    guard repairs, let mended = Repair.mend(bytes) else { return nil }
     try record.text.parse(mended.text.span)
-    guard refusal(isElement: family == .graph) == nil else { return false }
-    try sink.repaired(bytes, record.text, reason: mended.reason, line: line)
-    return true
+    return refusal(isElement: family == .graph) == nil ? mended.done : nil
   }
 
   static func isContainer(_ text: inout JSONText) -> Bool {

@@ -168,22 +168,44 @@ import Testing
     #expect(ledger["filled"]?[1]?["origin"]?.text == archive)
   }
 
-  /// Mended records are apart and named; without the option there are none.
+  /// Mended records are apart and named, and their bytes stay where they are without the option;
+  /// without it there are none.
   @Test func repairs() throws {
     let scratch = try Scratch.here()
-    let good = #"{"type":"entity","name":"a","entityType":"t","observations":["x"]}"#
-    let open = #"{"type":"entity","name":"b","entityType":"t","observations":["y"]"#
-    let null = #"{"type":"entity","name":"c","entityType":"t","observations":["z",null]}"#
-    let store = try scratch.write("\(open)\n\(good)\n\(null)\n", to: "memory.jsonl")
+    func entity(_ name: String, _ rest: String) -> String {
+      #"{"type":"entity","name":"\#(name)","entityType":"t","observations":["# + rest
+    }
+    let good = entity("a", #""x"]}"#)
+    let lines = [
+      entity("b", #""y"]"#), good, entity("c", #""z",null]}"#), entity("d", #""C:\\\\"#),
+      entity("e", #""\\u00"#), entity("f", #""half \"#), entity("g", "1,{}]}"),
+      entity("h", #""cut"#),
+    ]
+    let store = try scratch.write(lines.joined(separator: "\n"), to: "memory.jsonl")
     let found = try scratch.json(
       exit: 3, "salvage", store, "--to", scratch.file("out"), "--repair")
-    #expect(found["inputs"]?[0]?["repaired"]?["records"]?.integer == 2)
+    #expect(found["inputs"]?[0]?["repaired"]?["records"]?.integer == 6)
+    #expect(found["inputs"]?[0]?["irregular"]?["records"]?.integer == 1)
     #expect(try TestFile.text(scratch.file("out/recovered/memory.jsonl")) == good + "\n")
+    let mended = [
+      entity("b", #""y"]}"#), entity("c", #""z"]}"#), entity("d", #""C:\\\\"]}"#),
+      entity("e", #""\\u00"]}"#), entity("f", #""half "]}"#), entity("h", #""cut"]}"#),
+    ]
     #expect(
       try TestFile.text(scratch.file("out/repaired/memory.jsonl"))
-        == open + "}\n" + #"{"type":"entity","name":"c","entityType":"t","observations":["z"]}"#
-        + "\n")
+        == mended.map { $0 + "\n" }.joined())
+    let ledger = try JSONValue(parsing: TestFile.read(scratch.file("out/ledger.json")))
+    let repairs = ledger["inputs"]?[0]?["ranges"]?.elements.filter { $0["repair"] != nil } ?? []
+    #expect(repairs.count == 6)
+    #expect(repairs.allSatisfy { $0["repaired"]?.text == "repaired/memory.jsonl" })
+    #expect(
+      repairs.map { $0["shape"]?.text ?? "" }
+        == ["torn-record", "bad-record", "torn-record", "torn-record", "torn-record", "torn-tail"])
+
     try scratch.holdfast(exit: 3, "salvage", store, "--to", scratch.file("plain"))
     #expect(!TestFile.exists(scratch.file("plain/repaired")))
+    for folder in ["recovered", "irregular", "quarantine"] {
+      try scratch.tool("diff", "-r", scratch.file("plain/\(folder)"), scratch.file("out/\(folder)"))
+    }
   }
 }
