@@ -62,7 +62,12 @@ extension TextSalvage {
     if isContainer(text, range), ![0x3A, 0x5B, 0x2C].contains(last) { return true }
     let isNested = mayNest && !isOpened && [0x3A, 0x5B, 0x2C].contains(last)
     let isLine = style.layout == .lines
-    if isNested, goesOn, isLine, !endsList(text, range.upperBound..<end) { return false }
+    if isNested, goesOn, isLine, !endsList(text, range.upperBound..<end),
+      !(isOverLines && isAtLeft(text, range.upperBound - 1)),
+      !isBehindObjects(text, fragment..<range.lowerBound)
+    {
+      return false
+    }
     if isNested || goesOn || isListed(text, range.upperBound..<end) {
       if isKnown(text, range, token: 0, base: range.lowerBound) { return true }
       return !isNested && isLine && !shapes.isInner(signature) && isTyped(text, range)
@@ -71,6 +76,18 @@ extension TextSalvage {
     if shapes.isTop(signature) { return index.count > 1 }
     return index.count > 1 && !shapes.isInner(signature)
       && (family == .lines || isTyped(text, range))
+  }
+
+  /// Whether between the record before, on the same line, and the end of the stretch there is
+  /// nothing but whole objects and commas.
+  private func isBehindObjects(_ text: Span<UInt8>, _ range: Range<Int>) -> Bool {
+    guard isBehindRecord, wasted <= 8 * (consumed + Self.step) else { return false }
+    wasted += range.count
+    var start = TextBytes.skipSpace(text, range.lowerBound)
+    if start < range.upperBound, text[start] == 0x2C { start += 1 }
+    var end = range.upperBound
+    while end > start, TextBytes.isBlank(text[end - 1]) { end -= 1 }
+    return end > start && text[start] == 0x7B && isListOfObjects(text.extracting(start..<end))
   }
 
   /// Whether an array that starts behind `range` is no part of what stands there: nothing that goes

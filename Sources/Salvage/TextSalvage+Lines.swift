@@ -128,7 +128,7 @@ extension TextSalvage {
   }
 
   /// Whether `line` is objects with commas between them, perhaps with one behind the last.
-  private func isListOfObjects(_ line: Span<UInt8>) -> Bool {
+  func isListOfObjects(_ line: Span<UInt8>) -> Bool {
     guard line[0] == 0x7B else { return false }
     var list = ByteBuffer()
     list.append(0x5B)

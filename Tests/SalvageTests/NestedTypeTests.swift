@@ -54,6 +54,27 @@ struct NestedTypeTests {
       try result.lines("recovered").map(text) == [Self.entity("whole"), Self.entity("behind")])
   }
 
+  /// Records in a list with damage behind its comma: one over several lines that the list opens
+  /// with, and one behind a whole record and an object of unknown type.
+  @Test(arguments: [
+    (["[{", #" "type": "relation","#, #" "from": "a""#, "},\u{0}\u{0}", entity("b") + "]"], ["b"]),
+    (
+      [
+        "{", #" "type": "relation","#, #" "from": "a""#,
+        #"},{"type":"beat"},\#(entity("c")),\#u{1C}ø"#,
+      ],
+      ["c"]
+    ),
+  ])
+  func recordsInFrontOfDamage(_ lines: [String], _ names: [String]) throws {
+    let head = [Self.nested, Self.relation("first")]
+    let pretty = #""from": "a", "to": "n", "relationType": "knows""#
+    let text = (head + lines).joined(separator: "\n").replacing(#""from": "a""#, with: pretty)
+    let result = try Salvaged(Array(text.utf8), kind: "memory-graph")
+    let found = Set(try result.lines("recovered").map { SalvageTests.text($0) })
+    #expect(found.isSuperset(of: head + [Self.relation("a")] + names.map(Self.entity)))
+  }
+
   /// A part of a torn record that has the type of one is none.
   @Test func partsOfTornRecordsAreNot() throws {
     let torn = Self.nested.dropLast(1)
