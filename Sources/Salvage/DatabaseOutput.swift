@@ -48,12 +48,12 @@ final class DatabaseOutput {
     try connection.execute("PRAGMA application_id=\(file.applicationID)")
   }
 
-  /// Looks into a database that was copied as it is; nothing is made in it.
+  /// Looks into a database that was copied as it is; nothing is made in it. It may be one that is
+  /// written with a log, which a connection for writing would want.
   init(copyAt path: FilePath) throws {
     self.path = path
     isCopy = true
-    connection = try Connection(path, .scratch)
-    try connection.execute("BEGIN")
+    connection = try Connection(Disk.absolute(path), .immutable)
   }
 
   /// Runs a statement of a schema that is not to be trusted: one CREATE, or nothing. Returns why

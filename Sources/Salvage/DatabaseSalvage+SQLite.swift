@@ -1,23 +1,45 @@
 import Database
 import Disk
+import LosslessJSON
 import Records
 import SystemPackage
 
 extension DatabaseSalvage {
-  /// What SQLite says of a database.
-  enum Verdict {
-    case sound
-    /// Without the log beside it, which belongs to another state of it.
-    case soundAlone
-    case damaged
+  /// What SQLite says of a database, and whether the log beside it is a part of it.
+  struct Verdict {
+    var isSound: Bool
+    var usesLog: Bool
   }
 
   static func verdict(_ path: FilePath) throws -> Verdict {
-    if (try? DatabaseSource.read(path) { try isSound($0) }) == true { return .sound }
-    let log = try FileFacts(at: FilePath(path.string + "-wal"))
-    guard let log, log.size > 0 else { return .damaged }
-    let alone = try? isSound(try Connection(Disk.absolute(path), .immutable))
-    return alone == true ? .soundAlone : .damaged
+    let hasLog = try WriteAheadLog.exists(beside: path)
+    let isOlder = try hasLog && isLogOlder(path)
+    // SQLite takes an empty file for a database without tables, whatever its log has.
+    if try hasLog && FileFacts(at: path)?.size == 0 {
+      return Verdict(isSound: false, usesLog: true)
+    }
+    if !isOlder, (try? DatabaseSource.read(path) { try isSound($0) }) == true {
+      return Verdict(isSound: true, usesLog: true)
+    }
+    let isSoundAlone =
+      hasLog && (try? isSound(try Connection(Disk.absolute(path), .immutable))) == true
+    return Verdict(isSound: isSoundAlone, usesLog: !isOlder && !isSoundAlone)
+  }
+
+  /// Whether the log is of an earlier state than the database, which SQLite does not ask. A commit
+  /// never takes back the counter of changes in the first page (fileformat2.html, 1.3.7), and a
+  /// database only becomes shorter by what writes all of its pages or, with `auto_vacuum`, moves some.
+  private static func isLogOlder(_ path: FilePath) throws -> Bool {
+    guard let log = try WriteAheadLog(of: path), let first = log.pages[1] else { return false }
+    let alone = try PageFile(path, usesLog: false)
+    guard alone.hasHeader, alone.pageSize == log.pageSize else { return false }
+    if alone.statedPages > log.pageCount, !alone.hasPointerMap, log.pages.count < log.pageCount {
+      return true
+    }
+    var logged = ByteBuffer()
+    let file = try InputFile(opening: WriteAheadLog.path(of: path))
+    guard try file.read(at: first + 24, into: &logged, atMost: 4) == 4 else { return false }
+    return alone.changeCounter > Bytes.number(logged.span, 0, 4)
   }
 
   private static func isSound(_ connection: borrowing Connection) throws -> Bool {
@@ -29,13 +51,9 @@ extension DatabaseSalvage {
   /// Copies the database through SQLite; false where that fails after all.
   func copySound() throws -> Bool {
     do {
-      try StagedFile(target).close()
-      let copy = try Connection(target, .scratch)
-      if file.usesLog || !Self.hasLog(path) {
-        try DatabaseSource.read(path) { try copy.copy(from: $0) }
-      } else {
-        try copy.copy(from: Connection(Disk.absolute(path), .immutable))
-      }
+      try makeCopy()
+      // As in `DatabaseOutput.init(copyAt:)`.
+      let copy = try Connection(Disk.absolute(target), .immutable)
       isMigrated =
         try StoreDatabase.number("PRAGMA application_id", copy) == StoreDatabase.applicationID
       lacksColumns = try hasOtherColumns(copy)
@@ -52,8 +70,14 @@ extension DatabaseSalvage {
     return false
   }
 
-  private static func hasLog(_ path: FilePath) -> Bool {
-    ((try? FileFacts(at: FilePath(path.string + "-wal"))) ?? nil).map { $0.size > 0 } ?? false
+  private func makeCopy() throws {
+    try StagedFile(target).close()
+    let copy = try Connection(target, .scratch)
+    if try usesLog || !WriteAheadLog.exists(beside: path) {
+      try DatabaseSource.read(path) { try copy.copy(from: $0) }
+    } else {
+      try copy.copy(from: Connection(Disk.absolute(path), .immutable))
+    }
   }
 
   /// Whether a table that is known has columns by other names: then its statement is damaged.

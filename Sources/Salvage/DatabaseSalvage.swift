@@ -61,17 +61,38 @@ final class DatabaseSalvage {
     self.deleted = deleted
     self.sink = sink
     let verdict = try Self.verdict(path)
-    file = try PageFile(path, usesLog: verdict != .soundAlone)
+    usesLog = verdict.usesLog
+    file = try PageFile(path, usesLog: usesLog)
     cells = PageCells(file)
-    isSound = verdict != .damaged
-    if verdict == .soundAlone {
+    isSound = verdict.isSound
+    try noteLog()
+  }
+
+  /// Says of the log what SQLite does not take of it, and says nothing about.
+  private func noteLog() throws {
+    guard try WriteAheadLog.exists(beside: path) else { return }
+    if !usesLog {
       sink.note(
         Finding(
           .warning, .leftover,
           "the log beside it, NAME-wal, belongs to another state of it: left out"))
+    } else if let log = try WriteAheadLog(of: path) {
+      guard let damage = log.damage else { return }
+      sink.note(
+        Finding(
+          .error, .unreadable,
+          "the log beside it, NAME-wal, is damaged at byte \(damage): what was committed from there "
+            + "on is left out"))
+    } else {
+      sink.note(
+        Finding(
+          .error, .unreadable,
+          "the head of the log beside it, NAME-wal, is damaged: all of it is left out"))
     }
   }
 
+  /// Whether the write-ahead log beside it is a part of it.
+  let usesLog: Bool
   /// Whether SQLite's copy of it is what is recovered.
   var isSound: Bool
 
@@ -124,6 +145,9 @@ final class DatabaseSalvage {
     sink.note(
       Finding(
         .error, .unreadable, "\(reason): it was written anew from what its pages hold"))
+    if size == 0 {
+      sink.note(Finding(.error, .empty, "is empty: what was recovered is from the log beside it"))
+    }
     if file.missingPages > 0 {
       sink.note(Finding(.error, .tornTail, "\(file.missingPages) pages are missing at its end"))
     }

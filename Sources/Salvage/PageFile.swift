@@ -13,13 +13,17 @@ final class PageFile {
   let hasHeader: Bool
   /// Pages that the header says there are, where the file has fewer; else 0.
   let missingPages: Int
+  /// Pages that the header says there are; 0 where there is none.
+  let statedPages: Int
   let isUTF16: Bool
   let isBigEndian: Bool
   /// What the header says that is no page: `user_version` and `application_id`.
   let userVersion: Int
   let applicationID: Int
+  /// Counts the commits that wrote the first page.
+  let changeCounter: Int
   /// Whether pages say where each page belongs (`auto_vacuum`).
-  private let hasPointerMap: Bool
+  let hasPointerMap: Bool
   private let file: InputFile
   /// Where the write-ahead log has newer versions of pages: offsets in it.
   private let newer: [Int: Int]
@@ -29,29 +33,51 @@ final class PageFile {
   init(_ path: FilePath, usesLog: Bool = true) throws {
     file = try InputFile(opening: path)
     let size = try file.facts().size
+    log = WriteAheadLog.path(of: path)
+    var found = usesLog ? try WriteAheadLog(of: path) : nil
     var head = ByteBuffer()
     _ = try file.read(at: 0, into: &head, atMost: 100)
+    var named = Self.namedSize(head.span)
+    if let size = found?.pageSize, let named, named != size { found = nil }
+    // The newest version of the first page may be in the log, and the only one.
+    if let first = found?.pages[1] {
+      head.removeAll()
+      _ = try InputFile(opening: log).read(at: first, into: &head, atMost: 100)
+      named = Self.namedSize(head.span)
+    }
     while head.count < 100 { head.append(0) }
     let bytes = head.span
-    var named = Bytes.number(bytes, 16, 2)
-    if named == 1 { named = 65536 }
-    let isMagic = TextBytes.starts(bytes, "SQLite format 3\0")
-    let isSize = named >= 512 && named <= 65536 && named & (named - 1) == 0
-    hasHeader = isMagic && isSize
-    pageSize = hasHeader ? named : try Self.inferSize(file, size, hint: isSize ? named : nil)
+    hasHeader = named != nil && TextBytes.starts(bytes, "SQLite format 3\0")
+    pageSize =
+      if let named, hasHeader { named } else if let found { found.pageSize } else {
+        try Self.inferSize(file, size, hint: named)
+      }
     // SQLite wants 480 bytes of each page at the least.
     reserved = hasHeader ? min(Int(bytes[20]), pageSize - 480) : 0
     userVersion = hasHeader ? Int(Int32(truncatingIfNeeded: Bytes.number(bytes, 60, 4))) : 0
     applicationID = hasHeader ? Int(Int32(truncatingIfNeeded: Bytes.number(bytes, 68, 4))) : 0
+    changeCounter = hasHeader ? Bytes.number(bytes, 24, 4) : 0
     hasPointerMap = hasHeader && Bytes.number(bytes, 52, 4) > 0
     let encoding = hasHeader ? Bytes.number(bytes, 56, 4) : 1
     isUTF16 = encoding == 2 || encoding == 3
     isBigEndian = encoding == 3
-    log = FilePath(path.string + "-wal")
-    newer = usesLog ? try WriteAheadLog.pages(log, pageSize: pageSize) : [:]
-    let stated = hasHeader ? Bytes.number(bytes, 28, 4) : 0
-    missingPages = newer.isEmpty ? max(0, stated - size / pageSize) : 0
+    newer = found?.pages ?? [:]
+    statedPages = hasHeader ? Bytes.number(bytes, 28, 4) : 0
+    missingPages = newer.isEmpty ? max(0, statedPages - size / pageSize) : 0
     pageCount = max((size + pageSize - 1) / pageSize, newer.keys.max() ?? 0)
+  }
+
+  /// The page size that the header of a database names; nil where that is none.
+  private static func namedSize(_ head: Span<UInt8>) -> Int? {
+    guard head.count >= 18 else { return nil }
+    let number = Bytes.number(head, 16, 2)
+    let size = number == 1 ? 65536 : number
+    return isSize(size) ? size : nil
+  }
+
+  /// Whether pages may have this many bytes.
+  static func isSize(_ size: Int) -> Bool {
+    size >= 512 && size <= 65536 && size & (size - 1) == 0
   }
 
   var usable: Int { pageSize - reserved }

@@ -82,7 +82,7 @@ extension SalvagePlan {
       }
       return bytes
     }
-    if input.size == 0 {
+    if input.size == 0, try input.kind != .sqlite || !WriteAheadLog.exists(beside: input.path) {
       sink.note(
         Finding(
           input.role == .temporary ? .note : .error, .empty,

@@ -2,44 +2,76 @@ import Disk
 import LosslessJSON
 import SystemPackage
 
-/// What the write-ahead log of a database holds (sqlite.org/fileformat2.html, 4).
-enum WriteAheadLog {
+/// What the write-ahead log beside a database holds (sqlite.org/fileformat2.html, 4).
+struct WriteAheadLog {
+  /// Bytes of a page of the database that it belongs to.
+  let pageSize: Int
   /// The newest committed version of each page: its offset in the log. Frames count up to the
-  /// last commit before which salts and checksums hold.
-  static func pages(_ path: FilePath, pageSize: Int) throws -> [Int: Int] {
-    guard try FileFacts(at: path)?.isRegular == true else { return [:] }
-    let file = try InputFile(opening: path)
+  /// last commit before which salts and checksums hold, as they do for SQLite.
+  let pages: [Int: Int]
+  /// Pages that the database has after the last commit.
+  let pageCount: Int
+  /// Where a frame does not have the checksum that it should have, though it is of this log: SQLite
+  /// takes nothing from there on. Nil where there is none; what a writer did not finish is none.
+  let damage: Int?
+
+  static func path(of database: FilePath) -> FilePath { FilePath(database.string + "-wal") }
+
+  /// Whether there is anything in the log of a database.
+  static func exists(beside database: FilePath) throws -> Bool {
+    guard let facts = try FileFacts(at: path(of: database)) else { return false }
+    return facts.isRegular && facts.size > 0
+  }
+
+  /// Reads the log of the database at `path`. Nil where there is none, or its head is damaged.
+  init?(of path: FilePath) throws {
+    guard try Self.exists(beside: path) else { return nil }
+    let file = try InputFile(opening: Self.path(of: path))
     var head = ByteBuffer()
-    guard try file.read(at: 0, into: &head, atMost: 32) == 32 else { return [:] }
+    guard try file.read(at: 0, into: &head, atMost: 32) == 32 else { return nil }
     let magic = Bytes.number(head.span, 0, 4)
-    guard magic & ~1 == 0x377F_0682, Bytes.number(head.span, 8, 4) == pageSize else { return [:] }
+    let size = Bytes.number(head.span, 8, 4)
+    guard magic & ~1 == 0x377F_0682, PageFile.isSize(size) else { return nil }
     var sum = Checksum(isBigEndian: magic & 1 == 1)
     sum.add(head.span.extracting(0..<24))
-    guard sum.a == Bytes.number(head.span, 24, 4), sum.b == Bytes.number(head.span, 28, 4) else {
-      return [:]
-    }
+    guard sum.isStored(in: head.span, at: 24) else { return nil }
     var pending: [Int: Int] = [:]
     var committed: [Int: Int] = [:]
+    var count = 0
     var at = 32
-    while true {
-      var frame = ByteBuffer()
-      guard try file.read(at: at, into: &frame, atMost: 24 + pageSize) == 24 + pageSize else {
-        break
-      }
+    var frame = ByteBuffer()
+    func read() throws -> Bool {
+      frame.removeAll()
+      let count = try file.read(at: at, into: &frame, atMost: 24 + size)
+      return count == 24 + size
+        && Bytes.number(frame.span, 8, 8) == Bytes.number(head.span, 16, 8)
+    }
+    while try read() {
       let bytes = frame.span
-      guard Bytes.number(bytes, 8, 8) == Bytes.number(head.span, 16, 8) else { break }
       sum.add(bytes.extracting(0..<8))
-      sum.add(bytes.extracting(24..<24 + pageSize))
-      guard sum.a == Bytes.number(bytes, 16, 4), sum.b == Bytes.number(bytes, 20, 4) else { break }
+      sum.add(bytes.extracting(24..<24 + size))
+      guard sum.isStored(in: bytes, at: 16) else { break }
       let page = Bytes.number(bytes, 0, 4)
       if page > 0 { pending[page] = at + 24 }
       if Bytes.number(bytes, 4, 4) > 0 {
+        count = Bytes.number(bytes, 4, 4)
         committed.merge(pending) { $1 }
         pending = [:]
       }
-      at += 24 + pageSize
+      at += 24 + size
     }
-    return committed
+    pageSize = size
+    pages = committed
+    pageCount = count
+    // A writer that died leaves frames that are not whole; those behind them are whole only where
+    // the damage came later.
+    let failed = at
+    var hasCommit = false
+    while !hasCommit, try read() {
+      if at > failed { hasCommit = Bytes.number(frame.span, 4, 4) > 0 }
+      at += 24 + size
+    }
+    damage = hasCommit ? failed : nil
   }
 
   private struct Checksum {
@@ -56,6 +88,10 @@ enum WriteAheadLog {
         b = (b + word(bytes, at + 4) + a) & 0xFFFF_FFFF
         at += 8
       }
+    }
+
+    func isStored(in bytes: Span<UInt8>, at: Int) -> Bool {
+      a == Bytes.number(bytes, at, 4) && b == Bytes.number(bytes, at + 4, 4)
     }
 
     private func word(_ bytes: Span<UInt8>, _ at: Int) -> Int {

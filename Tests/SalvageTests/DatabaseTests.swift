@@ -168,6 +168,64 @@ struct DatabaseTests {
     #expect(report.inputs[0].notes.contains { $0.message.contains("left out") } == (how == "stale"))
   }
 
+  /// What becomes of the log beside a database whose pages are in order: SQLite says nothing of one
+  /// that it takes a part of or none, and takes one that is older than the database.
+  @Test(
+    arguments: [
+      ("none", "0|0", nil), ("whole", "40|200", nil), ("older", "0|400", "left out"),
+      ("flipped", "20|0", "is damaged at byte"), ("headless", "0|0", "head of the log"),
+      ("only", "40|200", "is empty: what was recovered"),
+    ] as [(String, String, String?)])
+  func logsOfSoundDatabases(_ how: String, _ rows: String, _ note: String?) throws {
+    let scratch = try Scratch()
+    try scratch.python(
+      """
+      import shutil, sqlite3, sys
+      how = sys.argv[1]
+      db = sqlite3.connect('a.db', isolation_level=None)
+      db.execute('PRAGMA page_size=1024')
+      db.execute('PRAGMA journal_mode=WAL')
+      db.execute('PRAGMA wal_autocheckpoint=0')
+      db.execute('CREATE TABLE t(id INTEGER PRIMARY KEY, x TEXT)')
+      def fill(first, count):
+          db.execute('BEGIN')
+          for i in range(first, first + count): db.execute('INSERT INTO t VALUES(?,?)', (i, 'x' * (i % 99)))
+          db.execute('COMMIT')
+      fill(0, 500)
+      db.execute('PRAGMA wal_checkpoint(TRUNCATE)')
+      shutil.copy('a.db', 'b.db')
+      for half in 0, 1:
+          db.execute("UPDATE t SET x = 'new' WHERE id / 20 = %d" % half)
+      fill(1000, 200)
+      shutil.copy('a.db-wal', 'log')
+      if how == 'older':
+          db.execute("UPDATE t SET x = 'old' WHERE x = 'new'")
+          fill(2000, 200)
+          db.execute('PRAGMA wal_checkpoint(TRUNCATE)')
+          shutil.copy('a.db', 'b.db')
+      log = bytearray(open('log', 'rb').read())
+      commit = next(at for at in range(32, len(log), 1048) if log[at + 4:at + 8] != bytes(4))
+      if how == 'flipped': log[commit + 1048 + 500] ^= 1
+      if how == 'headless': log[:32] = bytes(32)
+      if how == 'only': open('b.db', 'w').close()
+      if how != 'none': open('b.db-wal', 'wb').write(log)
+      """, how)
+    var request = SalvageRequest(
+      paths: [scratch.file("b.db")], target: scratch.file("out"), time: 1_780_000_000)
+    request.takesDeleted = true
+    let report = try SalvagePlan(request).run()
+    let found = try scratch.run(
+      "sqlite3 out/recovered/b.db "
+        + "\"SELECT sum(x = 'new'), sum(id > 999) FROM t; PRAGMA integrity_check\"")
+    #expect(found == "\(rows)\nok\n")
+    let first = try scratch.run("sqlite3 out/recovered/b.db 'SELECT sum(id < 500) FROM t'")
+    #expect(how == "only" || first == "500\n")
+    let notes = report.inputs[0].notes.map(\.message)
+    #expect(notes.contains { $0.contains("log beside it") } == (note != nil), "\(notes)")
+    if let note { #expect(notes.contains { $0.contains(note) }, "\(notes)") }
+    #expect(report.isWhole == ["none", "whole", "older"].contains(how), "\(notes)")
+  }
+
   /// Deleted rows come back apart and labelled, out of free pages and free blocks, never among
   /// the others, and only when they are asked for.
   @Test(arguments: [false, true])
