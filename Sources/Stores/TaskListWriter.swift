@@ -48,13 +48,13 @@ final class TaskListWriter: StoreWriter {
     guard let keys = TaskScope.keys(record.scope) else {
       throw StoreError.refusal(of: record, "has a scope that is no user and project")
     }
-    if keys.isEmpty, !depths.contains(0) { startsOddly = !TaskList.isTask(record.text) }
-    depths.insert(keys.count)
-    if depths.contains(0), depths.contains(2) {
+    if depths.union([keys.count]).isSuperset(of: [0, 2]) {
       throw StoreError.refusal(
         of: record, "tasks with no user and tasks of a project cannot stand in one file",
         hint: "select the ones or the others")
     }
+    if keys.isEmpty, !depths.contains(0) { startsOddly = !TaskList.isTask(record.text) }
+    depths.insert(keys.count)
     let place = ordinals(of: keys)
     line.removeAll()
     for number in [keys.count, place.user, place.project] {
