@@ -35,6 +35,7 @@ extension TextSalvage {
       return isKnown(text, range, token: 0, base: range.lowerBound)
     }
     if isPlaced {
+      if startsList(text, range, end: end) { isWholeList = true }
       if isWholeList || (isOverLines && isUnbroken && isAtLeft(text, range.upperBound - 1)) {
         return index.count > 1 && (shapes.isTop(signature) || !shapes.isInner(signature))
       }
@@ -76,6 +77,16 @@ extension TextSalvage {
     if shapes.isTop(signature) { return index.count > 1 }
     return index.count > 1 && !shapes.isInner(signature)
       && (family == .lines || isTyped(text, range))
+  }
+
+  /// Whether with the object in `range`, right behind a record, a list begins that is whole and all
+  /// of the rest of the line.
+  private func startsList(_ text: Span<UInt8>, _ range: Range<Int>, end: Int) -> Bool {
+    guard isUnbroken, isBehindRecord, !isWholeList, isListed(text, range.upperBound..<end),
+      wasted <= 8 * (consumed + Self.step)
+    else { return false }
+    wasted += end - range.upperBound
+    return isListOfObjects(text.extracting(range.lowerBound..<end))
   }
 
   /// Whether between the record before, on the same line, and the end of the stretch there is

@@ -32,6 +32,11 @@ struct NestedTypeTests {
     ),
     (#"{"entities":[\#(entity("g"))],"relations":[]}"#, [entity("g")]),
     ("\(entity("h")),\(relation("h"))", [entity("h"), relation("h")]),
+    (
+      #"\#(entity("i")){"type":"beat"},\#(relation("i"))"#,
+      [entity("i"), #"{"type":"beat"}"#, relation("i")]
+    ),
+    (#"\#(entity("j")){"type":"y"},{"type":"z"}]},"d":null}"#, [entity("j")]),
   ]
 
   @Test func recordsAreToldFromTheirParts() throws {
