@@ -108,8 +108,10 @@ coverage: deps ## What of the rooms COVERED no test runs: .build/coverage/uncove
 	    -object $(COVERAGE)/debug/holdfast -object $(COVERAGE)/debug/StorageWorker \
 	    -instr-profile $(COVERAGE)/tests.profdata $(COVERED:%=Sources/%); \
 	}; \
-	counted show | grep -E '^(/|  +[0-9]+\| +0\|)' | grep -B 1 '|' >$(COVERAGE)/uncovered.txt || true; \
-	counted report | awk 'NR < 3 || /TOTAL|\.swift/ { print $$1, $$8, $$9, $$10 }' | column -t
+	counted show | awk '/^\// { file = $$0 } /^ +[0-9]+\| +0\|/ { if (file) print file; file = ""; print }' \
+	  | sed 's|^$(CURDIR)/||' >$(COVERAGE)/uncovered.txt; \
+	counted report | awk 'BEGIN { print "file lines missed covered" } \
+	  /TOTAL|\.swift/ { print $$1, $$8, $$9, $$10 }' | column -t
 
 SANITIZED ?= ^(LosslessJSON|Disk|Archive|Database|Salvage)Tests[.]|DamagedArchiveTests|SalvageKindTests
 SANITIZE := .build/sanitize
