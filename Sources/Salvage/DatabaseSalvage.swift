@@ -111,8 +111,35 @@ final class DatabaseSalvage {
     } else {
       try scan()
     }
+    try takeBehindDamage()
     try deleted?.close()
     try suspects.close()
+  }
+
+  /// Keeps apart the rows that were committed behind damage to the log: SQLite does not take them,
+  /// and a page that was lost with the damage may have had others in their place.
+  private func takeBehindDamage() throws {
+    guard usesLog, let pages = try WriteAheadLog(of: path)?.behind, !pages.isEmpty else { return }
+    output = try DatabaseOutput(copyAt: target)
+    defer { output = nil }
+    if tables.isEmpty { try readSchema() }
+    file.take(pages)
+    var count = 0
+    for number in pages.keys.sorted() {
+      let page = try file.page(number)
+      guard let kind = cells.kind(page.span, number), kind == .leafTable else { continue }
+      for row in try cells.rows(page.span, number, kind).rows {
+        let table = owner[number] ?? tables.firstIndex { $0.fits([row]) }
+        guard let table, table >= 0 else { continue }
+        if try output?.holds(row, tables[table], table) == true { continue }
+        try suspects.add(row, tables[table], "page \(number) of the log, behind damage to it")
+        count += 1
+      }
+    }
+    if count == 0 { return }
+    sink.note(
+      Finding(
+        .error, .unreadable, "\(count) rows from behind the damage to the log are in irregular/"))
   }
 
   private func scan() throws {

@@ -26,7 +26,7 @@ final class PageFile {
   let hasPointerMap: Bool
   private let file: InputFile
   /// Where the write-ahead log has newer versions of pages: offsets in it.
-  private let newer: [Int: Int]
+  private var newer: [Int: Int]
   private let log: FilePath
 
   /// - Parameter usesLog: whether the write-ahead log beside it belongs to it.
@@ -91,6 +91,9 @@ final class PageFile {
     if number == lockPage { return true }
     return hasPointerMap && number >= 2 && (number - 2) % (usable / 5 + 1) == 0
   }
+
+  /// From here on these versions of pages stand for all others: offsets in the log.
+  func take(_ pages: [Int: Int]) { newer.merge(pages) { $1 } }
 
   /// The page of this number, counted from 1; short at the end of a cut file.
   func page(_ number: Int) throws -> ByteBuffer {

@@ -14,6 +14,9 @@ struct WriteAheadLog {
   /// Where a frame does not have the checksum that it should have, though it is of this log: SQLite
   /// takes nothing from there on. Nil where there is none; what a writer did not finish is none.
   let damage: Int?
+  /// The newest version of each page that was committed behind the damage, in frames that are whole:
+  /// each has the checksum that follows from the one stored in the frame before.
+  let behind: [Int: Int]
 
   static func path(of database: FilePath) -> FilePath { FilePath(database.string + "-wal") }
 
@@ -42,11 +45,13 @@ struct WriteAheadLog {
     var frame = ByteBuffer()
     func read() throws -> Bool {
       frame.removeAll()
-      let count = try file.read(at: at, into: &frame, atMost: 24 + size)
-      return count == 24 + size
-        && Bytes.number(frame.span, 8, 8) == Bytes.number(head.span, 16, 8)
+      return try file.read(at: at, into: &frame, atMost: 24 + size) == 24 + size
     }
-    while try read() {
+    // Frames of the log before this one have other salts.
+    func isOfThisLog() -> Bool {
+      Bytes.number(frame.span, 8, 8) == Bytes.number(head.span, 16, 8)
+    }
+    while try read(), isOfThisLog() {
       let bytes = frame.span
       sum.add(bytes.extracting(0..<8))
       sum.add(bytes.extracting(24..<24 + size))
@@ -63,15 +68,32 @@ struct WriteAheadLog {
     pageSize = size
     pages = committed
     pageCount = count
-    // A writer that died leaves frames that are not whole; those behind them are whole only where
-    // the damage came later.
+    // A writer that died leaves frames that are not whole; a commit behind those says that it was
+    // damage, and came later.
     let failed = at
-    var hasCommit = false
-    while !hasCommit, try read() {
-      if at > failed { hasCommit = Bytes.number(frame.span, 4, 4) > 0 }
+    var lost: [Int: Int] = [:]
+    while try read() {
+      let bytes = frame.span
+      guard isOfThisLog() else {
+        sum.take(from: bytes, at: 16)
+        at += 24 + size
+        continue
+      }
+      var follows = sum
+      follows.add(bytes.extracting(0..<8))
+      follows.add(bytes.extracting(24..<24 + size))
+      sum.take(from: bytes, at: 16)
+      let isCommit = Bytes.number(bytes, 4, 4) > 0
+      let page = Bytes.number(bytes, 0, 4)
+      if page > 0, follows.isStored(in: bytes, at: 16) { pending[page] = at + 24 }
+      if at > failed, isCommit {
+        lost.merge(pending) { $1 }
+        pending = [:]
+      }
       at += 24 + size
     }
-    damage = hasCommit ? failed : nil
+    damage = lost.isEmpty ? nil : failed
+    behind = lost
   }
 
   private struct Checksum {
@@ -88,6 +110,10 @@ struct WriteAheadLog {
         b = (b + word(bytes, at + 4) + a) & 0xFFFF_FFFF
         at += 8
       }
+    }
+
+    mutating func take(from bytes: Span<UInt8>, at: Int) {
+      (a, b) = (Bytes.number(bytes, at, 4), Bytes.number(bytes, at + 4, 4))
     }
 
     func isStored(in bytes: Span<UInt8>, at: Int) -> Bool {

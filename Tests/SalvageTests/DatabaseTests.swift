@@ -173,7 +173,8 @@ struct DatabaseTests {
   @Test(
     arguments: [
       ("none", "0|0", nil), ("whole", "40|200", nil), ("older", "0|400", "left out"),
-      ("flipped", "20|0", "is damaged at byte"), ("headless", "0|0", "head of the log"),
+      ("flipped", "20|0", "is damaged at byte"), ("salted", "20|0", "is damaged at byte"),
+      ("headless", "0|0", "head of the log"),
       ("only", "40|200", "is empty: what was recovered"),
     ] as [(String, String, String?)])
   func logsOfSoundDatabases(_ how: String, _ rows: String, _ note: String?) throws {
@@ -206,6 +207,7 @@ struct DatabaseTests {
       log = bytearray(open('log', 'rb').read())
       commit = next(at for at in range(32, len(log), 1048) if log[at + 4:at + 8] != bytes(4))
       if how == 'flipped': log[commit + 1048 + 500] ^= 1
+      if how == 'salted': log[commit + 1048 + 8] ^= 1
       if how == 'headless': log[:32] = bytes(32)
       if how == 'only': open('b.db', 'w').close()
       if how != 'none': open('b.db-wal', 'wb').write(log)
@@ -223,6 +225,14 @@ struct DatabaseTests {
     let notes = report.inputs[0].notes.map(\.message)
     #expect(notes.contains { $0.contains("log beside it") } == (note != nil), "\(notes)")
     if let note { #expect(notes.contains { $0.contains(note) }, "\(notes)") }
+    // What was committed behind the damage is kept apart.
+    let isDamaged = scratch.exists("out/irregular/b.db.sql")
+    #expect(isDamaged == ["flipped", "salted"].contains(how))
+    if isDamaged {
+      let late = try scratch.run(
+        "grep -c '^INSERT.*VALUES(1[0-9][0-9][0-9],' out/irregular/b.db.sql")
+      #expect(late == "200\n")
+    }
     #expect(report.isWhole == ["none", "whole", "older"].contains(how), "\(notes)")
   }
 
