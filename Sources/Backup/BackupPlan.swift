@@ -63,24 +63,7 @@ package struct BackupPlan {
   /// Looks at everything and writes nothing.
   package init(_ request: BackupRequest, formats: [StoreFormat]) throws {
     self.request = request
-    let opened: OpenedStore
-    do {
-      try Self.settle(request.store)
-      opened = try OpenedStore(
-        opening: request.store, formats: formats, kind: try BackupPlan.kind(request),
-        include: BackupPlan.include(request.contexts))
-    } catch let error as StoreError where !request.contexts.isEmpty {
-      // Without the files of a context there is nothing left to tell the kind of store from.
-      let whole = try DiskTree(request.store)
-      try BackupPlan.check(request.contexts, whole, request.store.string)
-      // Contexts may be there without a record in them.
-      guard error.code == .unknownKind, request.kind == nil,
-        try formats.first(where: { try $0.recognises(whole) })?.name == StoreFormat.memoryGraph.name
-      else { throw error }
-      opened = try OpenedStore(
-        opening: request.store, formats: formats, kind: StoreFormat.memoryGraph.name,
-        include: BackupPlan.include(request.contexts))
-    }
+    let opened = try Self.open(request, formats)
     guard opened.backup == nil || request.repository != nil else {
       throw BackupError(
         .usage, "is a backup already", path: request.store.string,
@@ -90,16 +73,7 @@ package struct BackupPlan {
       throw BackupError(.usage, "--id-field is no JSON pointer; it looks like /meta/id")
     }
     store = request.store
-    let isExtracted =
-      !request.contexts.isEmpty && (opened.tree.isSingleFile || opened.format.kept != nil)
-    if isExtracted {
-      inner = try opened.extracted(request.contexts)
-    } else if opened.backup != nil {
-      inner = try opened.restricted(to: request.contexts)
-    } else {
-      inner = nil
-      try BackupPlan.check(request.contexts, opened)
-    }
+    inner = try Self.inner(of: opened, request)
     format = inner?.format ?? opened.format
     repository =
       request.repository.map(Repository.init)
@@ -133,6 +107,37 @@ package struct BackupPlan {
     room = try Room(
       at: repository.path, storing: byteCount, like: found, request.compression, request.hasRTFS)
     if let catalog { try checkOrigin(catalog) }
+  }
+
+  /// The store that was asked for, of the kind and with the contexts that were.
+  static func open(_ request: BackupRequest, _ formats: [StoreFormat]) throws -> OpenedStore {
+    do {
+      try settle(request.store)
+      return try OpenedStore(
+        opening: request.store, formats: formats, kind: try kind(request),
+        include: include(request.contexts))
+    } catch let error as StoreError where !request.contexts.isEmpty {
+      // Without the files of a context there is nothing left to tell the kind of store from.
+      let whole = try DiskTree(request.store)
+      try check(request.contexts, whole, request.store.string)
+      // Contexts may be there without a record in them.
+      guard error.code == .unknownKind, request.kind == nil,
+        try formats.first(where: { try $0.recognises(whole) })?.name == StoreFormat.memoryGraph.name
+      else { throw error }
+      return try OpenedStore(
+        opening: request.store, formats: formats, kind: StoreFormat.memoryGraph.name,
+        include: include(request.contexts))
+    }
+  }
+
+  /// What is backed up instead of a store's own files; nil where those are.
+  static func inner(of opened: OpenedStore, _ request: BackupRequest) throws -> OpenedStore? {
+    let isExtracted =
+      !request.contexts.isEmpty && (opened.tree.isSingleFile || opened.format.kept != nil)
+    if isExtracted { return try opened.extracted(request.contexts) }
+    if opened.backup != nil { return try opened.restricted(to: request.contexts) }
+    try check(request.contexts, opened)
+    return nil
   }
 
   /// A series that nobody has named goes by the store's name, which another store may have as well.

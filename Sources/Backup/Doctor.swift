@@ -28,11 +28,17 @@ package struct Doctor {
   private let now: Int
   /// A count of bytes as people read it.
   private let byteText: (Int) -> String
+  /// What an error says, without its path, and what to do.
+  private let describe: (any Error) -> (message: String, hint: String?)
 
-  package init(formats: [StoreFormat], now: Int, byteText: @escaping (Int) -> String) {
+  package init(
+    formats: [StoreFormat], now: Int, byteText: @escaping (Int) -> String,
+    describe: @escaping (any Error) -> (message: String, hint: String?)
+  ) {
     self.formats = formats
     self.now = now
     self.byteText = byteText
+    self.describe = describe
   }
 
   /// Whether everything that counts is well.
@@ -80,12 +86,13 @@ package struct Doctor {
       let store = try examineStore(series)
       let repository: Repository
       do { repository = try series.repository() } catch {
-        add(.error, "repository", "\(error)", series: series.name)
+        // Where it is depends on the store, of which this has been told.
         continue
       }
       do {
         if isNew(repository.path) { try examine(repository) }
         try examineBackups(series, repository, store)
+        try examineRoom(series, repository)
       } catch let error as DiskError where error.code != .interrupted {
         add(error, repository.path, series: series.name)
       }
@@ -127,9 +134,8 @@ package struct Doctor {
   )? {
     let request = series.request
     do {
-      let store = try OpenedStore(
-        opening: request.store, formats: formats, kind: request.kind,
-        include: BackupPlan.include(request.contexts))
+      let opened = try BackupPlan.open(request, formats)
+      let store = try BackupPlan.inner(of: opened, request) ?? opened
       var options = ReadOptions()
       options.idField = request.idField.flatMap(JSONPointer.init)
       let survey = try Survey.read(
@@ -148,6 +154,10 @@ package struct Doctor {
           hint: "restore it, or set allow_empty = true")
         return nil
       }
+      // What stands in the way at the repository is told with that.
+      do { _ = try BackupPlan(request, formats: formats) } catch let error as DiskError
+        where error.code != .interrupted
+      {}
       add(
         .ok, "store", "\(store.format.name), \(survey.total) records", series: series.name,
         path: request.store)
@@ -155,20 +165,13 @@ package struct Doctor {
     } catch let error as DiskError where error.code == .interrupted {
       throw error
     } catch {
-      let (message, hint) = Self.describe(error)
+      let (message, hint) = describe(error)
+      let advice =
+        error is DiskError
+        ? "check the path, and that this user may read it" : "holdfast inspect tells more of it"
       add(
-        .error, "store", message, series: series.name, path: request.store,
-        hint: hint ?? "check the path, and that this user may read it")
+        .error, "store", message, series: series.name, path: request.store, hint: hint ?? advice)
       return nil
-    }
-  }
-
-  private static func describe(_ error: any Error) -> (message: String, hint: String?) {
-    switch error {
-    case let error as DiskError: (error.message, error.hint)
-    case let error as StoreError: (error.message, error.hint)
-    case let error as BackupError: (error.message, error.hint)
-    default: ("\(error)", nil)
     }
   }
 
@@ -230,8 +233,9 @@ package struct Doctor {
   }
 
   private mutating func examineLock(_ repository: Repository) {
+    let path = repository.path.appending(".lock")
     do {
-      guard try FileFacts(at: repository.path.appending(".lock")) != nil else { return }
+      guard try FileFacts(at: path, following: false) != nil else { return }
       let lock = try repository.lock(waitingUpTo: 0)
       withExtendedLifetime(lock) {}
       add(.ok, "lock", "is free", path: repository.path)
@@ -239,8 +243,8 @@ package struct Doctor {
       add(.ok, "lock", "is held: another run is at work", path: repository.path)
     } catch {
       add(
-        .error, "lock", "\(error)", path: repository.path,
-        hint: "let this user write to the file .lock in it")
+        .error, "lock", describe(error).message, path: path,
+        hint: "it has to be a file that this user may write to: move away what is there")
     }
   }
 
@@ -322,7 +326,6 @@ package struct Doctor {
         series: series.name, path: good.path,
         hint: "see why the nightly job did not run; holdfast run \(series.name) makes one now")
     }
-    try examineRoom(series, repository)
   }
 
   /// The newest good backup that still is, byte for byte, what was written; each newer one that

@@ -27,7 +27,11 @@ struct DoctorCommand: Verb {
   func perform(_ console: Console) throws -> ExitStatus {
     let configuration = try file.read()
     var doctor = Doctor(
-      formats: HoldfastCommand.formats, now: try currentTime(), byteText: humanBytes)
+      formats: HoldfastCommand.formats, now: try currentTime(), byteText: humanBytes
+    ) { error in
+      let failure = Failure(error)
+      return (failure.message, failure.hint)
+    }
     try doctor.examine(configuration)
     doctor.libraries(HoldfastCommand.libraries)
     console.json(Self.verb) { root in
