@@ -121,9 +121,9 @@ struct RecoverCommand: Verb {
   private func show(
     _ plan: RecoveryPlan, _ request: RecoveryRequest, _ console: Console
   ) throws -> ExitStatus {
-    let base = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
     let store = request.store.string
-    let report = try plan.preview(in: FilePath("\(base)/holdfast-recover-\(getpid())"))
+    let report = try plan.preview(
+      in: Disk.temporaryDirectory.appending("holdfast-recover-\(getpid())"))
     console.json(Self.verb) {
       $0.member("path", store)
       $0.member("sound", false)

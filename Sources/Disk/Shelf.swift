@@ -59,11 +59,11 @@ package final class Shelf {
 }
 
 extension Disk {
-  /// `TMPDIR` where that is set, else `/tmp`.
+  /// `TMPDIR` where that is a directory to write to, else `/tmp`: none is made.
   package static var temporaryDirectory: FilePath {
-    guard let text = getenv("TMPDIR").map({ String(cString: $0) }), !text.isEmpty else {
-      return FilePath("/tmp")
-    }
+    guard let text = getenv("TMPDIR").map({ String(cString: $0) }), !text.isEmpty,
+      access(text + "/.", W_OK | X_OK) == 0
+    else { return FilePath("/tmp") }
     return FilePath(text)
   }
 }

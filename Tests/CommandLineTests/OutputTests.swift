@@ -292,4 +292,20 @@ import Testing
     let outcome = try scratch.holdfast(exit: 0, "--version")
     #expect(outcome.lines.count == 1 && outcome.text.hasPrefix("holdfast "))
   }
+
+  /// A TMPDIR that is none is made by nobody, and stands in nobody's way.
+  @Test(arguments: ["none", "file", ""]) func noTemporaryDirectory(_ name: String) throws {
+    let scratch = try Scratch.here()
+    let store = try scratch.graph(5)
+    let whole = try TestFile.read(store)
+    try scratch.write("x", to: "file")
+    let place = name.isEmpty ? "" : scratch.file(name)
+    let setting = Child.Setting(environment: ["TMPDIR": place], directory: scratch.path)
+    try scratch.holdfast(
+      exit: 0, "export", store, "--as", "contexts", "--to", "new", "--dry-run", with: setting)
+    try TestFile.write(Array(whole.dropLast(9)), to: store)
+    try scratch.holdfast(exit: 3, "recover", store, "--dry-run", with: setting)
+    let left = try TestFile.names(scratch.path).filter { !$0.hasPrefix(".") }
+    #expect(left == ["file", "memory.jsonl"])
+  }
 }
