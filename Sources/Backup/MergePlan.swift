@@ -77,7 +77,9 @@ package struct MergePlan {
     }
     let total = sources.reduce(0) { $0 + $1.records }
     guard total > 0 else {
-      throw BackupError(.refused, "hold no records", path: sources.first?.path)
+      throw BackupError(
+        .refused, "there is no record in any of the stores", path: sources.first?.path,
+        hint: "nothing was merged; name the stores that hold what is to be merged")
     }
     guard total < Int(UInt32.max) else {
       throw BackupError(.refused, "hold more records than can be merged at once")

@@ -183,10 +183,10 @@ package struct RestorePlan {
     let opened: OpenedStore
     do {
       opened = try OpenedStore(opening: path, formats: formats, kind: nil)
-    } catch let error as StoreError {
+    } catch is StoreError {
       throw SnapshotError(
         .notBackup, "is no backup", path: path.string,
-        hint: error.hint ?? "name an archive that holdfast backup wrote")
+        hint: "name an archive that holdfast backup wrote")
     }
     if let backup = opened.backup {
       let part = try opened.restricted(to: contexts)

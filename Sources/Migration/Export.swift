@@ -76,6 +76,11 @@ package struct ExportPlan {
       stores = try DatabaseReading(source.tree, inPlace: true).use { try StoredStore.all(in: $0) }
     }
     if let name = request.store {
+      guard isDatabase else {
+        throw MigrationError(
+          .usage, "is no database of several stores", path: request.source.string,
+          hint: "leave --store out")
+      }
       stores = stores.filter { $0.name == name || String($0.number) == name }
       guard !stores.isEmpty else {
         throw MigrationError(
