@@ -44,17 +44,15 @@ struct MergeIndex: ~Copyable {
 
   /// What else is to be known of a record.
   struct Setting {
-    var isDefault = false
+    var isDefault: Bool
     var shape = 0
     var narrowed: [Narrowed] = []
   }
 
   /// Takes the next record; they are numbered from 0 in the order in which they come.
   mutating func insert(
-    _ record: inout Record, _ hash: Hash256, store: Int, _ setting: Setting = Setting()
-  )
-    throws
-  {
+    _ record: inout Record, _ hash: Hash256, store: Int, _ setting: Setting
+  ) throws {
     key.removeAll()
     key.append(record.hasValueID ? 2 : 1)
     key.append(record.kind.word)

@@ -14,8 +14,6 @@ package struct MergeResult: Sendable {
   package var undo: FilePath?
   /// What the new form does not say any more.
   package var log = FindingLog()
-
-  package var records: Int { counts.values.reduce(0, +) }
 }
 
 extension MergePlan {

@@ -64,9 +64,6 @@ package struct RunColumns: Sendable {
   /// The number of the set of columns that a store's runs have.
   func shape(of store: Int) -> Int { shapeOfStore[store] ?? 0 }
 
-  /// Whether the columns of the set `part` are among those of `whole`, and fewer.
-  func isPart(_ part: Int, of whole: Int) -> Bool { shapes[part].isStrictSubset(of: shapes[whole]) }
-
   private func text(of record: borrowing Record, keeping shape: Set<[UInt8]>?) -> ByteBuffer {
     var out = ByteBuffer()
     var values: [[UInt8]: Int] = [:]

@@ -16,7 +16,7 @@ extension Trash {
     package var made: Int
     package var bytes: Int
     /// Below the trash; empty in lines that do not tell.
-    package var place = ""
+    package var place: String
   }
 
   private var journal: FilePath { path.appending("purged.txt") }

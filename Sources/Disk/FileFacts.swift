@@ -12,8 +12,7 @@ package struct FileFacts: Sendable, Equatable {
   package var mode: Int
   /// Seconds since 1970, and the nanoseconds beyond them.
   package var modified: (seconds: Int, nanoseconds: Int) {
-    get { (modifiedSeconds, modifiedNanoseconds) }
-    set { (modifiedSeconds, modifiedNanoseconds) = newValue }
+    (modifiedSeconds, modifiedNanoseconds)
   }
   package var device: UInt64
   package var inode: UInt64

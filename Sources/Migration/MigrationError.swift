@@ -1,7 +1,7 @@
 import Records
 
 /// What went wrong with a migration or an export.
-package struct MigrationError: Error, Sendable, CustomStringConvertible {
+package struct MigrationError: Error, Sendable {
   package enum Code: String, Sendable {
     case exists
     case refused
@@ -30,6 +30,4 @@ package struct MigrationError: Error, Sendable, CustomStringConvertible {
     self.hint = hint
     self.findings = findings
   }
-
-  package var description: String { "\(path.map { "\($0): " } ?? "")\(message)" }
 }
