@@ -133,6 +133,9 @@ struct ConfigurationTests {
     ("a = 1 b = 2\n", 1, "one key a line"),
     ("a = [1,\n2\n", 3, "comma"), ("[a\n", 1, "]"), ("a = \"x\" y\n", 1, "one key a line"),
     ("a = \"\\u0000\"\n", 1, "NUL"), ("", 0, "no series"), ("a = \"\u{1}\"\n", 1, "control"),
+    ("a = 1 # \u{7}\n", 1, "control"), ("# \u{7F}\n", 1, "control"),
+    ("verify = \"some\"\n[series.a]\nstore = \"x\"\n", 1, "some is none of full, written"),
+    ("rtfs = \"some\"\n[series.a]\nstore = \"x\"\n", 1, "some is none of full, none"),
     ("a = 99999999999999999999\n", 1, "no value"), ("a = 1__0\n", 1, "1__0"),
   ])
   func refused(_ text: String, _ line: Int, _ message: String) throws {

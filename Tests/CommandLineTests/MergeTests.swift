@@ -498,4 +498,64 @@ import Testing
     try scratch.holdfast(
       exit: 0, "merge", odd, scratch.file("c"), "--to", scratch.file("m"), "--as", "memory-graph")
   }
+
+  /// More conflicts than are listed: those that stand in the way come before the others.
+  @Test func moreConflictsThanAreListed() throws {
+    let scratch = try Scratch.here()
+    func store(_ name: String, _ seen: String) throws -> String {
+      let lines = (1000..<2010).map { number in
+        Self.entity(
+          "n\(number)", [seen],
+          number < 2005 ? Self.updated("2026-01-0\(seen)T00:00:00Z") : "")
+      }
+      return try scratch.write(lines.joined(separator: "\n"), to: name)
+    }
+    let (a, b) = (try store("a.jsonl", "1"), try store("b.jsonl", "2"))
+    let words = ["--to", scratch.file("m.jsonl"), "--on-conflict", "newest", "--dry-run"]
+    let outcome = try scratch.run([Binary.path, "merge", a, b, "--json"] + words)
+    #expect(outcome.status == 13 && outcome.message.contains("entity:n2005"), "\(outcome)")
+    let plan = try JSONValue(parsing: outcome.output)["plan"]
+    #expect(plan?["conflict_count"]?.integer == 1010 && plan?["unresolved_count"]?.integer == 5)
+    let listed = plan?["conflicts"]?.elements ?? []
+    #expect(listed.count == 1000)
+    let open = listed.filter { $0["outcome"]?.text == "unresolved" }
+    #expect(
+      open.map { $0["record"]?.text } == (2005..<2010).map { "entity:n\($0)" })
+  }
+
+  /// Documents are the same by the id that each backup was made with.
+  @Test func idsOfBackups() throws {
+    let scratch = try Scratch.here()
+    func archive(_ name: String, _ lines: String) throws -> String {
+      let store = try scratch.write(lines, to: name)
+      return try scratch.backUp(store, to: scratch.file("repo"), ["--id-field", "/k"])
+    }
+    let a = try archive("a.jsonl", "{\"k\":1,\"v\":1}\n{\"k\":2,\"v\":1}\n")
+    let b = try archive("b.jsonl", "{\"k\":1,\"v\":2}\n{\"k\":3,\"v\":1}\n")
+    let target = scratch.file("m.jsonl")
+    let refused = try scratch.holdfast(exit: 13, "merge", a, b, "--to", target)
+    #expect(refused.message.contains("document:1 in "), "\(refused)")
+    try scratch.holdfast(exit: 0, "merge", a, b, "--to", target, "--on-conflict", "first", "-q")
+    #expect(
+      try TestFile.text(target)
+        == "{\"k\":1,\"v\":1}\n{\"k\":2,\"v\":1}\n{\"k\":3,\"v\":1}\n")
+  }
+
+  /// A run that says NULL in a column says more than one whose history has no such column, whichever
+  /// comes first.
+  @Test func aRunThatSaysNothingInMoreColumns() throws {
+    let scratch = try Scratch.here()
+    let run = #"("r1", "p", "o", "{}", None, 1.0"#
+    let narrow = try history(scratch, "a.db", later: 0, "[\(run))]")
+    let wide = try history(scratch, "b.db", later: 4, "[\(run), None, None, None, None)]")
+    let between = try history(scratch, "c.db", later: 2, "[\(run), \"x\", None)]")
+    for (number, stores) in [[narrow, wide], [wide, narrow]].enumerated() {
+      let target = scratch.file("two-\(number).db")
+      let told = try scratch.json("merge", stores[0], stores[1], "--to", target)
+      #expect(told["duplicates"]?.integer == 1 && told["records"]?.integer == 1, "\(told)")
+      let words = ["merge"] + stores + [between, "--to", scratch.file("three.db")]
+      let outcome = try scratch.run([Binary.path] + words)
+      #expect(outcome.status == 13 && outcome.message.contains("run:r1"), "\(outcome)")
+    }
+  }
 }

@@ -472,4 +472,93 @@ import Testing
       #expect(query.lines.last == "\(records)", "\(query)")
     }
   }
+
+  /// The index of a content archive stands for its archive; another file of that name for itself.
+  @Test func theIndexOfAnArchive() throws {
+    let scratch = try Scratch.here()
+    let store = try SampleStore.archive.make(in: scratch)
+    let whole = try scratch.json("migrate", store.path, "--to", scratch.file("a.db"))
+    let told = try scratch.json("migrate", store.path + "/index.json", "--to", scratch.file("b.db"))
+    #expect(told["digest"] == whole["digest"] && told["records"]?.integer == 11, "\(told)")
+    let other = try scratch.write("{\"a\":1}", to: "other/index.json")
+    let alone = try scratch.json("migrate", other, "--to", scratch.file("c.db"))
+    #expect(alone["records"]?.integer == 1)
+    // From the directory that it lies in.
+    try scratch.holdfast(
+      exit: 0, "migrate", "index.json", "--to", scratch.file("d.db"), "-q",
+      with: Child.Setting(directory: store.path))
+    try scratch.tool("cmp", scratch.file("a.db"), scratch.file("d.db"))
+  }
+
+  /// What is at the target and no such database is there already, and is kept where it is replaced.
+  @Test(arguments: ["text", "foreign", "damaged", "other id field"])
+  func anotherThingAtTheTarget(_ what: String) throws {
+    let scratch = try Scratch.here()
+    let store = try scratch.write("{\"id\":1}\n", to: "m.jsonl")
+    let target = scratch.file("m.db")
+    switch what {
+    case "text": try scratch.write("mine", to: "m.db")
+    case "foreign": try scratch.tool("sqlite3", target, "CREATE TABLE t(a)")
+    case "damaged":
+      try scratch.holdfast(exit: 0, "migrate", store, "--to", target, "-q")
+      var bytes = try TestFile.read(target)
+      for index in 4096..<bytes.count { bytes[index] = 0xFF }
+      try TestFile.write(bytes, to: target)
+    default:
+      try scratch.holdfast(exit: 0, "migrate", store, "--to", target, "--id-field", "/id", "-q")
+    }
+    let before = try TestFile.read(target)
+    let refused = try scratch.holdfast(exit: 1, "migrate", store, "--to", target)
+    #expect(refused.message.contains("is there already, and holds something else"), "\(refused)")
+    #expect(try TestFile.read(target) == before)
+    let told = try scratch.json("migrate", store, "--to", target, "--replace")
+    #expect(try TestFile.read(#require(told["undo"]?.text)) == before)
+    #expect(try scratch.digest(target) == scratch.digest(store))
+  }
+
+  /// An older database has no index to search; it is read, and the same is found.
+  @Test func anOlderDatabase() throws {
+    let scratch = try Scratch.here()
+    let store = try scratch.graph(12)
+    let database = scratch.file("m.db")
+    try scratch.holdfast(exit: 0, "migrate", store, "--to", database, "-q")
+    let found = try scratch.json("search", store, "simple")["hits"]?.elements.map { $0["id"]?.text }
+    try scratch.python(
+      """
+      import sqlite3, sys
+      db = sqlite3.connect(sys.argv[1], isolation_level=None)
+      db.execute("DROP TABLE search")
+      db.execute("DELETE FROM migrations WHERE number > 3")
+      db.execute("PRAGMA user_version=3")
+      """, database)
+    let hits = try scratch.json("search", database, "simple")["hits"]?.elements
+    #expect(hits?.isEmpty == false && hits?.map { $0["id"]?.text } == found)
+    // One that has a record of other bytes than its hash is not brought up to date.
+    try scratch.python(
+      """
+      import sqlite3, sys
+      db = sqlite3.connect(sys.argv[1], isolation_level=None)
+      db.execute("UPDATE records SET content_hash = zeroblob(32) WHERE id = 1")
+      """, database)
+    let before = try TestFile.read(database)
+    let refused = try scratch.holdfast(exit: 13, "migrate", "--upgrade", "--to", database)
+    #expect(refused.message.contains("m.db: is damaged: "), "\(refused)")
+    #expect(try TestFile.read(database) == before)
+  }
+
+  /// A table of more bytes than are written at once, for another program to read.
+  @Test func aLongTable() throws {
+    let scratch = try Scratch.here()
+    let store = try scratch.graph(4000)
+    let target = scratch.file("csv")
+    try scratch.holdfast(exit: 0, "export", store, "--as", "csv", "--to", target, "-q")
+    let rows = try scratch.python(
+      """
+      import csv, sys
+      rows = list(csv.DictReader(open(sys.argv[1], newline='')))
+      print(len(rows), len({r['name'] for r in rows}), {None in r for r in rows})
+      """, target + "/entities.csv")
+    #expect(try TestFile.size(target + "/entities.csv") > 256 << 10)
+    #expect(rows.text == "4000 4000 {False}\n")
+  }
 }

@@ -261,4 +261,47 @@ import Testing
     }
     #expect(try TestFile.text(store) == line)
   }
+
+  /// Where a record of a graph of one file says its context: all else in it stays.
+  @Test(arguments: [
+    ("", ",\"metadata\":{\"context\":\"w\"}"),
+    (",\"metadata\":null", ",\"metadata\":{\"context\":\"w\"}"),
+    (",\"metadata\":{}", ",\"metadata\":{\"context\":\"w\"}"),
+    (",\"metadata\":{\"k\":1.0}", ",\"metadata\":{\"k\":1.0,\"context\":\"w\"}"),
+    (",\"metadata\":{\"context\":null}", ",\"metadata\":{\"context\":\"w\"}"),
+    (",\"metadata\":5", nil), (",\"metadata\":[]", nil),
+  ])
+  func theNameInARecord(_ before: String, _ after: String?) throws {
+    let scratch = try Scratch.here()
+    func line(_ more: String) -> String {
+      "{\"type\":\"entity\",\"name\":\"a\",\"entityType\":\"t\",\"observations\":[]\(more)}\n"
+    }
+    // A relation between others does not come along.
+    let rest = Self.relation("x", "y") + "\n"
+    let store = try scratch.write(line(before) + rest, to: "m.jsonl")
+    let outcome = try scratch.holdfast(
+      exit: after == nil ? 13 : 0, "move", store, "--select", "entity:a", "--into", "w", "-q")
+    #expect(try TestFile.text(store) == line(after ?? before) + rest)
+    guard after == nil else { return }
+    #expect(
+      outcome.message.contains("m.jsonl:1: byte 0: entity:a: has no place for the name"),
+      "\(outcome)")
+    // In a directory it is the file that says it.
+    try scratch.write(line(before) + rest, to: "c/charts.jsonl")
+    try scratch.holdfast(
+      exit: 0, "move", scratch.file("c"), "--select", "entity:a", "--into", "w", "-q")
+    #expect(try TestFile.text(scratch.file("c/charts-w.jsonl")) == line(before))
+    #expect(try TestFile.text(scratch.file("c/charts.jsonl")) == rest)
+  }
+
+  /// A line that is no object has no place for a name at all.
+  @Test func aLineThatIsNoObject() throws {
+    let scratch = try Scratch.here()
+    let text = Self.entity("a") + "\n[1]\n"
+    let store = try scratch.write(text, to: "m.jsonl")
+    let outcome = try scratch.holdfast(
+      exit: 13, "move", store, "--kind", "memory-graph", "--select", "document:*", "--into", "w")
+    #expect(outcome.message.contains("m.jsonl:2: byte"), "\(outcome)")
+    #expect(try TestFile.text(store) == text)
+  }
 }

@@ -247,4 +247,33 @@ import Testing
       """, log, "\(until)")
     #expect(try TestFile.text(scratch.file("t")) == told.text, "seed \(seed), until \(until)")
   }
+
+  /// An entity that says of itself that it is gone takes the relations along that were there then.
+  @Test func aTombstoneTakesRelationsAlong() throws {
+    let scratch = try Scratch.here()
+    let back = "{\"type\":\"relation\",\"from\":\"B\",\"to\":\"A\",\"relationType\":\"r\"}"
+    let other = "{\"type\":\"relation\",\"from\":\"B\",\"to\":\"C\",\"relationType\":\"r\"}"
+    let lines = [Self.a1, Self.b1, Self.r, other, Self.bare("\"deleted\":true"), back]
+    let log = try scratch.write(lines.joined(separator: "\n"), to: "log.jsonl")
+    for (words, left) in [
+      ([], [Self.b1, Self.r, other, back]), (["--with-relations"], [Self.b1, other, back]),
+    ] {
+      let target = scratch.fresh("state")
+      let outcome = try scratch.run([Binary.path, "replay", log, "--to", target, "-q"] + words)
+      #expect(outcome.status == 0, "\(outcome)")
+      #expect(try TestFile.text(target) == left.map { $0 + "\n" }.joined())
+    }
+  }
+
+  /// With a time for an end, damage in front of it counts and damage behind it does not.
+  @Test(arguments: [("2026-01-01", 0), ("2026-01-02", 3), ("2027-01-01", 3)])
+  func damageAndTimes(_ end: String, _ status: Int32) throws {
+    let scratch = try Scratch.here()
+    let first = Self.entity("A", "1", "2026-01-01T10:00:00Z")
+    let second = Self.entity("B", "1", "2026-01-02T10:00:00Z")
+    let third = Self.entity("C", "1", "2026-01-03T10:00:00Z")
+    let log = try scratch.write([first, second, "{\"bad", third].joined(separator: "\n"), to: "l")
+    try scratch.holdfast(
+      exit: status, "replay", log, "--to", scratch.file("t"), "--until", end, "-q")
+  }
 }

@@ -495,4 +495,76 @@ import Testing
       try Golden.compare(shape.joined(separator: "\n") + "\n", with: "json-keys/\(name).txt")
     }
   }
+
+  /// A command that the system does not take, and one that does not end when it is asked to.
+  @Test func hooksThatCannotBeRunOrEnded() throws {
+    let scratch = try Scratch.here()
+    let long = String(repeating: "x", count: 200_000)
+    let before = "repositories.main = \"repo\"\nhooks.before = [\"/bin/echo\", \"\(long)\"]\n"
+    try write(scratch, ["a"], head: before)
+    try scratch.graph(10, to: "a.jsonl")
+    let refused = try run(scratch, 0, "-q")
+    #expect(refused.status == 1, "\(refused)")
+    #expect(refused.message.contains("cannot run /bin/sh: argument list too long"), "\(refused)")
+    #expect(try !TestFile.names(scratch.file("repo")).contains { $0.contains(".tar") })
+    let after = """
+      repositories.main = "repo"
+      hooks.after = "trap '' TERM; echo $$ > pid; while :; do sleep 0.05; done"
+      hooks.time_limit = "1s"
+
+      """
+    try write(scratch, ["a"], head: after)
+    let ended = try run(scratch, 0, "-q")
+    #expect(ended.status == 3 && ended.message.contains("took longer than 1 s"), "\(ended)")
+    let process = try #require(
+      pid_t(String(TestFile.text(scratch.file("pid")).dropLast())), "it never ran")
+    #expect(kill(process, 0) != 0 && errno == ESRCH)
+  }
+
+  /// A backup that is kept and has rotted without a trace in its size is told where rotation relies
+  /// on it, and nothing goes in its stead.
+  @Test func rotationTellsWhatHasRotted() throws {
+    let scratch = try Scratch.here()
+    try write(scratch, ["a"], head: "repositories.main = \"repo\"\nretention.last = 3\n")
+    try scratch.graph(10, to: "a.jsonl")
+    for night in 0..<3 { #expect(try run(scratch, night, "-q").status == 0) }
+    let rotten = scratch.file("repo/a-20261103T031500Z.tar.zst")
+    var bytes = try TestFile.read(rotten)
+    bytes[bytes.count / 2] ^= 1
+    try TestFile.write(bytes, to: rotten)
+    let outcome = try run(scratch, 3, "-q")
+    #expect(outcome.status == 3 && outcome.messages.count == 1, "\(outcome)")
+    #expect(
+      outcome.message.contains("\(rotten): is not what its manifest says and displaced nothing"))
+    #expect(try scratch.archives(scratch.file("repo")).count == 4)
+  }
+
+  /// Lines of a textfile that this program did not write are no values of it.
+  @Test func aTextfileOfSomebodyElse() throws {
+    let scratch = try Scratch.here()
+    try write(scratch, ["a"])
+    try scratch.graph(10, to: "a.jsonl")
+    let kept = "holdfast_records{series=\"b\"} 7"
+    try scratch.write(
+      "\(kept)\nholdfast_records{host=\"c\"} 8\nholdfast_records{series=\"d\"} many\nother 1\n",
+      to: "holdfast.prom")
+    #expect(try run(scratch, 0, "-q").status == 0)
+    let lines = try TestFile.text(scratch.file("holdfast.prom")).split(separator: "\n")
+    #expect(lines.contains { $0 == kept } && lines.contains("holdfast_records{series=\"a\"} 10"))
+    for word in ["host", "many", "other"] {
+      #expect(!lines.contains { $0.contains(word) }, "\(word)")
+    }
+  }
+
+  @Test func noHome() throws {
+    let scratch = try Scratch.here()
+    try write(scratch, ["a"], head: "repositories.main = \"~/repo\"\n")
+    try scratch.graph(10, to: "a.jsonl")
+    let setting = Child.Setting(environment: ["HOME": ""], directory: scratch.path)
+    let outcome = try scratch.run([Binary.path, "run"], setting)
+    #expect(outcome.status == 64 && outcome.message.contains(":1: byte 0: ~ means"), "\(outcome)")
+    let home = Child.Setting(environment: ["HOME": scratch.path], directory: scratch.path)
+    #expect(try scratch.run([Binary.path, "run", "-q"], home).status == 0)
+    #expect(try scratch.archives(scratch.file("repo")).count == 1)
+  }
 }

@@ -76,17 +76,28 @@ struct LineScannerTests {
     #expect(second?.length == 2 && second?.offset == length + 1 && second?.number == 2)
     #expect(try scanner.next() == nil)
   }
+
+  /// The same of one that nothing ends.
+  @Test func aLineBeyondTheLimitMayBeTheLast() throws {
+    let length = LineScanner<Long>.lengthLimit + (1 << 20)
+    var scanner = LineScanner(Long(left: length, hasEnd: false), offset: 7)
+    let line = try scanner.next()
+    #expect(line?.offset == 7 && line?.length == length && line?.number == 1)
+    #expect(line?.isTooLong == true && line?.isTerminated == false)
+    #expect(try scanner.next() == nil)
+  }
 }
 
-/// A line of `a`s and then a line of two, without being held in memory.
+/// A line of `a`s and then, where that has an end, a line of two, without being held in memory.
 private struct Long: ByteSource {
   var left: Int
+  var hasEnd = true
 
   mutating func read(into buffer: inout ByteBuffer, atMost limit: Int) -> Int {
     let count = min(limit, left)
     left -= count
     var block = [UInt8](repeating: 0x61, count: count)
-    if left == 0, count > 2 { block[count - 3] = 0x0A }
+    if hasEnd, left == 0, count > 2 { block[count - 3] = 0x0A }
     buffer.append(block.span)
     return count
   }

@@ -140,6 +140,24 @@ struct IntentConformanceTests {
     #expect(try await again.intents().count == 5)
   }
 
+  /// Many at once, which an archive makes durable together.
+  @Test(arguments: Where.intents) func manyAtOnce(_ place: Where) async throws {
+    let scratch = try Scratch(inMemory: true)
+    let storage = try place.open(scratch)
+    let ids = (0..<20).map { "i\($0)" }
+    for id in ids { try await storage.store(Self.intent(id)) }
+    let before = Set(try await storage.intents().map(\.contentHash))
+    let backup = scratch.file("backup.json").string
+    try await storage.backup(to: backup)
+    for id in ids { try await storage.deleteIntent(id) }
+    #expect(try await storage.intents().isEmpty)
+    try await storage.restore(from: backup)
+    let again = try place.reopen(storage, scratch)
+    #expect(Set(try await again.intents().map(\.contentHash)) == before && before.count == 20)
+    #expect(try await again.findings.isEmpty)
+    #expect(try scratch.run("find . -name '*.tmp'").isEmpty)
+  }
+
   /// Random changes against a model in memory; what is stored is what the model has, at every turn.
   @Test(arguments: Where.intents) func random(_ place: Where) async throws {
     let scratch = try Scratch(inMemory: true)
