@@ -169,7 +169,7 @@ package struct MergePlan {
       guard let found = own ?? able else {
         throw BackupError(
           .refused, "there is no kind of store that holds all of it",
-          hint: "merge stores of one kind, or name the kind with --as")
+          hint: "merge stores of one kind; migrate puts stores of several into one database")
       }
       let hasContexts = stores.contains {
         $0.format.name == StoreFormat.memoryGraph.name && !$0.tree.isSingleFile

@@ -35,6 +35,10 @@ import Testing
     Case(
       "merge empty empty --kind memory-graph --to new", 13,
       "empty: there is no record in any of the stores"),
+    Case(
+      "merge two.db two.db --to new", 13,
+      "there is no kind of store that holds all of it; merge stores of one kind; migrate"),
+    Case("inspect loop", 1, "loop: cannot look at: too many levels of symbolic links"),
     Case("move fifo --select entity:a --into w", 13, "pipe: is neither a file nor a directory"),
     Case("move list.json --select entity:a --into w", 13, "does not have its records a line each"),
     Case("replay fifo --to new", 13, "fifo: is no log of one record a line"),
@@ -52,6 +56,7 @@ import Testing
     try scratch.write("", to: "empty/charts.jsonl")
     try scratch.write(Self.a + "\n", to: "fifo/charts.jsonl")
     try scratch.tool("mkfifo", scratch.file("fifo/pipe"))
+    try scratch.tool("ln", "-s", "loop", scratch.file("loop"))
     let setting = Child.Setting(directory: scratch.path)
     if test.words.contains("two.db") {
       try scratch.holdfast(
