@@ -120,4 +120,14 @@ struct CatalogTests {
     #expect(!scratch.exists("repo/.holdfast-1-1-x.tmp"))
     #expect(scratch.exists("repo/.holdfast-mine"))
   }
+
+  /// Whoever asks for a backup from a program is told of an id field that is none.
+  @Test func anIDFieldThatIsNone() throws {
+    let scratch = try Scratch()
+    let error = #expect(throws: BackupError.self) {
+      try backUp(["a"], scratch, time: 1_800_000_000) { $0.idField = "meta/id" }
+    }
+    #expect(error?.code == .usage && error?.message.contains("JSON pointer") == true)
+    #expect(!scratch.exists("repo"))
+  }
 }

@@ -83,14 +83,17 @@ import Testing
     try scratch.tool("ln", "-s", scratch.file("a"), scratch.file("link"))
     try TestFile.makeDirectory(scratch.file("c"))
     try scratch.tool("ln", "-s", "../a/memory.jsonl", scratch.file("c/memory.jsonl"))
-    for store in ["link/memory.jsonl", "c/memory.jsonl", "c/../a/memory.jsonl"] {
+    // A second name of the file, which no path leads from.
+    try TestFile.makeDirectory(scratch.file("d"))
+    try scratch.tool("ln", scratch.file("a/memory.jsonl"), scratch.file("d/memory.jsonl"))
+    for store in ["link/memory.jsonl", "c/memory.jsonl", "d/memory.jsonl", "c/../a/memory.jsonl"] {
       _ = try backUp(scratch, store)
     }
     try scratch.tool("mv", scratch.file("a"), scratch.file("moved"))
     _ = try backUp(scratch, "moved/memory.jsonl", exit: 64)
     _ = try backUp(scratch, "moved/memory.jsonl", "--name", "memory")
     _ = try backUp(scratch, "moved/memory.jsonl")
-    #expect(try series(scratch) == Array(repeating: "memory", count: 6))
+    #expect(try series(scratch) == Array(repeating: "memory", count: 7))
   }
 
   /// A repository that lies with its store goes with it; another file there is another store.
