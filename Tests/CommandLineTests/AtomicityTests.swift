@@ -150,4 +150,27 @@ import Testing
     // The name itself.
     #expect(lines[named...].contains { $0.contains("fsync(") })
   }
+
+  /// Where two names cannot change places, the target is moved away first: it comes back when the new
+  /// one does not get there.
+  @Test func withoutAnExchange() throws {
+    let scratch = try Scratch.here()
+    let store = try SampleStore.contexts.make(in: scratch)
+    let archive = try scratch.backUp(store.path)
+    try scratch.write("mine", to: "target/file")
+    let before = try scratch.listing(scratch.file("target"))
+    let words = [Binary.path, "restore", archive, "--to", scratch.file("target")]
+    let strace = [
+      "strace", "-f", "-o", scratch.file("trace"), "-e", "trace=renameat2,rename,renameat", "-e",
+      "inject=renameat2:error=ENOSYS", "-e", "inject=rename,renameat:error=EIO:when=4",
+    ]
+    let outcome = try scratch.run(strace + words + ["--overwrite", "always"])
+    #expect(outcome.status == 1 && outcome.message.contains("cannot rename"), "\(outcome)")
+    let calls = try TestFile.text(scratch.file("trace")).split(separator: "\n")
+    let last = try #require(calls.firstIndex { $0.contains("EIO") })
+    #expect(calls[last].contains("/target\"") && calls[last + 1].contains(".undo-"), "\(calls)")
+    #expect(try scratch.listing(scratch.file("target")) == before)
+    let names = try TestFile.names(scratch.path)
+    #expect(!names.contains { $0.contains(".undo-") || $0.hasSuffix(".tmp") }, "\(names)")
+  }
 }

@@ -35,4 +35,25 @@ import Testing
     #expect(left == ["a.jsonl", "b.jsonl"])
     #expect(try TestFile.read(scratch.file("b.jsonl")) == changed)
   }
+
+  /// What is written to a store in the very moment at which the new one takes its place comes back
+  /// with it.
+  @Test func inTheMomentOfTheStep() throws {
+    let scratch = try Scratch.here()
+    let store = try scratch.write(entities(5), to: "c/charts.jsonl")
+    let child = try scratch.start([
+      "strace", "-f", "-o", "/dev/null", "-e", "trace=renameat2", "-e",
+      "inject=renameat2:delay_enter=2000000:when=1", Binary.path, "move", scratch.file("c"),
+      "--select", "entity:node 1*", "--into", "w",
+    ])
+    try Child.until { try TestFile.names(scratch.path).contains { $0.hasPrefix("c.undo-") } }
+    let changed = entities(7)
+    try TestFile.write(changed, to: store)
+    let outcome = try child.wait()
+    #expect(outcome.status == 13, "\(outcome)")
+    #expect(outcome.message.contains("c: was changed meanwhile, and is left as it is"))
+    #expect(try TestFile.names(scratch.path).filter { $0 != ".captured" } == ["c"])
+    #expect(try TestFile.names(scratch.file("c")) == ["charts.jsonl"])
+    #expect(try TestFile.read(store) == changed)
+  }
 }
