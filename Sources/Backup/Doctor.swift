@@ -77,6 +77,10 @@ package struct Doctor {
         add(
           .error, "textfile", "cannot be written: \(problem.message)", path: textfile,
           hint: Self.hint(problem) ?? "make the directory, or let this user write to it")
+      } else if try FileFacts(at: textfile, following: false)?.kind == .directory {
+        add(
+          .error, "textfile", "is a directory, so no file can take its place", path: textfile,
+          hint: "name a file in it with textfile")
       }
     }
     var seen: Set<FilePath> = []

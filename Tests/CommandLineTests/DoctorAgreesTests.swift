@@ -147,4 +147,19 @@ import Testing
       #expect(!isSoon || line.contains("full on 2026-11-0"), "\(line)")
     }
   }
+
+  /// What cannot be replaced by a textfile is told before a night fails for it.
+  @Test func aTextfileThatIsADirectory() throws {
+    let scratch = try Scratch.here()
+    try scratch.write(entity("a", "work"), to: "m.jsonl")
+    try scratch.directory("metrics")
+    for (name, status) in [("metrics", 3), ("metrics/holdfast.prom", 0)] as [(String, Int32)] {
+      try write(scratch, "store = \"m.jsonl\"", "textfile = \"\(name)\"")
+      #expect(try run(scratch, 0, "run", "-q").status == status)
+      let found = try complaints(scratch, 0).map(text)
+      #expect(found.count == (status == 0 ? 0 : 1), "\(found)")
+      #expect(found.allSatisfy { $0.hasPrefix("textfile: \(scratch.file("metrics")): is a dir") })
+    }
+    #expect(try TestFile.names(scratch.file("metrics")) == ["holdfast.prom"])
+  }
 }
