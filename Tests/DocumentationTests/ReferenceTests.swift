@@ -52,6 +52,20 @@ struct ReferenceTests {
     #expect(missing == [])
   }
 
+  /// What is said of lines that no test runs is said of files and suites that are there.
+  @Test func explainedFilesAreThere() throws {
+    let names = try Shell().run("cd '\(Checkout.root)' && find Sources Tests -name '*.swift'")
+    let known = Set(
+      names.output.split(separator: "\n").compactMap { $0.split(separator: "/").last })
+    let text = try Checkout.read("docs/coverage.md")
+    let words = text.split { !$0.isLetter && !$0.isNumber && $0 != "." && $0 != "+" }
+    let files = words.filter { $0.hasSuffix(".swift") }
+    #expect(files.count > 40)
+    #expect(files.filter { !known.contains($0) } == [])
+    let suites = words.filter { $0.hasSuffix("Tests") && $0.count > 5 && $0 != "StorageTests" }
+    #expect(suites.filter { !known.contains("\($0).swift") } == [])
+  }
+
   /// The symbols that the catalogue of the library links to are public, with the labels that they are
   /// given there.
   @Test func symbolsAreThere() throws {

@@ -44,7 +44,7 @@ enum Checkout {
 
   /// The texts for people: what tells of the program and of its stores.
   static let documents = [
-    "README.md", "CHANGELOG.md", "docs/cli.md", "docs/format.md", "docs/json.md", "docs/stores.md",
-    "migrations/README.md", "samples/README.md",
+    "README.md", "CHANGELOG.md", "docs/cli.md", "docs/coverage.md", "docs/format.md",
+    "docs/json.md", "docs/stores.md", "migrations/README.md", "samples/README.md",
   ]
 }
