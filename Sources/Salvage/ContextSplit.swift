@@ -44,6 +44,11 @@ struct ContextSplit {
         hint: "salvage it whole, without --context")
     }
     let tree = try DiskTree(root)
+    let files = tree.files.filter { !$0.isDirectory }
+    // Without its manifest, the backup of a graph of one file comes back as a directory.
+    if files.count == 1, let own = MemoryGraph.context(of: files[0].name), !contexts.contains(own) {
+      return try splitFile(root.pushing(files[0].name), name.pushing(files[0].name))
+    }
     try Self.check(contexts, in: tree, at: name)
     let others = PartialTree(tree) {
       MemoryGraph.context(of: $0.name).map { !contexts.contains($0) } ?? false

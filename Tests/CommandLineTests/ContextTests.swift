@@ -209,6 +209,52 @@ import Testing
     }
   }
 
+  /// Of a damaged backup of contexts, those that were not asked for are kept apart.
+  @Test func oneContextSalvagedFromABackup() throws {
+    let scratch = try Scratch.here()
+    let store = try project(scratch)
+    let archive = try scratch.backUp(store, to: scratch.file("repo"), ["--compression", "none"])
+    let bytes = try TestFile.read(archive)
+    let place = try #require(bytes.indices.first { bytes[$0...].starts(with: "seen ada".utf8) })
+    let torn = try scratch.write(bytes[..<place] + [0] + bytes[(place + 1)...], to: "torn.tar")
+    let out = scratch.file("out")
+    let told = try scratch.json(exit: 3, "salvage", torn, "--to", out, "--context", "wörk")
+    #expect(told["other_contexts"]?.integer == 3 && told["counts"]?["entity"]?.integer == 1)
+    #expect(try TestFile.names(out + "/recovered") == ["charts-wörk.jsonl"])
+    let others = ["charts.jsonl", "completed-charts.jsonl", "notes.txt"]
+    #expect(try TestFile.names(out + "/other-contexts") == others)
+    for name in others {
+      try scratch.tool("cmp", "\(store)/\(name)", "\(out)/other-contexts/\(name)")
+    }
+    let none = ["--to", scratch.file("none"), "--context", "none"]
+    let missing = try scratch.run([Binary.path, "salvage", torn] + none)
+    #expect(missing.status == 10 && missing.message.contains("no context called none"))
+    let garbage = try scratch.write("garbage", to: "garbage.tar")
+    let nothing = try scratch.run([Binary.path, "salvage", garbage] + none)
+    #expect(nothing.status == 10 && nothing.message.contains("was recovered"), "\(nothing)")
+    #expect(!TestFile.exists(scratch.file("none")))
+  }
+
+  /// A backup of a graph of one file whose manifest is lost still has its contexts.
+  @Test func oneContextWithoutTheManifest() throws {
+    let scratch = try Scratch.here()
+    let lines = [Self.entity("ada"), Self.entity("eve", ",\"metadata\":{\"context\":\"w\"}")]
+    let file = try scratch.write(lines.joined(separator: "\n"), to: "memory.jsonl")
+    let archive = try scratch.backUp(file, to: scratch.file("repo"), ["--compression", "none"])
+    let bytes = try TestFile.read(archive)
+    // The first member, header and all.
+    let torn = try scratch.write(
+      [UInt8](repeating: 0, count: 1536) + bytes[1536...], to: "torn.tar")
+    let out = scratch.file("out")
+    let told = try scratch.json(exit: 3, "salvage", torn, "--to", out, "--context", "w")
+    #expect(told["other_contexts"]?.integer == 1)
+    #expect(try TestFile.text(out + "/recovered/memory.jsonl") == lines[1] + "\n")
+    #expect(try TestFile.text(out + "/other-contexts/memory.jsonl") == lines[0] + "\n")
+    let none = scratch.file("none")
+    try scratch.holdfast(exit: 10, "salvage", torn, "--to", none, "--context", "none")
+    #expect(!TestFile.exists(none))
+  }
+
   /// Of a backup, what the context has is proved, and no more.
   @Test func oneContextOfABackup() throws {
     let scratch = try Scratch.here()
