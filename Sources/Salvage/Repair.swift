@@ -38,10 +38,17 @@ enum Repair {
     while at < bytes.count {
       let byte = bytes[at]
       if byte == 0x22 { inString.toggle() }
-      if byte == 0x5C, inString, at + 1 < bytes.count, bytes[at + 1] >= 0x20, bytes[at + 1] < 0x80 {
-        out.append(byte)
-        out.append(bytes[at + 1])
-        at += 2
+      if byte == 0x5C, inString, at + 1 < bytes.count {
+        if bytes[at + 1] >= 0x20, bytes[at + 1] < 0x80 {
+          out.append(byte)
+          out.append(bytes[at + 1])
+          at += 2
+        } else {
+          // It escapes nothing that it can: it stands for itself, and must not escape what comes.
+          out.append(utf8: "\\\\")
+          count += 1
+          at += 1
+        }
       } else if byte < 0x20, inString {
         let digits = String(byte, radix: 16)
         out.append(utf8: "\\u00" + (byte < 16 ? "0" : "") + digits)
