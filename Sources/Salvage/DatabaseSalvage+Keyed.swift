@@ -23,7 +23,7 @@ extension DatabaseSalvage {
     for unit in sorted {
       switch try sort(unit) {
       case .index: for number in unit.pages { owner[number] = Self.indexOwner }
-      case .doubtful: try keepApart(unit)
+      case .doubtful: try keepApart(unit.pages, "of a table WITHOUT ROWID, or of an index")
       case .table:
         guard let table = try keyedTable(for: unit) else { continue }
         for number in unit.pages {
@@ -55,14 +55,15 @@ extension DatabaseSalvage {
     return leadSomewhere ? .doubtful : .table
   }
 
-  private func keepApart(_ unit: KeyedUnit) throws {
-    for number in unit.pages {
+  /// Keeps the rows of pages out of the database.
+  func keepApart(_ pages: [Int], _ reason: String) throws {
+    for number in pages {
       let page = try file.page(number)
       guard let kind = cells.kind(page.span, number) else { continue }
       owner[number] = Self.indexOwner
       let found = try cells.rows(page.span, number, kind)
       for row in found.rows + found.suspect {
-        try suspects.add(row, nil, "page \(number): of a table WITHOUT ROWID, or of an index")
+        try suspects.add(row, nil, "page \(number): \(reason)")
       }
       tallies[number] = PageTally(
         rows: 0, suspect: found.rows.count + found.suspect.count, bad: found.badCount)

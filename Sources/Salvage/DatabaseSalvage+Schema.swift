@@ -132,7 +132,8 @@ extension DatabaseSalvage {
     if isMapped, !lacksStatements { return }
     if !file.hasHeader || tables.isEmpty { lacksStatements = true }
     var keyed: [KeyedUnit] = []
-    for unit in try units() {
+    let (units, refused) = try units()
+    for unit in units {
       guard let table = try table(for: unit) else {
         if unit.ids == nil, lacksStatements { keyed.append(contentsOf: keyedUnits(unit)) }
         continue
@@ -145,9 +146,14 @@ extension DatabaseSalvage {
     }
     // What a migrated database has beside its records can be made anew.
     if !isStored { try takeKeyed(keyed) }
+    if lacksStatements || tables.contains(where: \.isBroken) {
+      let pages = refused.filter { !cells.overflow.contains($0) }
+      try keepApart(pages, "nothing on its page is beyond doubt, and its table is not known")
+    }
   }
 
-  private func units() throws -> [Unit] {
+  /// - Returns: also the pages of rows in no unit.
+  private func units() throws -> (units: [Unit], refused: [Int]) {
     var interior: [Int] = []
     var keyed: [Int] = []
     var below: Set<Int> = []
@@ -166,16 +172,20 @@ extension DatabaseSalvage {
     }
     var taken = Set(owner.keys).union(free)
     var found: [Unit] = []
+    var refused: [Int] = []
+    func add(_ pages: [Int]) throws {
+      if let unit = try unit(pages) { found.append(unit) } else { refused += pages }
+    }
     for root in interior + keyed where !below.contains(root) {
       let tree = try PageTree(cells, root: root, taken: taken)
       for number in tree.interior { owner[number] = Self.indexOwner }
       taken.formUnion(tree.pages + tree.interior)
-      if let unit = try unit(tree.pages) { found.append(unit) }
+      try add(tree.pages)
     }
     for number in leaves where !taken.contains(number) {
-      if let unit = try unit([number]) { found.append(unit) }
+      try add([number])
     }
-    return found.sorted { $0.pages.count > $1.pages.count }
+    return (found.sorted { $0.pages.count > $1.pages.count }, refused)
   }
 
   /// Nil for pages without a row that can be read.

@@ -236,6 +236,7 @@ final class PageCells {
     }
   }
 
+  /// UTF-16 as UTF-8; what is none becomes bytes that are no UTF-8 either.
   private func utf8(_ text: Span<UInt8>) -> [UInt8] {
     var units: [UInt16] = []
     var at = 0
@@ -244,6 +245,12 @@ final class PageCells {
       units.append(UInt16(text[high]) << 8 | UInt16(text[low]))
       at += 2
     }
-    return Array(String(decoding: units, as: UTF16.self).utf8)
+    if at == text.count, let whole = String(validating: units, as: UTF16.self) {
+      return Array(whole.utf8)
+    }
+    var out = ByteBuffer()
+    for unit in units { out.append(scalar: UInt32(unit)) }
+    if at < text.count { out.append(0xFF) }
+    return out.array
   }
 }

@@ -58,7 +58,8 @@ final class PageFile {
     applicationID = hasHeader ? Int(Int32(truncatingIfNeeded: Bytes.number(bytes, 68, 4))) : 0
     changeCounter = hasHeader ? Bytes.number(bytes, 24, 4) : 0
     hasPointerMap = hasHeader && Bytes.number(bytes, 52, 4) > 0
-    let encoding = hasHeader ? Bytes.number(bytes, 56, 4) : 1
+    // Nothing else stands there by chance, be the rest of the header damaged.
+    let encoding = Bytes.number(bytes, 56, 4)
     isUTF16 = encoding == 2 || encoding == 3
     isBigEndian = encoding == 3
     newer = found?.pages ?? [:]

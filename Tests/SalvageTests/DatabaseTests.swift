@@ -293,4 +293,91 @@ struct DatabaseTests {
     // Of 176 rows; the others have been written over by what SQLite moved.
     #expect((Int(said.split(separator: "\n").last ?? "") ?? 0) > 80, "\(said)")
   }
+
+  // MARK: Rows kept apart
+
+  /// The first page is lost. Rows of which it cannot be told whether they are a table's, and rows
+  /// on a page where every one may be altered, are in `irregular/`, and their page is not silent.
+  @Test(arguments: [
+    ("expression", 40, 40), ("one column", 40, 40), ("altered", 0, 6), ("beside a bad one", 0, 5),
+  ])
+  func keptApart(_ how: String, _ recovered: Int, _ apart: Int) throws {
+    let scratch = try Scratch()
+    try scratch.python(
+      """
+      import sqlite3, sys
+      how = sys.argv[1]
+      db = sqlite3.connect('a.db')
+      db.execute('PRAGMA page_size=1024')
+      db.execute('CREATE TABLE t(id INTEGER PRIMARY KEY, a TEXT)')
+      few = how in ('altered', 'beside a bad one')
+      for i in range(6 if few else 40):
+          db.execute('INSERT INTO t VALUES(?,?)', (i, 'Name %d' % i))
+      if how == 'expression':
+          db.execute("CREATE INDEX e ON t(lower(a) || '!')")
+      if how == 'one column':
+          db.execute('CREATE TABLE w(k TEXT PRIMARY KEY) WITHOUT ROWID')
+          for i in range(40): db.execute('INSERT INTO w VALUES(?)', ('key %d' % i,))
+      db.commit()
+      db.close()
+      data = bytearray(open('a.db', 'rb').read())
+      data[:1024] = bytes(1024)
+      if how == 'altered':
+          for i in range(6): data[data.find(b'Name %d' % i)] = 0xFF
+      if how == 'beside a bad one':
+          at = data.find(b'Name 3')
+          data[at - 3:at] = bytes([0xFF] * 3)
+      open('damaged.db', 'wb').write(data)
+      """, how)
+    let request = SalvageRequest(
+      paths: [scratch.file("damaged.db")], target: scratch.file("out"), time: 1_780_000_000)
+    let report = try SalvagePlan(request).run()
+    #expect(report.inputs[0].account[.recovered].records == recovered)
+    let script = text(try scratch.read("out/irregular/damaged.db.sql"))
+    #expect(script.split(separator: "\n").count { $0.hasPrefix("INSERT") } == apart, "\(script)")
+    let notes = report.inputs[0].notes.map(\.message)
+    #expect(notes.contains { $0.contains("\(apart) rows of it are in irregular/") }, "\(notes)")
+    #expect(!report.isWhole)
+  }
+
+  /// Texts in UTF-16: what is none is as doubtful as bytes that are no UTF-8 are elsewhere.
+  @Test(arguments: ["UTF-16le", "UTF-16be"], ["page", "magic", "surrogate"])
+  func wideTexts(_ encoding: String, _ how: String) throws {
+    let scratch = try Scratch()
+    try scratch.python(
+      """
+      import sqlite3, sys
+      encoding, how = sys.argv[1:]
+      db = sqlite3.connect('a.db')
+      db.execute("PRAGMA encoding='%s'" % encoding)
+      db.execute('PRAGMA page_size=1024')
+      db.execute('CREATE TABLE t(id INTEGER PRIMARY KEY, a TEXT)')
+      for i in range(60): db.execute('INSERT INTO t VALUES(?,?)', (i, 'naïve %d 日本 😀' % i))
+      db.commit()
+      db.close()
+      data = bytearray(open('a.db', 'rb').read())
+      if how == 'magic': data[:16] = bytes(16)
+      else: data[4096:4104] = bytes([0xFF] * 8)
+      if how == 'surrogate':
+          at = data.find('naïve 3 '.encode(encoding))
+          data[at:at + 2] = b'\\xd8\\xd8'
+      open('damaged.db', 'wb').write(data)
+      """, encoding, how)
+    let request = SalvageRequest(
+      paths: [scratch.file("damaged.db")], target: scratch.file("out"), time: 1_780_000_000)
+    let report = try SalvagePlan(request).run()
+    let said = try scratch.python(
+      """
+      import sqlite3
+      truth = set(sqlite3.connect('a.db').execute('SELECT * FROM t'))
+      found = set(sqlite3.connect('out/recovered/damaged.db').execute('SELECT * FROM t'))
+      assert not found - truth, found - truth
+      print(len(found), any(row[0] == 3 for row in found))
+      """)
+    let count = report.inputs[0].account[.recovered].records
+    #expect(
+      said.hasPrefix("\(count) ") && (how == "magic" ? count == 60 : (30..<60).contains(count)))
+    #expect(said.contains("True") == (how != "surrogate"))
+    #expect(scratch.exists("out/irregular/damaged.db.sql") == (how == "surrogate"))
+  }
 }
