@@ -208,4 +208,22 @@ import Testing
       try scratch.tool("diff", "-r", scratch.file("plain/\(folder)"), scratch.file("out/\(folder)"))
     }
   }
+
+  /// What a killed run left beside a file of a directory goes with the next one; what a process
+  /// that lives is writing stays.
+  @Test func leftoversInADirectory() throws {
+    let scratch = try Scratch.here()
+    let good = #"{"type":"entity","name":"a","entityType":"t","observations":[]}"# + "\n"
+    try scratch.write(good, to: "store/charts.jsonl")
+    try scratch.write(good + #"{"type"#, to: "store/charts-b.jsonl")
+    let store = scratch.file("store")
+    try scratch.holdfast(exit: 3, "recover", store, "--yes")
+    let living = ".holdfast-1-2-charts-b.jsonl.tmp"
+    try scratch.write("old", to: "store/.holdfast-999999999-1-charts-b.jsonl.tmp")
+    try scratch.write("now", to: "store/\(living)")
+    try scratch.holdfast(exit: 0, "recover", store, "--yes")
+    #expect(
+      try TestFile.names(store) == [living, ".recovery", "charts-b.jsonl", "charts.jsonl"])
+    #expect(try TestFile.text(store + "/charts-b.jsonl") == good)
+  }
 }

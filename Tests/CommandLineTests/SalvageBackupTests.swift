@@ -50,4 +50,59 @@ import Testing
     #expect((found["counts"]?["entity"]?.integer ?? 0) > 0)
     #expect(found["inputs"]?[0]?["quarantined"]?["ranges"]?.integer == 1)
   }
+
+  /// A record that is gone from all three encodings leaves no proof of the others: two encodings
+  /// that agree outvote the verbatim file, and one alone does not.
+  @Test(arguments: ["JSON", "verbatim"]) func encodingsThatDisagree(_ altered: String) throws {
+    let scratch = try Scratch.here()
+    let lines = ["one", "two", "three", "four"].map { name in
+      #"{"type":"entity","name":"\#(name)","entityType":"t","observations":["seen \#(name)"]}"#
+    }
+    let store = try scratch.write(lines.joined(separator: "\n"), to: "memory.jsonl")
+    let archive = try scratch.backUp(store, ["--compression", "none"])
+    var bytes = try TestFile.read(archive)
+    func places(_ word: String) -> [Int] {
+      bytes.indices.filter { bytes[$0...].starts(with: word.utf8) }
+    }
+    // In the JSON, in the RTFS text, in the file.
+    let ones = places("seen one")
+    try #require(ones.count == 3)
+    for place in places("seen four") { bytes[place] = 0 }
+    bytes[ones[altered == "JSON" ? 0 : 2]] = 0x53
+    let torn = try scratch.write(bytes, to: "torn.tar")
+    let out = scratch.file("out")
+    let told = try scratch.json(exit: 3, "salvage", torn, "--to", out)
+    let recovered = try TestFile.text(out + "/recovered/memory.jsonl")
+    #expect(Set(recovered.split(separator: "\n").map(String.init)) == Set(lines.prefix(3)))
+    let notes = told["inputs"]?[0]?["notes"]?.elements.compactMap { $0["message"]?.text } ?? []
+    let ledger = try JSONValue(parsing: TestFile.read(out + "/ledger.json"))
+    let named = ledger["filled"]?[0]
+    #expect(named?["record"]?.text == "entity:one", "\(ledger)")
+    #expect(named?["origin"]?.text == "the JSON snapshot of the same backup")
+    #expect(named?["conflict"]?.isTrue == (altered == "JSON"))
+    let outvoted = notes.contains { $0.contains("was altered in the verbatim files") }
+    #expect(outvoted == (altered == "verbatim"), "\(notes)")
+  }
+
+  /// Archives of others: a name that no file can have, and a size that only an extended header tells.
+  @Test func extendedHeaders() throws {
+    let scratch = try Scratch.here()
+    let line = #"{"type":"entity","name":"e","entityType":"t","observations":[]}"# + "\n"
+    try scratch.python(
+      """
+      import io, sys, tarfile
+      data = sys.argv[2].encode()
+      with tarfile.open(sys.argv[1], 'w', format=tarfile.PAX_FORMAT) as tar:
+          for name, extra in (('n' * 300, {}), ('memory.jsonl', {'size': str(len(data))})):
+              info = tarfile.TarInfo('store/' + name)
+              info.size = len(data)
+              info.pax_headers = extra
+              tar.addfile(info, io.BytesIO(data))
+      """, scratch.file("x.tar"), line)
+    let out = scratch.file("out")
+    try scratch.holdfast(exit: 3, "salvage", scratch.file("x.tar"), "--to", out)
+    for name in ["memory.jsonl", "recovered-0.jsonl"] {
+      #expect(try TestFile.text("\(out)/recovered/\(name)") == line)
+    }
+  }
 }

@@ -108,4 +108,51 @@ import Testing
     let log = try TestFile.names(scratch.file("out")).first { $0.hasPrefix("recovery-") } ?? ""
     #expect(try TestFile.text(scratch.file("out/\(log)")).contains("notes.txt"))
   }
+
+  /// What cannot be meant is refused before anything is written, with what to do instead.
+  @Test func whatIsRefused() throws {
+    let scratch = try Scratch.here()
+    let line = SampleRecords.lines(SampleRecords.graph(1), last: "\n")
+    let (first, second) = (scratch.file("a"), scratch.file("b"))
+    try scratch.write(line, to: "a/memory.jsonl")
+    try scratch.write(line, to: "b/memory.jsonl")
+    try scratch.write("no record", to: "junk/notes.txt")
+    let empty = try scratch.directory("empty")
+    let archive = try scratch.backUp(first)
+    let database = scratch.file("memory.db")
+    try scratch.holdfast(exit: 0, "migrate", first, "--to", database, "--quiet")
+    let out = scratch.file("out")
+    for (status, words, message) in [
+      (64, ["salvage", first, second, "--to", out, "--with", archive], "2 paths were named"),
+      (13, ["salvage", database, "--to", out, "--context", "w"], "salvaged as a whole"),
+      (
+        13, ["salvage", scratch.file("junk"), "--to", out, "--context", "w"], "nothing of a memory"
+      ),
+      (64, ["salvage", empty, "--to", empty], "is the store that is to be salvaged"),
+      (64, ["recover", archive, "--yes"], "is a backup and no store"),
+    ] as [(Int32, [String], String)] {
+      let outcome = try scratch.run([Binary.path] + words)
+      #expect(outcome.status == status && outcome.message.contains(message), "\(outcome)")
+      #expect(try !TestFile.exists(out) && TestFile.names(empty).isEmpty)
+    }
+  }
+
+  /// Stores of the same name, each under a name of its own.
+  @Test func sameNames() throws {
+    let scratch = try Scratch.here()
+    var paths: [String] = []
+    for name in ["2-m.jsonl", "a/m.jsonl", "b/m.jsonl", "a/s/x.jsonl", "b/s/x.jsonl"] {
+      let path = try scratch.write("{\"path\":\"\(name)\"}\n", to: name)
+      paths.append(name.contains("/s/") ? String(path.dropLast(8)) : path)
+    }
+    let out = scratch.file("out")
+    let outcome = try scratch.run([Binary.path, "salvage", "--to", out] + paths)
+    #expect(outcome.status == 0, "\(outcome)")
+    for (name, path) in [
+      ("2-m.jsonl", "2-m.jsonl"), ("m.jsonl", "a/m.jsonl"), ("3-m.jsonl", "b/m.jsonl"),
+      ("s/x.jsonl", "a/s/x.jsonl"), ("2-s/x.jsonl", "b/s/x.jsonl"),
+    ] {
+      #expect(try TestFile.text("\(out)/recovered/\(name)") == "{\"path\":\"\(path)\"}\n")
+    }
+  }
 }

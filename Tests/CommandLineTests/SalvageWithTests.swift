@@ -137,4 +137,56 @@ import Testing
     try scratch.holdfast(exit: 3, "salvage", archive, "--to", out)
     #expect(try scratch.digest(out + "/recovered/memory.jsonl") == scratch.digest(path))
   }
+
+  /// A backup that was made before there was the context has nothing to fill in; one that has a file
+  /// which the store lacks has all of that.
+  @Test(arguments: [true, false]) func whatOnlyOneOfThemHas(_ isOneFile: Bool) throws {
+    let scratch = try Scratch.here()
+    func line(_ name: String, _ context: String = "") -> String {
+      let mark = isOneFile && !context.isEmpty ? #","metadata":{"context":"\#(context)"}"# : ""
+      return
+        #"{"type":"entity","name":"\#(name)","entityType":"t","observations":[]\#(mark)}"# + "\n"
+    }
+    let store = scratch.file(isOneFile ? "s/memory.jsonl" : "s")
+    let file = isOneFile ? "s/memory.jsonl" : "s/charts-w.jsonl"
+    try scratch.write(line("ada"), to: isOneFile ? file : "s/charts.jsonl")
+    if !isOneFile { try scratch.write(line("old"), to: "s/completed-charts.jsonl") }
+    let archive = try scratch.backUp(store)
+    try scratch.write((isOneFile ? line("ada") : "") + line("eve", "w") + "{\"type\":", to: file)
+    let out = scratch.file("out")
+    let found = try scratch.json(
+      exit: 3, "salvage", store, "--to", out, "--with", archive, "--context", "w")
+    #expect(found["filled"]?.integer == 0)
+    let name = isOneFile ? "memory.jsonl" : "charts-w.jsonl"
+    #expect(try TestFile.names(out + "/recovered") == [name])
+    #expect(try TestFile.text("\(out)/recovered/\(name)") == line("eve", "w"))
+    if isOneFile { return }
+    try TestFile.remove(store + "/completed-charts.jsonl")
+    let all = scratch.file("all")
+    #expect(
+      try scratch.json(exit: 3, "salvage", store, "--to", all, "--with", archive)["filled"]?.integer
+        == 1)
+    #expect(try TestFile.text(all + "/recovered/completed-charts.jsonl") == line("old"))
+  }
+
+  /// A database that is missing a record gets it from its backup, under its own name.
+  @Test func aDatabase() throws {
+    let scratch = try Scratch.here()
+    let lines = SampleRecords.lines(SampleRecords.graph(9), last: "\n")
+    try scratch.write(lines, to: "memory.jsonl")
+    let database = scratch.file("graph.db")
+    try scratch.holdfast(
+      exit: 0, "migrate", scratch.file("memory.jsonl"), "--to", database, "--quiet")
+    let digest = try scratch.digest(database)
+    let archive = try scratch.backUp(database)
+    var bytes = try TestFile.read(database)
+    let name = Array("node 3 ".utf8)
+    for at in bytes.indices where bytes[at...].starts(with: name) { bytes[at] = 0xFF }
+    try TestFile.write(bytes, to: database)
+    let out = scratch.file("out")
+    let found = try scratch.json(exit: 3, "salvage", database, "--to", out, "--with", archive)
+    #expect((found["filled"]?.integer ?? 0) > 0, "\(found)")
+    #expect(try TestFile.names(out + "/recovered") == ["graph.db"])
+    #expect(try scratch.digest(out + "/recovered/graph.db") == digest)
+  }
 }

@@ -1,4 +1,5 @@
 import Salvage
+import TestSupport
 import Testing
 
 struct LedgerTests {
@@ -23,5 +24,22 @@ struct LedgerTests {
     try account.add(LedgerRange(offset: 10, length: 2, fate: .insignificant))
     #expect(account[.recovered] == InputAccount.Tally(records: 2, bytes: 7, ranges: 1))
     #expect(account[.insignificant].bytes == 5)
+  }
+
+  /// Beyond a thousand ranges all bytes of the others are in one file, in order, and the ledger names
+  /// it for each.
+  @Test func manyRanges() throws {
+    let good = #"{"type":"entity","name":"a","entityType":"t","observations":[]}"#
+    let lost = (0..<1005).map { #"{"lost":\#($0),"# }
+    let lines = lost.map { "\(good)\n\($0)\n" }.joined()
+    let result = try Salvaged(Array(lines.utf8), kind: "memory-graph")
+    #expect(result.account[.recovered].records == lost.count)
+    #expect(result.account[.quarantined].ranges == lost.count)
+    let folder = "out/quarantine/memory.jsonl"
+    #expect(text(try result.scratch.read("\(folder)/rest")) == lost.suffix(5).joined())
+    #expect(try result.scratch.run("ls \(folder) | wc -l") == "1001\n")
+    let ledger = text(try result.scratch.read("out/ledger.json"))
+    let named = #""file":"quarantine/memory.jsonl/rest""#
+    #expect(ledger.split(separator: "\n").count { $0.hasSuffix("\(named)},") } == 5)
   }
 }

@@ -111,4 +111,46 @@ struct SnapshotTests {
     #expect(try result.lines("irregular").count == 1)
     #expect(result.account[.irregular].records == 1)
   }
+
+  /// Damage in the RTFS text costs the record that it is in, and none behind it.
+  @Test(arguments: [
+    ("none", "", 4), ("over a key", "n1\u{0}\u{0}\u{0}:goal", 3), ("escape", #"n1\q :goal"#, 3),
+    ("escape cut short", #"n1\ux :goal"#, 3), ("between", "", 4),
+  ])
+  func damageInRTFS(_ place: String, _ damage: String, _ count: Int) throws {
+    var lines = (0..<4).map {
+      #"(intent {:id \"n\#($0)\" :goal \"g\" :status \"Active\" :priority 3 })"#
+    }
+    if !damage.isEmpty {
+      let parts = lines[1].split(separator: #"n1\" :goal"#)
+      lines[1] = parts[0] + damage + parts[1]
+    }
+    if place == "between" { lines.insert("\u{0}\u{0}\u{0}", at: 2) }
+    let rtfs = #"(intent-graph\n  (intents\n"# + lines.map { $0 + #"\n"# }.joined() + #"  )\n)\n"#
+    let text = #"{"intents":{},"edges":[],"version":"1.1","rtfs":"\#(rtfs)"}"#
+    let result = try Salvaged(Array(text.utf8), as: "snapshot.json", kind: "intent-snapshot")
+    let wanted = (0..<4).filter { count == 4 || $0 != 1 }.map { "intent:n\($0)" }
+    #expect(result.report.filled.named.map(\.record) == wanted)
+    #expect(result.account[.irregular].records == count)
+    #expect((result.account[.quarantined].bytes > 0) == (place != "none"))
+  }
+
+  /// Behind damage, a record that is longer than what is read at a time, and one whose end is just
+  /// not read yet.
+  @Test(arguments: [1_500_000, 1_047_900])
+  func longBehindDamage(_ length: Int) throws {
+    func intent(_ id: String, _ goal: String) -> String {
+      #"{"intent_id":"\#(id)","name":null,"original_request":"r","rtfs_intent_source":"","#
+        + #""goal":"\#(goal)","constraints":{},"preferences":{},"success_criteria":null,"#
+        + #""status":"Active","created_at":1,"updated_at":1,"metadata":{}}"#
+    }
+    let wanted = [intent("long", String(repeating: "y", count: length)), intent("b", "g")]
+    let text =
+      "{\"intents\":{\"lost\":{\"inten\u{0}}, \"long\":\(wanted[0]), \"b\":\(wanted[1])},\"edges\":[]}"
+    let result = try Salvaged(Array(text.utf8), as: "snapshot.json", kind: "intent-snapshot")
+    let found = try Self.records(result.scratch.file("out/recovered/snapshot.json"))
+    #expect(found.map { String($0.suffix(200)) } == wanted.map { String($0.suffix(200)) })
+    #expect(found.map(\.utf8.count) == wanted.map(\.utf8.count))
+    #expect(result.account[.quarantined].bytes < 40)
+  }
 }

@@ -110,4 +110,14 @@ struct TaskListTests {
       #expect(sum == bytes.count, "\(story) round \(round)")
     }
   }
+
+  /// What stands where a list must be is kept apart, and the lists beside it are whole.
+  @Test(arguments: ["7", #"{"x":1}"#])
+  func noList(_ value: String) throws {
+    let text = #"{"tasks_by_user":{"u0":\#(value),"u1":[\#(Self.task(1, "u1"))]}}"#
+    let result = try Salvaged(Array(text.utf8), as: "tasks.json", kind: "task-list")
+    #expect(result.account[.recovered].records == 1)
+    #expect(try result.lines("irregular").map(SalvageTests.text) == [value == "7" ? "7" : "1"])
+    #expect(!result.report.isWhole)
+  }
 }

@@ -60,6 +60,28 @@ struct TornSnapshotTests {
     #expect(!result.report.isWhole)
   }
 
+  /// So is all of the name, its quotes too.
+  @Test(arguments: [#""intents""#, #""edges""#])
+  func theNameOfAContainerIsGone(_ name: String) throws {
+    var bytes = Self.whole
+    let start = try #require(text(bytes).range(of: name))
+    for at in start..<start + name.utf8.count { bytes[at] = 0 }
+    let result = try Salvaged(bytes, as: "s.json", kind: "intent-snapshot")
+    #expect(result.account[.recovered].records == 2 * Self.count)
+    #expect(!result.report.isWhole)
+  }
+
+  /// In a text that is damaged elsewhere, lists in a record that have the name of a container stay.
+  @Test func listsOfARecordStayInIt() throws {
+    let own = #""edges":[1],"plans":[{"n":1}],"intents":{"x":{"q":1}}"#
+    let odd = Self.intent(9).replacing(#""k":"v""#, with: own)
+    let text = #"{"version":"1.1",\#u{0}"timestamp":"t","intents":{\#(odd)},"edges":[]}"#
+    let result = try Salvaged(Array(text.utf8), as: "s.json", kind: "intent-snapshot")
+    #expect(result.account[.recovered].records == 1)
+    let written = SalvageTests.text(try result.scratch.read("out/recovered/s.json"))
+    #expect(written.contains(own))
+  }
+
   /// Members of its own that look like records are a record's own while nothing is missing.
   @Test func partsOfARecordStayInIt() throws {
     let odd = Self.intent(9).replacing(
