@@ -213,4 +213,63 @@ import Testing
     let found = try scratch.json("inspect", "\(out)/recovered/\(try #require(names.first))")
     #expect(found["counts"]?["run"]?.integer == 3999)
   }
+
+  /// A record of a migrated database that does not have its hash any more was altered: it is apart,
+  /// with all that stood in the tables, and the others are whole.
+  @Test func anAlteredRecord() throws {
+    let scratch = try Scratch.here()
+    let lines = ["one", "two", "three"].map { name in
+      #"{"type":"entity","name":"\#(name)","entityType":"t","observations":["seen \#(name)"]}"#
+    }
+    let file = try scratch.write(lines.joined(separator: "\n"), to: "memory.jsonl")
+    let database = scratch.file("memory.db")
+    try scratch.holdfast(exit: 0, "migrate", file, "--to", database, "--quiet")
+    var bytes = try TestFile.read(database)
+    for at in bytes.indices where bytes[at...].starts(with: "seen two".utf8) { bytes[at] = 0x53 }
+    try TestFile.write(bytes, to: database)
+    let out = scratch.file("out")
+    let told = try scratch.json(exit: 3, "salvage", database, "--to", out)
+    let notes = told["inputs"]?[0]?["notes"]?.elements ?? []
+    #expect(
+      notes.contains { $0["code"]?.text == "hash-mismatch" && $0["record"]?.text == "entity:two" })
+    #expect(told["counts"]?["entity"]?.integer == 2)
+    try scratch.holdfast(
+      exit: 0, "export", out + "/recovered/memory.db", "--to", scratch.file("x"), "--as", "jsonl")
+    #expect(try TestFile.text(scratch.file("x")) == "\(lines[0])\n\(lines[2])\n")
+    #expect(try TestFile.read(out + "/irregular/memory.db").contains("Seen two".utf8))
+  }
+
+  /// A database that does not say any more that `migrate` made it, and lacks a column that records
+  /// are read from: its rows are as they were found, and it is said that they make no records.
+  @Test func noRecordsOfItsTables() throws {
+    let scratch = try Scratch.here()
+    let lines = SampleRecords.lines(SampleRecords.graph(9), last: "\n")
+    let file = try scratch.write(lines, to: "memory.jsonl")
+    let database = scratch.file("memory.db")
+    try scratch.holdfast(exit: 0, "migrate", file, "--to", database, "--quiet")
+    try scratch.python(
+      """
+      import sys
+      path = sys.argv[1]
+      data = bytearray(open(path, 'rb').read())
+      data[68:72] = bytes(4)
+      at = data.index(b'CREATE TABLE records')
+      at = data.index(b'key ', data.index(b'kind ', at))
+      data[at:at + 3] = b'kez'
+      at = data.index(b'CREATE TABLE observations')
+      at = data.rindex(b'seen 0')
+      data[at // 8192 * 8192:at // 8192 * 8192 + 8] = bytes([255] * 8)
+      open(path, 'wb').write(data)
+      """, database)
+    let out = scratch.file("out")
+    let told = try scratch.json(exit: 3, "salvage", database, "--to", out)
+    let notes = told["inputs"]?[0]?["notes"]?.elements.compactMap { $0["message"]?.text } ?? []
+    #expect(notes.contains { $0.hasPrefix("no records can be made of its tables") }, "\(notes)")
+    let rows = try scratch.python(
+      """
+      import sqlite3, sys
+      print(sqlite3.connect(sys.argv[1]).execute('SELECT count(*) FROM records').fetchone()[0])
+      """, out + "/recovered/memory.db")
+    #expect(rows.text == "9\n")
+  }
 }
