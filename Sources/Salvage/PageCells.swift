@@ -133,7 +133,7 @@ final class PageCells {
     return out
   }
 
-  /// The row of the cell at `at`, and whether its texts are texts: garbage over a row shows there.
+  /// The row of the cell at `at`, and whether its texts are texts: what lies over a row shows there.
   func row(
     _ page: Span<UInt8>, _ at: Int, hasID: Bool
   ) throws -> (row: PageRow, isText: Bool)? {
@@ -201,7 +201,10 @@ final class PageCells {
       at = type.end
       guard size <= record.count - body else { return nil }
       let value = value(record, type.value, body, size)
-      if case .text(let text) = value, String(validating: text, as: UTF8.self) == nil {
+      // A NUL in a text is what a lost sector leaves: SQLite defines nothing for one that was meant.
+      if case .text(let text) = value,
+        text.contains(0) || String(validating: text, as: UTF8.self) == nil
+      {
         isText = false
       }
       values.append(value)

@@ -296,10 +296,12 @@ struct DatabaseTests {
 
   // MARK: Rows kept apart
 
-  /// The first page is lost. Rows of which it cannot be told whether they are a table's, and rows
-  /// on a page where every one may be altered, are in `irregular/`, and their page is not silent.
+  /// The first page is lost. Rows of which it cannot be told whether they are a table's, rows with
+  /// NULs in a text, and rows on a page where every one may be altered, are in `irregular/`, and their
+  /// page is not silent.
   @Test(arguments: [
     ("expression", 40, 40), ("one column", 40, 40), ("altered", 0, 6), ("beside a bad one", 0, 5),
+    ("nulls", 39, 1),
   ])
   func keptApart(_ how: String, _ recovered: Int, _ apart: Int) throws {
     let scratch = try Scratch()
@@ -324,6 +326,9 @@ struct DatabaseTests {
       data[:1024] = bytes(1024)
       if how == 'altered':
           for i in range(6): data[data.find(b'Name %d' % i)] = 0xFF
+      if how == 'nulls':
+          at = data.find(b'Name 7')
+          data[at + 2:at + 6] = bytes(4)
       if how == 'beside a bad one':
           at = data.find(b'Name 3')
           data[at - 3:at] = bytes([0xFF] * 3)
