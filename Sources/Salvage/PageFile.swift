@@ -83,6 +83,9 @@ final class PageFile {
 
   var usable: Int { pageSize - reserved }
 
+  /// Whether there are pages behind the last one that the header knows of.
+  var goesOn: Bool { statedPages > 0 && pageCount > statedPages }
+
   /// Whether pages of the log stand for some of the file's.
   var usesLog: Bool { !newer.isEmpty }
 

@@ -45,8 +45,9 @@ struct PageTree {
           lost.append(below)
         }
       }
-      // All leaves lie at one depth: beside leaves a page that is lost led nowhere.
-      if !areLeaves { for range in lost { lose(range) } }
+      // All leaves lie at one depth: beside leaves a page that is lost led nowhere. It may lie behind
+      // the end, where parts of archives are put whose place is not known.
+      if !areLeaves || cells.file.goesOn { for range in lost { lose(range) } }
       stack += next.reversed()
     }
   }
