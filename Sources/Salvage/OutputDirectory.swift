@@ -57,8 +57,6 @@ final class PendingFile {
     self.directory = directory
   }
 
-  var isMade: Bool { count > 0 || file != nil }
-
   func append(_ bytes: Span<UInt8>) throws {
     count += bytes.count
     if bytes.count >= Self.bufferSize {
