@@ -158,4 +158,37 @@ import Testing
       """, out)
     #expect((Int(said.text.dropLast()) ?? 0) >= least, "\(said) \(outcome)")
   }
+
+  /// The `backup.json` of a backup by itself: what its JSON lost is in its RTFS text, and where the
+  /// two differ the JSON is taken and that is told.
+  @Test func theJSONAlone() throws {
+    let scratch = try Scratch.here()
+    let intents = ["one", "two", "three"].map { name in
+      #""\#(name)":{"intent_id":"\#(name)","name":null,"original_request":"r","#
+        + #""rtfs_intent_source":"","goal":"goal \#(name)","constraints":{},"preferences":{},"#
+        + #""success_criteria":null,"status":"Active","created_at":1,"updated_at":1,"metadata":{}}"#
+    }
+    let all = "{\"intents\":{\(intents.joined(separator: ","))},\"edges\":[],\"version\":\"1.1\"}"
+    let store = try scratch.write(all, to: "graph.json")
+    let archive = try scratch.backUp(store)
+    var bytes = try scratch.tool("tar", "-xOf", archive, "backup.json").output
+    func places(_ word: String) -> [Int] {
+      bytes.indices.filter { bytes[$0...].starts(with: word.utf8) }
+    }
+    try #require(places("goal two").count == 2)
+    bytes[places("goal two")[0]] = 0
+    bytes[places("goal one")[0]] = 0x67 ^ 0x20
+    let alone = try scratch.write(bytes, to: "backup.json")
+    let out = scratch.file("out")
+    let told = try scratch.json(exit: 3, "salvage", alone, "--to", out)
+    let notes = told["inputs"]?[0]?["notes"]?.elements ?? []
+    let differs = notes.filter { $0["code"]?.text == "encodings-disagree" }
+    #expect(differs.map { $0["record"]?.text } == ["intent:one"], "\(told)")
+    let ledger = try JSONValue(parsing: TestFile.read(out + "/ledger.json"))
+    #expect(ledger["filled"]?.elements.map { $0["record"]?.text } == ["intent:two"])
+    #expect(ledger["filled"]?[0]?["origin"]?.text == "rtfs in the same file")
+    let recovered = try TestFile.text(out + "/recovered/backup.json")
+    for goal in ["Goal one", "goal two", "goal three"] { #expect(recovered.contains(goal)) }
+    #expect(!recovered.contains("goal one"))
+  }
 }

@@ -94,7 +94,7 @@ struct ContainerTests {
     }
   }
 
-  @Test(arguments: ["utf-16", "utf-16-le", "utf-16-be"])
+  @Test(arguments: ["utf-16", "utf-16-le", "utf-16-be", "marked utf-16-be"])
   func wideCharacters(_ encoding: String) throws {
     var lines = GraphLines(random: Seeded())
     var records = lines.records(20)
@@ -105,7 +105,9 @@ struct ContainerTests {
     try scratch.write(Array(records.joined(separator: [0x0A])), to: "text")
     try scratch.python(
       """
-      data = open('text', encoding='utf-8').read().encode('\(encoding)')
+      name = '\(encoding)'
+      mark = b'\\xfe\\xff' if name.startswith('marked') else b''
+      data = mark + open('text', encoding='utf-8').read().encode(name.split()[-1])
       open('wide', 'wb').write(data[:-1])
       """)
     let bytes = try scratch.read("wide")

@@ -44,6 +44,9 @@ struct ListTests {
     "cut wrapper behind damage": Case(
       text: "\(a)\n\0\0{\"entities\":[\(b),\(d)],\"relations\":[{\"type\":\n\(a)\n",
       recovered: [a, b, d, a], quarantined: "\0\0{\"type\":"),
+    "cut wrapper": Case(
+      text: "\(a)\n{\"entities\":[\(b),\(d)],\"relations\":[{\"type\":\n\(a)\n",
+      recovered: [a, b, d, a], quarantined: "{\"type\":"),
     "no colon": Case(
       text: "\(a)\n\0\0{\"entities\" {\"x\":1}\n\(d)\n", recovered: [a, d],
       quarantined: "\0\0{\"entities\" {\"x\":1}"),
