@@ -6,9 +6,9 @@ struct SalvagedTable {
   struct Column {
     var name: String
     var affinity: Affinity
-    var isNotNull = false
+    var isNotNull: Bool
     /// Whether a value may be written to it: not to one that SQLite computes.
-    var isWritable = true
+    var isWritable: Bool
   }
 
   /// What SQLite makes of values (sqlite.org/datatype3.html, 3.1).

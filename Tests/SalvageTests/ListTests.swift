@@ -13,8 +13,10 @@ struct ListTests {
   private static let relation = #"{"type":"relation","from":"a","to":"b","relationType":"r"}"#
   private static let list = "[\n  \(b),\n  \(relation)\n]"
   private static let wrapper =
-    #"{"entities":[\#(b)],"version":{"a":[1,2,"]}"]},"relations":[\#(relation)]}"#
-  private static let member = #""version":{"a":[1,2,"]}"]}"#
+    #"{"entities":[\#(b)],\#(member),"relations":[\#(relation)]}"#
+  /// Longer than what is left for the next window in any case.
+  private static let member =
+    #""version":{"a":[1,2,"]}"],"b":"\#(String(repeating: "-", count: 90))cut here"}"#
 
   struct Case: Sendable {
     var text: String
@@ -69,7 +71,8 @@ struct ListTests {
   /// The window ends in front of `mark`, which the text has once.
   @Test(arguments: [
     ("lines", "  {\"type\":\"relation"), ("lines", "\"b\""), ("lines", "\n]"), ("lines", "\n  {"),
-    ("wrapper", "\"version"), ("wrapper", "ion\""), ("wrapper", "1,2"), ("wrapper", ",\"relations"),
+    ("wrapper", "\"version"), ("wrapper", "ion\""), ("wrapper", "cut here"),
+    ("wrapper", ",\"relations"),
     ("damaged", "\"name\":\"b\""), ("damaged", "\n}"), ("array", ",{\"type\":\"relation"),
   ])
   func acrossWindows(_ layout: String, _ mark: String) throws {
