@@ -70,7 +70,7 @@ struct TextStyle {
         let known = indents[outer]?.count ?? 0
         indents[outer] = (indent, known + 1)
       }
-      openBrace = line.count == 1 && line[0] == 0x7B ? indent : nil
+      openBrace = Self.opensObject(line) ? indent : nil
     }
     // A file of lines that begins with the end of something else, or with a list that ends on its
     // own line: no list is around those.
@@ -86,6 +86,13 @@ struct TextStyle {
   private static func isStructure(_ line: Span<UInt8>) -> Bool {
     guard line.count <= 2 else { return false }
     return [0x7B, 0x7D, 0x5B, 0x5D].contains(line[0])
+  }
+
+  /// Whether the line is a brace with nothing before it but what ends or opens others.
+  private static func opensObject(_ line: Span<UInt8>) -> Bool {
+    guard line.count <= 4, line[line.count - 1] == 0x7B else { return false }
+    for at in line.indices where ![0x7B, 0x7D, 0x5B, 0x2C, 0x20].contains(line[at]) { return false }
+    return true
   }
 
   private static func namesContainer(_ line: Span<UInt8>) -> Bool {

@@ -120,6 +120,26 @@ struct ContainerTests {
   }
 
   /// Whole JSON that the rules refuse is kept apart, verbatim.
+  /// What the first record of a list is told by where its brace has no line of its own: the braces of
+  /// objects in it have.
+  @Test(arguments: ["", "[[[[[[[[[[[[\n", "]\n]\n"])
+  func aListThatOpensWithItsBrace(_ behind: String) throws {
+    let lines = [
+      "[{", #"  "type": "entity","#, #"  "name": "a","#, #"  "entityType": "t","#,
+      #"  "observations": [],"#, #"  "extra": ["#, "    {", #"      "name": "n""#, "    },",
+      "    {", #"      "from": "x""#, "    }", "  ]", "}, {", #"  "type": "relation","#,
+      #"  "from": "a","#, #"  "to": "b","#, #"  "relationType": "knows""#, "}]", "",
+    ]
+    let result = try Salvaged(
+      Array((lines.joined(separator: "\n") + behind).utf8), kind: "memory-graph")
+    #expect(
+      try result.lines("recovered").map(text) == [
+        #"{"type":"entity","name":"a","entityType":"t","observations":[],"#
+          + #""extra":[{"name":"n"},{"from":"x"}]}"#,
+        #"{"type":"relation","from":"a","to":"b","relationType":"knows"}"#,
+      ])
+  }
+
   @Test func badRecordsAreIrregular() throws {
     let good = #"{"type":"entity","name":"a","entityType":"t","observations":["x"]}"#
     let bad = [
