@@ -81,7 +81,11 @@ extension TextSalvage {
       if error.reason == .unexpectedEnd, body[0] == 0x5B, range.upperBound < text.count {
         return try takeLines(text, range, from: start, isFinal: isFinal)
       }
-      isWholeList = error.reason == .trailingBytes && isListOfObjects(body)
+      // The list may have been opened on a line before: no record ends in a bracket.
+      let isClosed = body[body.count - 1] == 0x5D
+      isWholeList =
+        error.reason == .trailingBytes
+        && isListOfObjects(body.extracting(0..<body.count - (isClosed ? 1 : 0)))
       return nil
     }
     if lastWasLoss, !isBelievable(indent: start - range.lowerBound) { return nil }

@@ -36,6 +36,10 @@ struct NestedTypeTests {
       #"\#(entity("i")){"type":"beat"},\#(relation("i"))"#,
       [entity("i"), #"{"type":"beat"}"#, relation("i")]
     ),
+    (
+      #"\#(entity("k")), {"type":"beat"}, \#(relation("k"))]"#,
+      [entity("k"), #"{"type":"beat"}"#, relation("k")]
+    ),
     (#"\#(entity("j")){"type":"y"},{"type":"z"}]},"d":null}"#, [entity("j")]),
   ]
 
