@@ -19,7 +19,7 @@ extension TextSalvage {
         at += 1
       case 0x5B where family == .graph && opensList(text, at..<end):
         isInList = true
-        isWholeList = isWhole && isWholeList(text, at..<end)
+        if !isWholeList { isWholeList = isWhole && isWholeList(text, at..<end) }
         at += 1
       case 0x7B where style.isContainer && opensWrapper(text, at..<end): at += 1
       case 0x7B where !style.isContainer && family == .graph:

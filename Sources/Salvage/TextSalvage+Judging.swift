@@ -69,7 +69,9 @@ extension TextSalvage {
     {
       return false
     }
-    if isNested || goesOn || isListed(text, range.upperBound..<end) {
+    // Bytes that no text has may have replaced the key of a list that is a part of a record.
+    let isUnnamed = isOpened && TextBytes.isForeign(lastByte(text, fragment..<before - 1))
+    if isNested || goesOn || isUnnamed || isListed(text, range.upperBound..<end) {
       if isKnown(text, range, token: 0, base: range.lowerBound) { return true }
       return !isNested && isLine && !shapes.isInner(signature) && isTyped(text, range)
         && closesAround(text, fragment, range)
@@ -89,10 +91,10 @@ extension TextSalvage {
     return isListOfObjects(text.extracting(range.lowerBound..<end))
   }
 
-  /// Whether between the record before, on the same line, and the end of the stretch there is
-  /// nothing but whole objects and commas.
+  /// Whether between the record before, on the same line, or the start of the line, and the end of
+  /// the stretch there is nothing but whole objects and commas.
   private func isBehindObjects(_ text: Span<UInt8>, _ range: Range<Int>) -> Bool {
-    guard isBehindRecord, wasted <= 8 * (consumed + Self.step) else { return false }
+    guard isBehindRecord || isUnbroken, wasted <= 8 * (consumed + Self.step) else { return false }
     wasted += range.count
     var start = TextBytes.skipSpace(text, range.lowerBound)
     if start < range.upperBound, text[start] == 0x2C { start += 1 }

@@ -71,21 +71,19 @@ extension TextSalvage {
     }
     let body = text.extracting(start..<end)
     do throws(JSONError) { try record.text.parse(body) } catch {
-      let isComment = TextBytes.isComment(body) && Self.isRemark(body)
+      let isComment = TextBytes.isComment(body) && Self.isRemark(text, start..<end)
       if isComment || TextBytes.isConflictMarker(body) {
         try sink.insignificant(text.extracting(range.lowerBound..<start))
         try sink.quarantine(
           body, shape: isComment ? .commentLine : .conflictMarker, line: line)
         return try finish()
       }
-      if error.reason == .unexpectedEnd, body[0] == 0x5B, range.upperBound < text.count {
-        return try takeLines(text, range, from: start, isFinal: isFinal)
+      if error.reason == .unexpectedEnd, body[0] == 0x5B, range.upperBound < text.count,
+        let next = try takeLines(text, range, from: start, isFinal: isFinal)
+      {
+        return next
       }
-      // The list may have been opened on a line before: no record ends in a bracket.
-      let isClosed = body[body.count - 1] == 0x5D
-      isWholeList =
-        error.reason == .trailingBytes
-        && isListOfObjects(body.extracting(0..<body.count - (isClosed ? 1 : 0)))
+      isWholeList = isPartOfList(body, error)
       return nil
     }
     if lastWasLoss, !isBelievable(indent: start - range.lowerBound) { return nil }
@@ -94,15 +92,31 @@ extension TextSalvage {
     return try finish()
   }
 
+  /// Whether a line that is no value is a list of objects, or what of one stands on it: the list may
+  /// have been opened on a line before, or go on over the next ones. No record ends in a bracket.
+  private func isPartOfList(_ body: Span<UInt8>, _ error: JSONError) -> Bool {
+    let last = body.count - 1
+    switch error.reason {
+    case .trailingBytes:
+      return isListOfObjects(body.extracting(0..<(body[last] == 0x5D ? last : body.count)))
+    case .unexpectedEnd where body[0] == 0x5B && body[last] == 0x2C:
+      return isListOfObjects(body.extracting(TextBytes.skipSpace(body, 1)..<body.count))
+    default: return false
+    }
+  }
+
   /// Whether what looks like a comment is one, with no record glued to it. A record that was
   /// commented out stands right behind the mark.
-  private static func isRemark(_ line: Span<UInt8>) -> Bool {
-    if Fragment.isNoise(line) { return false }
-    var at = 0
-    while at < line.count, [0x23, 0x2F, 0x20, 0x09].contains(line[at]) { at += 1 }
-    while let brace = line.firstIndex(of: 0x7B, from: at) {
-      if brace > at, brace + 1 < line.count, line[brace + 1] == 0x22 { return false }
+  private static func isRemark(_ text: Span<UInt8>, _ line: Range<Int>) -> Bool {
+    if Fragment.isNoise(text.extracting(line)) { return false }
+    let visible = text.extracting(0..<line.upperBound)
+    var at = line.lowerBound
+    while at < line.upperBound, [0x23, 0x2F, 0x20, 0x09].contains(text[at]) { at += 1 }
+    while let brace = visible.firstIndex(of: 0x7B, from: at) {
       if brace == at { return true }
+      // The first key of a record over several lines stands on the next one.
+      let key = brace + 1 < line.upperBound ? brace + 1 : TextBytes.skipSpace(text, brace + 1)
+      if key < text.count, text[key] == 0x22 { return false }
       at = brace + 1
     }
     return true
@@ -118,14 +132,17 @@ extension TextSalvage {
     return shapes.isKnown(0, text.index, text.bytes.span, 0)
   }
 
-  /// Whether the value in `record.text` is an array of nothing but what only records look like.
+  /// Whether the value in `record.text` is an array of nothing but objects that look like records,
+  /// or like no part of one that was seen and say what they are.
   private func isListOfRecords() -> Bool {
     guard family == .graph, record.text.kind() == .array else { return false }
     let text = record.text
     let elements = text.children(of: 0)
     for element in elements {
-      guard text.kind(element) == .object,
-        shapes.isKnown(element, text.index, text.bytes.span, 0)
+      guard text.kind(element) == .object else { return false }
+      if shapes.isKnown(element, text.index, text.bytes.span, 0) { continue }
+      let isPart = shapes.isInner(element, text.index, text.bytes.span, 0)
+      guard !isPart, let type = text.member("type", of: element), text.kind(type) == .string
       else { return false }
     }
     return !elements.isEmpty

@@ -88,9 +88,11 @@ struct TextStyle {
     return [0x7B, 0x7D, 0x5B, 0x5D].contains(line[0])
   }
 
-  /// Whether the line is a brace with nothing before it but what ends or opens others.
+  /// Whether the line is a brace with nothing before it but what ends or opens others, or the
+  /// beginning of a wrapper up to its first record.
   private static func opensObject(_ line: Span<UInt8>) -> Bool {
-    guard line.count <= 4, line[line.count - 1] == 0x7B else { return false }
+    guard line[line.count - 1] == 0x7B else { return false }
+    if line.count > 4 { return line[0] == 0x7B && line[line.count - 2] == 0x5B }
     for at in line.indices where ![0x7B, 0x7D, 0x5B, 0x2C, 0x20].contains(line[at]) { return false }
     return true
   }

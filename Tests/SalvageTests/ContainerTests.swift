@@ -119,19 +119,21 @@ struct ContainerTests {
     #expect(result.report.inputs[0].notes.contains { $0.message.contains("UTF-16") })
   }
 
-  /// Whole JSON that the rules refuse is kept apart, verbatim.
   /// What the first record of a list is told by where its brace has no line of its own: the braces of
   /// objects in it have.
-  @Test(arguments: ["", "[[[[[[[[[[[[\n", "]\n]\n"])
-  func aListThatOpensWithItsBrace(_ behind: String) throws {
+  @Test(arguments: [
+    ("[", "]\n"), ("[", "]\n[[[[[[[[[[[[\n"), ("[", "]\n]\n]\n"), ("[", "\u{0}\u{0}]\n"),
+    (#"{"entities":[],"relations":["#, "]}\n"),
+    (#"{"entities":[],"relations":["#, "\u{0}\u{0} ]}\n"),
+  ])
+  func aListThatOpensWithItsBrace(_ opening: String, _ end: String) throws {
     let lines = [
-      "[{", #"  "type": "entity","#, #"  "name": "a","#, #"  "entityType": "t","#,
+      opening + "{", #"  "type": "entity","#, #"  "name": "a","#, #"  "entityType": "t","#,
       #"  "observations": [],"#, #"  "extra": ["#, "    {", #"      "name": "n""#, "    },",
       "    {", #"      "from": "x""#, "    }", "  ]", "}, {", #"  "type": "relation","#,
-      #"  "from": "a","#, #"  "to": "b","#, #"  "relationType": "knows""#, "}]", "",
+      #"  "from": "a","#, #"  "to": "b","#, #"  "relationType": "knows""#, "}" + end,
     ]
-    let result = try Salvaged(
-      Array((lines.joined(separator: "\n") + behind).utf8), kind: "memory-graph")
+    let result = try Salvaged(Array(lines.joined(separator: "\n").utf8), kind: "memory-graph")
     #expect(
       try result.lines("recovered").map(text) == [
         #"{"type":"entity","name":"a","entityType":"t","observations":[],"#
@@ -140,6 +142,7 @@ struct ContainerTests {
       ])
   }
 
+  /// Whole JSON that the rules refuse is kept apart, verbatim.
   @Test func badRecordsAreIrregular() throws {
     let good = #"{"type":"entity","name":"a","entityType":"t","observations":["x"]}"#
     let bad = [

@@ -41,6 +41,18 @@ struct NestedTypeTests {
       [entity("k"), #"{"type":"beat"}"#, relation("k")]
     ),
     (#"\#(entity("j")){"type":"y"},{"type":"z"}]},"d":null}"#, [entity("j")]),
+    (
+      #"{"type":"ent\#n[\#(entity("l")),{"type":"chart"},\#(relation("l"))]"#,
+      [entity("l"), #"{"type":"chart"}"#, relation("l")]
+    ),
+    (
+      #"{"type":"ent\#n[{"type":"plan"},\#(entity("m")),\#n[[["#, [#"{"type":"plan"}"#, entity("m")]
+    ),
+    (#"# lost "}]}{"# + "\n " + entity("p").dropFirst(), [entity("p")]),
+    ("# a remark {\n# { another\n\(entity("q"))", [entity("q")]),
+    (#"[{"type":"note"},\#(entity("o")),  lost","y"]}"#, [entity("o")]),
+    ("[{\"type\":\"ent\u{0}\u{0}[{\"type\":\"ref\",\"to\":\"x\"}]}]", []),
+    ("{\"type\":\"ent\n[{\"type\":\"entity\",\"name\":\"inner\"}]", []),
   ]
 
   @Test func recordsAreToldFromTheirParts() throws {
