@@ -226,8 +226,10 @@ extension TextSalvage {
       return false
     }
     let end = text.firstIndex(of: 0x0A, from: inner.upperBound) ?? text.count
-    // Of two objects side by side either may be the other writer's, unless only one has a type.
-    let next = TextBytes.skipSpace(text, inner.upperBound)
+    // Of two objects side by side, or an object and a list of them, either may be the other
+    // writer's, unless only one has a type.
+    var next = TextBytes.skipSpace(text, inner.upperBound)
+    if next < end, text[next] == 0x5B { next = TextBytes.skipSpace(text, next + 1) }
     guard next < end else { return false }
     if text[next] == 0x7B {
       let rest = text.extracting(next..<end)
