@@ -198,7 +198,12 @@ extension TextSalvage {
     let at = TextBytes.skipSpace(visible, range.lowerBound)
     guard at < range.upperBound else { return false }
     switch text[at] {
-    case 0x7D, 0x5D: return !style.isContainer && !isInList
+    case 0x7D: return !style.isContainer && !isInList
+    case 0x5D:
+      if style.isContainer || !isInList { return !style.isContainer }
+      // Behind a list of records there is nothing, or what follows one in a wrapper.
+      let next = TextBytes.skipSpace(visible, at + 1)
+      return next < range.upperBound && [0x7D, 0x2C, 0x3A].contains(text[next])
     case 0x3A: return true
     case 0x2C:
       let next = TextBytes.skipSpace(visible, at + 1)

@@ -31,7 +31,7 @@ struct ListTests {
     "record behind": Case(text: "\(a)\n\(list)\(d)\n", recovered: [a, b, relation, d]),
     "list behind a loss": Case(
       text: "\(a)\n{\"type\":\"ent\n\(list)\n\(d)\n", recovered: [a, b, relation, d],
-      quarantined: "{\"type\":\"ent[]"),
+      quarantined: "{\"type\":\"ent"),
     "texts": Case(
       text: "\(a)\n[\n  \"p\",\n  \"q\"\n]\n\(d)\n", recovered: [a, d],
       irregular: ["\"p\"", "\"q\""]),

@@ -51,6 +51,7 @@ struct NestedTypeTests {
     (#"# lost "}]}{"# + "\n " + entity("p").dropFirst(), [entity("p")]),
     ("# a remark {\n# { another\n\(entity("q"))", [entity("q")]),
     (#"{"a":{"b":[{"type":"y"},{"type":"z"}[\#(entity("r"))]]},"d":null}"#, [entity("r")]),
+    (#"[{"type":"w","c":1.5e3}]},"d":null}"#, []),
     (#"[{"type":"note"},\#(entity("o")),  lost","y"]}"#, [entity("o")]),
     ("[{\"type\":\"ent\u{0}\u{0}[{\"type\":\"ref\",\"to\":\"x\"}]}]", []),
     ("{\"type\":\"ent\n[{\"type\":\"entity\",\"name\":\"inner\"}]", []),
