@@ -20,10 +20,14 @@ struct WriteAheadLog {
 
   static func path(of database: FilePath) -> FilePath { FilePath(database.string + "-wal") }
 
-  /// Whether there is anything in the log of a database.
+  /// Bytes before the first frame.
+  private static let headLength = 32
+
+  /// Whether there is anything in the log of a database: no more than its head is nothing, as SQLite
+  /// sees it too.
   static func exists(beside database: FilePath) throws -> Bool {
     guard let facts = try FileFacts(at: path(of: database)) else { return false }
-    return facts.isRegular && facts.size > 0
+    return facts.isRegular && facts.size > headLength
   }
 
   /// Reads the log of the database at `path`. Nil where there is none, or its head is damaged.
@@ -31,7 +35,8 @@ struct WriteAheadLog {
     guard try Self.exists(beside: path) else { return nil }
     let file = try InputFile(opening: Self.path(of: path))
     var head = ByteBuffer()
-    guard try file.read(at: 0, into: &head, atMost: 32) == 32 else { return nil }
+    let length = try file.read(at: 0, into: &head, atMost: Self.headLength)
+    guard length == Self.headLength else { return nil }
     let magic = Bytes.number(head.span, 0, 4)
     let size = Bytes.number(head.span, 8, 4)
     guard magic & ~1 == 0x377F_0682, PageFile.isSize(size) else { return nil }
@@ -41,7 +46,7 @@ struct WriteAheadLog {
     var pending: [Int: Int] = [:]
     var committed: [Int: Int] = [:]
     var count = 0
-    var at = 32
+    var at = Self.headLength
     var frame = ByteBuffer()
     func read() throws -> Bool {
       frame.removeAll()

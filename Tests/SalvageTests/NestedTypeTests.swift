@@ -46,7 +46,8 @@ struct NestedTypeTests {
       [entity("l"), #"{"type":"chart"}"#, relation("l")]
     ),
     (
-      #"{"type":"ent\#n[{"type":"plan"},\#(entity("m")),\#n[[["#, [#"{"type":"plan"}"#, entity("m")]
+      #"{"type":"ent\#n[{"type":"plan"},\#(entity("m")),\#n[[["#,
+      [#"{"type":"plan"}"#, entity("m")]
     ),
     (#"# lost "}]}{"# + "\n " + entity("p").dropFirst(), [entity("p")]),
     ("# a remark {\n# { another\n\(entity("q"))", [entity("q")]),
