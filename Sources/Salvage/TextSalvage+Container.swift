@@ -60,15 +60,24 @@ extension TextSalvage {
     return key < range.upperBound && text[key] == 0x22
   }
 
-  /// Whether the list is whole, and nothing behind it says that it is a part of more.
+  /// Whether the list is whole, and nothing behind it says that it is a part of more. Behind a loss
+  /// it must be one of records, at the left.
   private func isWholeList(_ text: Span<UInt8>, _ range: Range<Int>) -> Bool {
-    guard style.layout == .lines, !lastWasLoss, wasted <= consumed + range.lowerBound + Self.step
+    guard style.layout == .lines, wasted <= consumed + range.lowerBound + Self.step
     else { return false }
     guard case .value(let end) = scan(text, range) else {
       wasted += range.count
       return false
     }
     wasted += end - range.lowerBound
+    if lastWasLoss {
+      let list = text.extracting(range.lowerBound..<end)
+      guard range.lowerBound == 0 ? isLineStart : isAtLeft(text, range.lowerBound) else {
+        return false
+      }
+      do throws(JSONError) { try record.text.parse(list) } catch { return false }
+      guard isListOfRecords() else { return false }
+    }
     let next = TextBytes.skipSpace(text.extracting(0..<range.upperBound), end)
     return next == range.upperBound || text[next] == 0x7B
   }

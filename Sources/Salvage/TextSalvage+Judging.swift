@@ -154,7 +154,7 @@ extension TextSalvage {
   }
 
   /// Whether the byte is the first of its line.
-  private func isAtLeft(_ text: Span<UInt8>, _ at: Int) -> Bool { at > 0 && text[at - 1] == 0x0A }
+  func isAtLeft(_ text: Span<UInt8>, _ at: Int) -> Bool { at > 0 && text[at - 1] == 0x0A }
 
   /// Whether it says what it is: a record of a type that is not known does that too.
   private func isTyped(_ text: Span<UInt8>, _ range: Range<Int>) -> Bool {

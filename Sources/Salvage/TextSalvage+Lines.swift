@@ -134,7 +134,7 @@ extension TextSalvage {
 
   /// Whether the value in `record.text` is an array of nothing but objects that look like records,
   /// or like no part of one that was seen and say what they are.
-  private func isListOfRecords() -> Bool {
+  func isListOfRecords() -> Bool {
     guard family == .graph, record.text.kind() == .array else { return false }
     let text = record.text
     let elements = text.children(of: 0)

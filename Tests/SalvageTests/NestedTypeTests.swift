@@ -53,6 +53,10 @@ struct NestedTypeTests {
     ("# a remark {\n# { another\n\(entity("q"))", [entity("q")]),
     (#"{"a":{"b":[{"type":"y"},{"type":"z"}[\#(entity("r"))]]},"d":null}"#, [entity("r")]),
     (#"[{"type":"w","c":1.5e3}]},"d":null}"#, []),
+    (
+      "{\"type\":\"ent\n[\(entity("s")),{\"type\":\"map\"},\(relation("s"))]\(entity("t"))",
+      [entity("s"), #"{"type":"map"}"#, relation("s"), entity("t")]
+    ),
     (#"[{"type":"note"},\#(entity("o")),  lost","y"]}"#, [entity("o")]),
     ("[{\"type\":\"ent\u{0}\u{0}[{\"type\":\"ref\",\"to\":\"x\"}]}]", []),
     ("{\"type\":\"ent\n[{\"type\":\"entity\",\"name\":\"inner\"}]", []),
