@@ -83,7 +83,8 @@ extension TextSalvage {
       {
         return next
       }
-      isWholeList = isPartOfList(body, error)
+      let mayList = error.reason == .trailingBytes || body[0] == 0x5B
+      isWholeList = mayList && isAllObjects(body)
       return nil
     }
     if lastWasLoss, !isBelievable(indent: start - range.lowerBound) { return nil }
@@ -92,17 +93,23 @@ extension TextSalvage {
     return try finish()
   }
 
-  /// Whether a line that is no value is a list of objects, or what of one stands on it: the list may
-  /// have been opened on a line before, or go on over the next ones. No record ends in a bracket.
-  private func isPartOfList(_ body: Span<UInt8>, _ error: JSONError) -> Bool {
-    let last = body.count - 1
-    switch error.reason {
-    case .trailingBytes:
-      return isListOfObjects(body.extracting(0..<(body[last] == 0x5D ? last : body.count)))
-    case .unexpectedEnd where body[0] == 0x5B && body[last] == 0x2C:
-      return isListOfObjects(body.extracting(TextBytes.skipSpace(body, 1)..<body.count))
-    default: return false
+  /// Whether a line that is no value is whole objects, with commas between them or not: then they are
+  /// records. A list may have been opened on a line before, or go on over the next ones, in the middle
+  /// of a record or not. No record ends in a bracket.
+  private func isAllObjects(_ line: Span<UInt8>) -> Bool {
+    let isOpened = line[0] == 0x5B
+    var isBehindComma = false
+    var at = isOpened ? TextBytes.skipSpace(line, 1) : 0
+    while at < line.count {
+      if line[at] == 0x5D { return at + 1 == line.count }
+      guard line[at] == 0x7B else { return false }
+      if at + 1 == line.count { return isBehindComma }
+      guard case .value(let end) = scan(line, at..<line.count) else { return false }
+      at = TextBytes.skipSpace(line, end)
+      isBehindComma = at < line.count && line[at] == 0x2C
+      if isBehindComma { at = TextBytes.skipSpace(line, at + 1) }
     }
+    return isBehindComma || !isOpened
   }
 
   /// Whether what looks like a comment is one, with no record glued to it. A record that was

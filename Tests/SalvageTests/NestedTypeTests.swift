@@ -57,6 +57,14 @@ struct NestedTypeTests {
       "{\"type\":\"ent\n[\(entity("s")),{\"type\":\"map\"},\(relation("s"))]\(entity("t"))",
       [entity("s"), #"{"type":"map"}"#, relation("s"), entity("t")]
     ),
+    (
+      #"{"type":"plot"},\#(entity("u")), {"# + "\n " + entity("v").dropFirst() + ",",
+      [#"{"type":"plot"}"#, entity("u"), entity("v")]
+    ),
+    (
+      #"{"type":"cast"},{"type":"cue"}\#(entity("w"))"#,
+      [#"{"type":"cast"}"#, #"{"type":"cue"}"#, entity("w")]
+    ),
     (#"[{"type":"note"},\#(entity("o")),  lost","y"]}"#, [entity("o")]),
     ("[{\"type\":\"ent\u{0}\u{0}[{\"type\":\"ref\",\"to\":\"x\"}]}]", []),
     ("{\"type\":\"ent\n[{\"type\":\"entity\",\"name\":\"inner\"}]", []),
