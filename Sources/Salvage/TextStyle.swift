@@ -16,6 +16,7 @@ struct TextStyle {
   private(set) var keyIndent: Int?
   /// Whether values that are no objects stand on lines of their own.
   private(set) var hasScalars = false
+  /// Whether most records are indented, though each has a line of its own.
   private(set) var hasIndentedRecords = false
 
   /// - Parameter mayContain: whether an array or a wrapper is a container of this kind's records
@@ -24,6 +25,7 @@ struct TextStyle {
     var lines = 0
     var values = 0
     var objects = 0
+    var indented = 0
     var structural = 0
     // Lines at the very left that are records or the beginning of one, and the elements of a list.
     var outside = 0
@@ -59,7 +61,7 @@ struct TextStyle {
         values += 1
         if text.kind() == .object {
           objects += 1
-          if indent > 0 { hasIndentedRecords = true }
+          if indent > 0 { indented += 1 }
         } else {
           hasScalars = true
         }
@@ -81,6 +83,7 @@ struct TextStyle {
     if isContainer { layout = .stream }
     if isPretty, isContainer, let least = indents.keys.min() { keyIndent = indents[least]?.key }
     if lines > 0, values * 10 < lines * 9 { hasScalars = false }
+    hasIndentedRecords = indented * 2 > objects && values * 2 >= lines
   }
 
   private static func isStructure(_ line: Span<UInt8>) -> Bool {

@@ -90,6 +90,18 @@ struct NestedTypeTests {
       try result.lines("recovered").map(text) == [Self.entity("whole"), Self.entity("behind")])
   }
 
+  /// A whole record behind the white space of a torn one does not make indented objects records.
+  @Test func partsAboveAnIndentedRecordAreNot() throws {
+    let whole = ["a", "b", "c"].map(Self.entity)
+    let torn = [
+      "{", #"  "type": "entity","#, #"  "links": ["#, "    {", #"      "type": "y""#, "    },",
+      "    {", #"      "type": "z""#, "    }",
+    ]
+    let lines = whole + torn + ["  " + Self.entity("d"), ""]
+    let result = try Salvaged(Array(lines.joined(separator: "\n").utf8), kind: "memory-graph")
+    #expect(try result.lines("recovered").map(text) == whole + [Self.entity("d")])
+  }
+
   /// Records in a list with damage behind its comma: one over several lines that the list opens
   /// with, and one behind a whole record and an object of unknown type.
   @Test(arguments: [
