@@ -30,8 +30,10 @@ extension TextSalvage {
     let goesOn = continues(text, range.upperBound..<end)
     let signature = RecordShapes.signature(0, index, text, range.lowerBound)
     let isOverLines = style.layout == .lines && text.extracting(range).firstIndex(of: 0x0A) != nil
-    // An object whose end stands deeper than its beginning has lost what was before that.
-    if isOverLines, indent(text, range.upperBound - 1) > indent(text, range.lowerBound) {
+    // An object whose end stands deeper than its beginning has lost what was before that; where it
+    // begins behind damage, what its line is indented by is not its own.
+    let depth = isPlaced ? indent(text, range.lowerBound) : 0
+    if isOverLines, indent(text, range.upperBound - 1) > depth {
       return isKnown(text, range, token: 0, base: range.lowerBound)
     }
     if isPlaced {

@@ -102,6 +102,18 @@ struct NestedTypeTests {
     #expect(try result.lines("recovered").map(text) == whole + [Self.entity("d")])
   }
 
+  /// Nor is the value of a member whose key was overwritten: its end is indented, a record's is not.
+  @Test func partsBehindOverwrittenKeysAreNot() throws {
+    let lines = [
+      Self.entity("a"), "{", #"  "type": "relation","#, "  \"to\": \"x\u{0}\u{0}{",
+      #"    "type": "inner","#, #"    "note": "x""#, "  }", "}", "\u{0}\u{0}{",
+      #"  "type": "chart","#, #"  "id": 1"#, "}", "",
+    ]
+    let result = try Salvaged(Array(lines.joined(separator: "\n").utf8), kind: "memory-graph")
+    #expect(
+      try result.lines("recovered").map(text) == [Self.entity("a"), #"{"type":"chart","id":1}"#])
+  }
+
   /// Records in a list with damage behind its comma: one over several lines that the list opens
   /// with, and one behind a whole record and an object of unknown type.
   @Test(arguments: [
