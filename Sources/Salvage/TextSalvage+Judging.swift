@@ -38,6 +38,7 @@ extension TextSalvage {
     }
     if isPlaced {
       if startsList(text, range, end: end) { isWholeList = true }
+      if isWholeList, family == .lines, !lastWasLoss { return true }
       if isWholeList || (isOverLines && isUnbroken && isAtLeft(text, range.upperBound - 1)) {
         return index.count > 1 && (shapes.isTop(signature) || !shapes.isInner(signature))
       }

@@ -84,7 +84,7 @@ extension TextSalvage {
         return next
       }
       let mayList = error.reason == .trailingBytes || body[0] == 0x5B
-      isWholeList = mayList && isAllObjects(body)
+      isWholeList = mayList && isList(body)
       return nil
     }
     if lastWasLoss, !isBelievable(indent: start - range.lowerBound) { return nil }
@@ -93,11 +93,12 @@ extension TextSalvage {
     return try finish()
   }
 
-  /// Whether a line that is no value is whole objects, with commas between them or not: then they are
-  /// records. A list may have been opened on a line before, or go on over the next ones, in the middle
-  /// of a record or not. No record ends in a bracket.
-  private func isAllObjects(_ line: Span<UInt8>) -> Bool {
+  /// Whether a line that is no value is a list of whole objects: then they are records. Some may lack
+  /// the comma between them; the list may have been opened on a line before, or go on over the next
+  /// ones, in the middle of a record or not. No record ends in a bracket.
+  private func isList(_ line: Span<UInt8>) -> Bool {
     let isOpened = line[0] == 0x5B
+    var commas = 0
     var isBehindComma = false
     var at = isOpened ? TextBytes.skipSpace(line, 1) : 0
     while at < line.count {
@@ -107,9 +108,12 @@ extension TextSalvage {
       guard case .value(let end) = scan(line, at..<line.count) else { return false }
       at = TextBytes.skipSpace(line, end)
       isBehindComma = at < line.count && line[at] == 0x2C
-      if isBehindComma { at = TextBytes.skipSpace(line, at + 1) }
+      if isBehindComma {
+        commas += 1
+        at = TextBytes.skipSpace(line, at + 1)
+      }
     }
-    return isBehindComma || !isOpened
+    return isOpened ? isBehindComma : commas > 0
   }
 
   /// Whether what looks like a comment is one, with no record glued to it. A record that was

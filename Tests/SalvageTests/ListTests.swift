@@ -65,6 +65,20 @@ struct ListTests {
     #expect(pieces == wanted.quarantined)
   }
 
+  /// Of lines of any kind every object on a line of nothing else is a record, an empty one too, and
+  /// one that looks like a part of another.
+  @Test func objectsOnOneLine() throws {
+    let objects = [
+      #"{"a":1,"in":{}}"#, #"{"x":{"b":1}}"#, "{}", #"{"a":2}"#, #"{"a":3}"#, "{}", #"{"a":4}"#,
+      #"{"b":2}"#, "{}", #"{"b":3}"#, #"{"a":5}"#,
+    ]
+    let joints = ["\n", "\n", "", "\n", "", "\n", ",", ", ", "\n[1\n", "", "\n"]
+    let bytes = zip(objects, joints).flatMap { Array(($0 + $1).utf8) }
+    let result = try Salvaged(bytes, kind: "jsonl")
+    #expect(try result.lines("recovered").map(text) == objects)
+    #expect(result.account[.quarantined].bytes == 2)
+  }
+
   /// Bytes that are looked at before more are read.
   private static let window = 1 << 20
 
