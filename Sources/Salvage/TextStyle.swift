@@ -51,7 +51,10 @@ struct TextStyle {
       lines += 1
       if isFirst {
         isFirst = false
-        if mayContain { isContainer = Self.opensContainer(head.extracting(start..<head.count)) }
+        if mayContain {
+          let rest = head.extracting(start..<head.count)
+          isContainer = Self.opensContainer(rest) && !Self.goesOnBehindValue(rest)
+        }
         opening = line[line.count - 1]
       } else if indent == 0, line[0] == 0x7B {
         if line.count == 1 || line[line.count - 1] == 0x7D { outside += 1 }
@@ -84,6 +87,17 @@ struct TextStyle {
     if isPretty, isContainer, let least = indents.keys.min() { keyIndent = indents[least]?.key }
     if lines > 0, values * 10 < lines * 9 { hasScalars = false }
     hasIndentedRecords = indented * 2 > objects && values * 2 >= lines
+  }
+
+  /// Whether the text starts with a whole value that others follow: no container is around those.
+  private static func goesOnBehindValue(_ text: Span<UInt8>) -> Bool {
+    var index = JSONIndex()
+    do throws(JSONError) { try index.scan(text) } catch {
+      guard error.reason == .trailingBytes else { return false }
+      let next = TextBytes.skipSpace(text, Int(index.tokens[0].end))
+      return next < text.count && text[next] == 0x7B
+    }
+    return false
   }
 
   private static func isStructure(_ line: Span<UInt8>) -> Bool {

@@ -142,6 +142,19 @@ struct ContainerTests {
       ])
   }
 
+  /// What follows a whole list or wrapper is not in it, however much it looks like its records.
+  @Test(arguments: [("[", "]"), (#"{"entities":["#, #"],"relations":[]}"#)])
+  func recordsBehindAWholeContainer(_ opening: String, _ end: String) throws {
+    func entity(_ name: String) -> String {
+      #"{"type":"entity","name":"\#(name)","entityType":"t","observations":["x"]}"#
+    }
+    let pretty = entity("a").replacing("{", with: "{\n  ").replacing(",", with: ",\n  ")
+    let torn = "{\n  \"type\": \"entity\",\n  \"name\": \"lost \\"
+    let bytes = Array("\(opening)\(pretty)\(end)\n\(torn)\(entity("b"))ud83c\"\n}\n".utf8)
+    let result = try Salvaged(bytes, kind: "memory-graph")
+    #expect(try result.lines("recovered").map(text) == ["a", "b"].map(entity))
+  }
+
   /// Whole JSON that the rules refuse is kept apart, verbatim.
   @Test func badRecordsAreIrregular() throws {
     let good = #"{"type":"entity","name":"a","entityType":"t","observations":["x"]}"#
