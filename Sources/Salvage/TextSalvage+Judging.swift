@@ -201,7 +201,7 @@ extension TextSalvage {
     let at = TextBytes.skipSpace(visible, range.lowerBound)
     guard at < range.upperBound else { return false }
     switch text[at] {
-    case 0x7D: return !style.isContainer && !isInList
+    case 0x7D: return !style.isContainer
     case 0x5D:
       if style.isContainer || !isInList { return !style.isContainer }
       // Behind a list of records there is nothing, or what follows one in a wrapper.

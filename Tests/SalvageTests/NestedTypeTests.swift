@@ -65,6 +65,7 @@ struct NestedTypeTests {
       #"{"type":"cast"},{"type":"cue"}\#(entity("w"))"#,
       [#"{"type":"cast"}"#, #"{"type":"cue"}"#, entity("w")]
     ),
+    (#"[\#(entity("x"))]{"a":{"type":"x"},"d":null}}"#, [entity("x")]),
     (#"[{"type":"note"},\#(entity("o")),  lost","y"]}"#, [entity("o")]),
     ("[{\"type\":\"ent\u{0}\u{0}[{\"type\":\"ref\",\"to\":\"x\"}]}]", []),
     ("{\"type\":\"ent\n[{\"type\":\"entity\",\"name\":\"inner\"}]", []),
