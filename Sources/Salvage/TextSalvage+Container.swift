@@ -56,8 +56,9 @@ extension TextSalvage {
     let visible = text.extracting(0..<range.upperBound)
     let brace = TextBytes.skipSpace(visible, range.lowerBound + 1)
     guard brace < range.upperBound, text[brace] == 0x7B else { return false }
-    let key = TextBytes.skipSpace(visible, brace + 1)
-    return key < range.upperBound && text[key] == 0x22
+    // The first key of a record over several lines stands on the next one.
+    let key = TextBytes.skipSpace(text, brace + 1)
+    return key < text.count && text[key] == 0x22
   }
 
   /// Whether the list is whole, and nothing behind it says that it is a part of more. Behind a loss
@@ -83,7 +84,7 @@ extension TextSalvage {
   }
 
   /// Where the first list of a wrapper, `{"entities":[`, starts, if its brace is one of those.
-  private func wrapperOpening(_ text: Span<UInt8>, _ range: Range<Int>) -> Int? {
+  func wrapperOpening(_ text: Span<UInt8>, _ range: Range<Int>) -> Int? {
     let visible = text.extracting(0..<range.upperBound)
     let key = TextBytes.skipSpace(visible, range.lowerBound + 1)
     for name in ["\"entities\"", "\"relations\""] as [StaticString] {
@@ -207,8 +208,8 @@ extension TextSalvage {
       if at >= end { break }
       let isWhole = entry.end > entry.start
       let isRecord: Bool
-      if style.keyIndent != nil {
-        isRecord = nextStart(text, at..<end) == at
+      if style.keyIndent != nil, opensPretty(text, at) {
+        isRecord = true
       } else if isWhole {
         isRecord = isKnown(text, at..<start + Int(entry.end), token: token, base: start)
       } else {

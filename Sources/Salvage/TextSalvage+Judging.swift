@@ -57,7 +57,10 @@ extension TextSalvage {
       return endsCleanly(text, range.upperBound..<end)
         || (index.count > 1 && (shapes.isTop(signature) || !shapes.isInner(signature)))
     }
-    if style.keyIndent != nil { return true }
+    if style.keyIndent != nil {
+      return opensPretty(text, range.lowerBound)
+        || isKnown(text, range, token: 0, base: range.lowerBound)
+    }
     var before = range.lowerBound
     while before > fragment, TextBytes.isBlank(text[before - 1]) { before -= 1 }
     let last = before > fragment ? text[before - 1] : byteBefore
@@ -141,7 +144,7 @@ extension TextSalvage {
   }
 
   /// Whether the byte is the first on its line that is not white space, with some before it.
-  private func opensIndented(_ text: Span<UInt8>, _ at: Int) -> Bool {
+  func opensIndented(_ text: Span<UInt8>, _ at: Int) -> Bool {
     var start = at
     while start > 0, TextBytes.isSpace(text[start - 1]) { start -= 1 }
     return start < at && start > 0 && text[start - 1] == 0x0A
@@ -241,7 +244,9 @@ extension TextSalvage {
     guard next < end else { return false }
     if text[next] == 0x7B {
       let rest = text.extracting(next..<end)
-      guard isTyped(text, inner), !TextBytes.starts(rest, "{\"type\"") else { return false }
+      guard isTyped(text, inner), !TextBytes.starts(rest, "{\"type\""),
+        wrapperOpening(text, next..<end) == nil
+      else { return false }
     }
     wasted += end - start
     var around = ByteBuffer()

@@ -83,7 +83,9 @@ extension TextSalvage {
       {
         return next
       }
-      let mayList = error.reason == .trailingBytes || body[0] == 0x5B
+      let mayList =
+        error.reason == .trailingBytes || body[0] == 0x5B
+        || (body[0] == 0x2C && start == range.lowerBound)
       isWholeList = mayList && isList(body)
       return nil
     }
@@ -98,9 +100,9 @@ extension TextSalvage {
   /// ones, in the middle of a record or not. No record ends in a bracket.
   private func isList(_ line: Span<UInt8>) -> Bool {
     let isOpened = line[0] == 0x5B
-    var commas = 0
-    var isBehindComma = false
-    var at = isOpened ? TextBytes.skipSpace(line, 1) : 0
+    var isBehindComma = line[0] == 0x2C
+    var commas = isBehindComma ? 1 : 0
+    var at = isOpened || isBehindComma ? TextBytes.skipSpace(line, 1) : 0
     while at < line.count {
       if line[at] == 0x5D { return at + 1 == line.count }
       guard line[at] == 0x7B else { return false }

@@ -169,12 +169,21 @@ extension TextSalvage {
       at = brace + 1
       let key = TextBytes.skipSpace(visible, brace + 1)
       guard key < visible.count, visible[key] == 0x22 else { continue }
-      guard let indent = style.keyIndent else { return brace }
-      // A pretty-printed record's first key stands alone, indented as in the other records.
-      var first = key
-      while first > brace + 1, TextBytes.isSpace(visible[first - 1]) { first -= 1 }
-      if visible[first - 1] == 0x0A, key - first == indent { return brace }
+      if style.keyIndent == nil || opensPretty(visible, brace)
+        || TextBytes.starts(visible.extracting(brace..<visible.count), "{\"type\"")
+      {
+        return brace
+      }
     }
     return nil
+  }
+
+  /// Whether the brace opens a pretty-printed record: the first key stands alone, indented as in the
+  /// other records.
+  func opensPretty(_ text: Span<UInt8>, _ brace: Int) -> Bool {
+    let key = TextBytes.skipSpace(text, brace + 1)
+    var first = key
+    while first > brace + 1, TextBytes.isSpace(text[first - 1]) { first -= 1 }
+    return text[first - 1] == 0x0A && key - first == style.keyIndent
   }
 }

@@ -113,9 +113,11 @@ final class TextSalvage {
           stop = inner
         } else if end + 1 < head.count, head[end + 1] != 0x7B {
           switch scan(head, at..<head.count) {
-          case .value(let behind):
+          // Where the end is indented, and the beginning is not, what was before that is lost.
+          case .value(let behind) where !opensIndented(head, behind - 1):
             stop = behind
             end = head.firstIndex(of: 0x0A, from: behind) ?? head.count
+          case .value(let behind): spent += behind - at
           case .failure(let error): spent += error.offset - at
           }
         }

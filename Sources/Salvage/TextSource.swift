@@ -22,13 +22,15 @@ struct TextSource {
 
   init(_ stream: ByteStream) throws {
     self.stream = stream
-    while raw.count < 4, try stream.read(into: &raw, atMost: 4 - raw.count) > 0 {}
-    let head = raw.array + [1, 1, 1, 1]
+    var start = ByteBuffer()
+    let wanted = 2 + 2 * Self.unitsAtStart
+    while start.count < wanted, try stream.read(into: &start, atMost: wanted - start.count) > 0 {}
+    let head = start.array + [1, 1, 1, 1]
     if head[0] == 0xEF, head[1] == 0xBB, head[2] == 0xBF {
       (encoding, markLength) = (.utf8, 3)
-    } else if head[0] == 0xFF, head[1] == 0xFE {
+    } else if head[0] == 0xFF, head[1] == 0xFE, Self.isWide(start.span, high: 1) {
       (encoding, markLength) = (.utf16LE, 2)
-    } else if head[0] == 0xFE, head[1] == 0xFF {
+    } else if head[0] == 0xFE, head[1] == 0xFF, Self.isWide(start.span, high: 0) {
       (encoding, markLength) = (.utf16BE, 2)
     } else if Self.opensJSON(head[0]), head[1] == 0, head[2] != 0, head[3] == 0 {
       (encoding, markLength) = (.utf16LE, 0)
@@ -37,7 +39,26 @@ struct TextSource {
     } else {
       (encoding, markLength) = (.utf8, 0)
     }
-    raw.removeFirst(min(markLength, raw.count))
+    start.removeFirst(min(markLength, start.count))
+    raw = start
+  }
+
+  /// Code units of the text that tell a byte order mark from damage that begins with its bytes.
+  private static let unitsAtStart = 256
+
+  /// Whether there is ASCII, as any JSON has, behind a mark of UTF-16: one code unit in 16 has a high
+  /// byte that is zero, of 8-bit text or noise next to none.
+  /// - Parameter high: which byte of a code unit is the high one.
+  private static func isWide(_ head: Span<UInt8>, high: Int) -> Bool {
+    var units = 0
+    var narrow = 0
+    var at = 2
+    while at + 1 < head.count {
+      units += 1
+      if head[at + high] == 0 { narrow += 1 }
+      at += 2
+    }
+    return narrow * 16 >= units
   }
 
   private static func opensJSON(_ byte: UInt8) -> Bool { byte == 0x7B || byte == 0x5B }

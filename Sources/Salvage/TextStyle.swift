@@ -89,13 +89,14 @@ struct TextStyle {
     hasIndentedRecords = indented * 2 > objects && values * 2 >= lines
   }
 
-  /// Whether the text starts with a whole value that others follow: no container is around those.
+  /// Whether the text starts with a whole value that more follows: no container is around that.
   private static func goesOnBehindValue(_ text: Span<UInt8>) -> Bool {
     var index = JSONIndex()
     do throws(JSONError) { try index.scan(text) } catch {
       guard error.reason == .trailingBytes else { return false }
       let next = TextBytes.skipSpace(text, Int(index.tokens[0].end))
-      return next < text.count && text[next] == 0x7B
+      guard next < text.count, !TextBytes.isForeign(text[next]) else { return false }
+      return ![0x2C, 0x5D, 0x7D].contains(text[next])
     }
     return false
   }
@@ -105,10 +106,11 @@ struct TextStyle {
     return [0x7B, 0x7D, 0x5B, 0x5D].contains(line[0])
   }
 
-  /// Whether the line is a brace with nothing before it but what ends or opens others, or the
-  /// beginning of a wrapper up to its first record.
+  /// Whether the line is a brace with nothing before it but what ends or opens others, the beginning
+  /// of a wrapper up to its first record, or bytes that no text has.
   private static func opensObject(_ line: Span<UInt8>) -> Bool {
     guard line[line.count - 1] == 0x7B else { return false }
+    if line.count > 1, TextBytes.isForeign(line[line.count - 2]) { return true }
     if line.count > 4 { return line[0] == 0x7B && line[line.count - 2] == 0x5B }
     for at in line.indices where ![0x7B, 0x7D, 0x5B, 0x2C, 0x20].contains(line[at]) { return false }
     return true

@@ -142,6 +142,27 @@ struct ContainerTests {
       ])
   }
 
+  /// A record of one line in a torn one of a pretty-printed container, and the objects of a record
+  /// that stands behind bytes that no text has.
+  @Test(arguments: [("[", "]"), (#"{"entities":["#, #"],"relations":[]}"#)])
+  func othersInAPrettyContainer(_ opening: String, _ end: String) throws {
+    func entity(_ name: String) -> String {
+      #"{"type":"entity","name":"\#(name)","entityType":"t","observations":["x"],"#
+        + #""extra":[{"name":"n"},{"from":"x"}]}"#
+    }
+    func pretty(_ name: String) -> String { text(PrettyJSON.text(Array(entity(name).utf8))) }
+    let cut = "\n{\"type\":\"ent"
+    let torn = "{\n  \"type\": \"entity\",\n  \"name\": \"lo\n"
+    let rest = "st\",\n  \"observations\": [\n    \"x\"\n  ]\n}"
+    for (bytes, names) in [
+      ("\(opening)\(torn)\(entity("a"))\(rest)\(end)\n\(pretty("b"))\(cut)", ["a", "b"]),
+      ("\(opening)\u{0}\u{0}\n[[[\n\u{0}\(pretty("c"))\(end)\(cut)", ["c"]),
+    ] {
+      let result = try Salvaged(Array(bytes.utf8), kind: "memory-graph")
+      #expect(try result.lines("recovered").map(text) == names.map(entity))
+    }
+  }
+
   /// What follows a whole list or wrapper is not in it, however much it looks like its records.
   @Test(arguments: [("[", "]"), (#"{"entities":["#, #"],"relations":[]}"#)])
   func recordsBehindAWholeContainer(_ opening: String, _ end: String) throws {
@@ -153,6 +174,19 @@ struct ContainerTests {
     let bytes = Array("\(opening)\(pretty)\(end)\n\(torn)\(entity("b"))ud83c\"\n}\n".utf8)
     let result = try Salvaged(bytes, kind: "memory-graph")
     #expect(try result.lines("recovered").map(text) == ["a", "b"].map(entity))
+  }
+
+  /// Damage that begins with the bytes of a mark makes no UTF-16 of a text.
+  @Test(arguments: [[0xFF, 0xFE], [0xFE, 0xFF]] as [[UInt8]])
+  func aMarkByChance(_ mark: [UInt8]) throws {
+    let lines = (0..<9).map {
+      #"{"type":"entity","name":"n\#($0)","entityType":"t","observations":[]}"#
+    }
+    let noise = mark + [0x41, 0xC1, 0x42, 0xF8, 0x43, 0x0A]
+    let result = try Salvaged(
+      noise + Array(lines.joined(separator: "\n").utf8), kind: "memory-graph")
+    #expect(try result.lines("recovered").map(text) == lines)
+    #expect(result.account[.quarantined].bytes == noise.count - 1)
   }
 
   /// Whole JSON that the rules refuse is kept apart, verbatim.

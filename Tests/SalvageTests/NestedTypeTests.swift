@@ -66,6 +66,15 @@ struct NestedTypeTests {
       [#"{"type":"cast"}"#, #"{"type":"cue"}"#, entity("w")]
     ),
     (#"[\#(entity("x"))]{"a":{"type":"x"},"d":null}}"#, [entity("x")]),
+    (#", {"type":"act"}, \#(entity("y")),"#, [#"{"type":"act"}"#, entity("y")]),
+    (
+      #"{"a":[{"type":"y"}{"entities":[\#(entity("z"))],"relations":[]}]}"#, [entity("z")]
+    ),
+    (
+      "[{\n \"type\": \"tale\",\n \"n\": 1\n},\n[[[",
+      [#"{"type":"tale","n":1}"#]
+    ),
+    ("{\n      \"type\": \"y\",\n      \"c\": 1\n    }\n  ]\n}", []),
     (#"[{"type":"note"},\#(entity("o")),  lost","y"]}"#, [entity("o")]),
     ("[{\"type\":\"ent\u{0}\u{0}[{\"type\":\"ref\",\"to\":\"x\"}]}]", []),
     ("{\"type\":\"ent\n[{\"type\":\"entity\",\"name\":\"inner\"}]", []),

@@ -83,9 +83,11 @@ extension DamagedLines {
     var crowded: [(place: Place, line: Range<Int>)] = []
     var intact: [(start: Int, record: [UInt8])] = []
     var open: Set<[UInt8]> = []
+    var nested: Set<[UInt8]> = []
     for place in layout.places {
       if let cover = layout.covers.first(where: { $0.contains(place.range.lowerBound) }) {
         open.insert(place.record)
+        if let type = Self.type(of: place.record) { nested.insert(type) }
         if let whole = Self.value(Array(text[cover])) { open.insert(whole) }
         continue
       }
@@ -102,7 +104,9 @@ extension DamagedLines {
         crowded.append((place, lineStart..<lineEnd))
       }
     }
-    // A line that is one value teaches that such records occur inside others.
+    // A value with a record inside teaches that such records occur in others; so does a line that is
+    // one value.
+    known.subtract(nested)
     for (place, line) in crowded where hasDebris(around: place.piece) {
       if Self.value(Array(text[line])) != nil, let type = Self.type(of: place.record) {
         known.remove(type)
