@@ -4,6 +4,8 @@ import LosslessJSON
 struct Fragment {
   /// Where it starts in the text at hand.
   var start: Int
+  /// Where, behind its bracket, the last list of records in it starts.
+  var list: Int?
   /// Why the value that starts with the fragment does not parse.
   private(set) var error: JSONError?
   /// Whether a record starts with the fragment.

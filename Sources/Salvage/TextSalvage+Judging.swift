@@ -23,7 +23,7 @@ extension TextSalvage {
   /// - Parameter mayNest: whether it may be a part of what was before, as far as the parser says.
   func isRecord(
     _ text: Span<UInt8>, _ range: Range<Int>, end: Int, isPlaced: Bool, mayNest: Bool,
-    fragment: Int
+    fragment: inout Fragment
   ) -> Bool {
     // An empty object within a line of a graph is a part of a record, or of a text in one.
     if index.count == 1, family == .graph, style.layout == .lines { return false }
@@ -62,25 +62,29 @@ extension TextSalvage {
         || isKnown(text, range, token: 0, base: range.lowerBound)
     }
     var before = range.lowerBound
-    while before > fragment, TextBytes.isBlank(text[before - 1]) { before -= 1 }
-    let last = before > fragment ? text[before - 1] : byteBefore
-    let isOpened = last == 0x5B && before > fragment && opensList(text, fragment..<before - 1)
-    if isOpened { isInList = true }
+    while before > fragment.start, TextBytes.isBlank(text[before - 1]) { before -= 1 }
+    let last = before > fragment.start ? text[before - 1] : byteBefore
+    let isOpened =
+      last == 0x5B && before > fragment.start && opensList(text, fragment.start..<before - 1)
+    if isOpened {
+      isInList = true
+      fragment.list = before
+    }
     if isContainer(text, range), ![0x3A, 0x5B, 0x2C].contains(last) { return true }
     let isNested = mayNest && !isOpened && [0x3A, 0x5B, 0x2C].contains(last)
     let isLine = style.layout == .lines
     if isNested, goesOn, isLine, !endsList(text, range.upperBound..<end),
       !(isOverLines && isAtLeft(text, range.upperBound - 1)),
-      !isBehindObjects(text, fragment..<range.lowerBound)
+      !isBehindObjects(text, fragment, range.lowerBound)
     {
       return false
     }
     // Bytes that no text has may have replaced the key of a list that is a part of a record.
-    let isUnnamed = isOpened && TextBytes.isForeign(lastByte(text, fragment..<before - 1))
+    let isUnnamed = isOpened && TextBytes.isForeign(lastByte(text, fragment.start..<before - 1))
     if isNested || goesOn || isUnnamed || isListed(text, range.upperBound..<end) {
       if isKnown(text, range, token: 0, base: range.lowerBound) { return true }
       return !isNested && isLine && !shapes.isInner(signature) && isTyped(text, range)
-        && closesAround(text, fragment, range)
+        && closesAround(text, fragment.start, range)
     }
     if shapes.isTop(signature) { return index.count > 1 }
     return index.count > 1 && !shapes.isInner(signature)
@@ -97,14 +101,16 @@ extension TextSalvage {
     return isListOfObjects(text.extracting(range.lowerBound..<end))
   }
 
-  /// Whether between the record before, on the same line, or the start of the line, and the end of
-  /// the stretch there is nothing but whole objects and commas.
-  private func isBehindObjects(_ text: Span<UInt8>, _ range: Range<Int>) -> Bool {
-    guard isBehindRecord || isUnbroken, wasted <= 8 * (consumed + Self.step) else { return false }
-    wasted += range.count
-    var start = TextBytes.skipSpace(text, range.lowerBound)
-    if start < range.upperBound, text[start] == 0x2C { start += 1 }
-    var end = range.upperBound
+  /// Whether between the record before, on the same line, or the start of the line or of a list in the
+  /// fragment, and `end` there is nothing but whole objects and commas.
+  private func isBehindObjects(_ text: Span<UInt8>, _ fragment: Fragment, _ end: Int) -> Bool {
+    guard isBehindRecord || isUnbroken || fragment.list != nil,
+      wasted <= 8 * (consumed + Self.step)
+    else { return false }
+    var start = TextBytes.skipSpace(text, fragment.list ?? fragment.start)
+    wasted += end - start
+    if start < end, text[start] == 0x2C { start += 1 }
+    var end = end
     while end > start, TextBytes.isBlank(text[end - 1]) { end -= 1 }
     return end > start && text[start] == 0x7B && isListOfObjects(text.extracting(start..<end))
   }
@@ -116,7 +122,10 @@ extension TextSalvage {
     while at > range.lowerBound, TextBytes.isBlank(text[at - 1]) { at -= 1 }
     guard at > range.lowerBound else { return isBehindRecord }
     if text[at - 1] == 0x3A { return endsInListKey(text, range.lowerBound..<at - 1) }
-    return text[at - 1] == 0x7D || TextBytes.isForeign(text[at - 1])
+    if text[at - 1] == 0x7D || TextBytes.isForeign(text[at - 1]) { return true }
+    // A byte order mark, of a file that was put behind another.
+    return at - 3 >= range.lowerBound && text[at - 3] == 0xEF && text[at - 2] == 0xBB
+      && text[at - 1] == 0xBF
   }
 
   /// Whether a stretch ends in `"entities"` or `"relations"`.

@@ -89,7 +89,9 @@ extension TextSalvage {
       isWholeList = mayList && isList(body)
       return nil
     }
-    if lastWasLoss, !isBelievable(indent: start - range.lowerBound) { return nil }
+    let next = range.upperBound + 1
+    let isLast = next < text.count ? text[next] == 0x7B : isFinal
+    if lastWasLoss, !isBelievable(indent: start - range.lowerBound, isLast: isLast) { return nil }
     try sink.insignificant(text.extracting(range.lowerBound..<start))
     try emit(body)
     return try finish()
@@ -136,29 +138,32 @@ extension TextSalvage {
   }
 
   /// Whether a line behind a loss is a record, and not a part of a record over several lines.
-  private func isBelievable(indent: Int) -> Bool {
+  /// - Parameter isLast: whether a record starts with the next line, or none is there: then what is
+  ///   indented here may be so for the white space of a torn one.
+  private func isBelievable(indent: Int, isLast: Bool = false) -> Bool {
     guard record.text.kind() == .object else {
       return style.hasScalars || (indent == 0 && isListOfRecords())
     }
     if indent == 0 || style.hasIndentedRecords { return true }
-    let text = record.text
-    return shapes.isKnown(0, text.index, text.bytes.span, 0)
+    return looksLikeRecord(0, isKnown: !isLast)
   }
 
   /// Whether the value in `record.text` is an array of nothing but objects that look like records,
   /// or like no part of one that was seen and say what they are.
   func isListOfRecords() -> Bool {
     guard family == .graph, record.text.kind() == .array else { return false }
+    let elements = record.text.children(of: 0)
+    return !elements.isEmpty && elements.allSatisfy { looksLikeRecord($0, isKnown: false) }
+  }
+
+  /// Whether an object in `record.text` looks like records that were seen; where it need not be known,
+  /// whether it looks like no part of one, and says what it is.
+  private func looksLikeRecord(_ token: Int, isKnown: Bool) -> Bool {
     let text = record.text
-    let elements = text.children(of: 0)
-    for element in elements {
-      guard text.kind(element) == .object else { return false }
-      if shapes.isKnown(element, text.index, text.bytes.span, 0) { continue }
-      let isPart = shapes.isInner(element, text.index, text.bytes.span, 0)
-      guard !isPart, let type = text.member("type", of: element), text.kind(type) == .string
-      else { return false }
-    }
-    return !elements.isEmpty
+    guard text.kind(token) == .object else { return false }
+    if shapes.isKnown(token, text.index, text.bytes.span, 0) { return true }
+    if isKnown || shapes.isInner(token, text.index, text.bytes.span, 0) { return false }
+    return text.member("type", of: token).map { text.kind($0) == .string } ?? false
   }
 
   /// Whether `line` is objects with commas between them, perhaps with one behind the last.

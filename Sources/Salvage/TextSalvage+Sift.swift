@@ -85,7 +85,7 @@ extension TextSalvage {
         let lineEnd = valueEnd > end ? text.firstIndex(of: 0x0A, from: valueEnd) : end
         if isRecord(
           text, start..<valueEnd, end: lineEnd ?? text.count, isPlaced: isPlaced,
-          mayNest: mayNest, fragment: fragment.start)
+          mayNest: mayNest, fragment: &fragment)
         {
           try accept(text, start..<valueEnd, &fragment)
           if valueEnd > end { return valueEnd }

@@ -106,14 +106,14 @@ struct TextStyle {
     return [0x7B, 0x7D, 0x5B, 0x5D].contains(line[0])
   }
 
-  /// Whether the line is a brace with nothing before it but what ends or opens others, the beginning
-  /// of a wrapper up to its first record, or bytes that no text has.
+  /// Whether the line ends in a brace that may open a record: one that is no member's value.
   private static func opensObject(_ line: Span<UInt8>) -> Bool {
-    guard line[line.count - 1] == 0x7B else { return false }
-    if line.count > 1, TextBytes.isForeign(line[line.count - 2]) { return true }
-    if line.count > 4 { return line[0] == 0x7B && line[line.count - 2] == 0x5B }
-    for at in line.indices where ![0x7B, 0x7D, 0x5B, 0x2C, 0x20].contains(line[at]) { return false }
-    return true
+    var before = line.count - 1
+    guard line[before] == 0x7B else { return false }
+    while before > 0, TextBytes.isSpace(line[before - 1]) { before -= 1 }
+    guard before > 0 else { return true }
+    let last = line[before - 1]
+    return [0x2C, 0x5B, 0x7B, 0x7D].contains(last) || TextBytes.isForeign(last)
   }
 
   private static func namesContainer(_ line: Span<UInt8>) -> Bool {

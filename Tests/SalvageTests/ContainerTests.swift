@@ -156,6 +156,7 @@ struct ContainerTests {
     let rest = "st\",\n  \"observations\": [\n    \"x\"\n  ]\n}"
     for (bytes, names) in [
       ("\(opening)\(torn)\(entity("a"))\(rest)\(end)\n\(pretty("b"))\(cut)", ["a", "b"]),
+      ("\(opening)\(entity("d"))\u{0}, \(pretty("e"))\(end)\(cut)", ["d", "e"]),
       ("\(opening)\u{0}\u{0}\n[[[\n\u{0}\(pretty("c"))\(end)\(cut)", ["c"]),
     ] {
       let result = try Salvaged(Array(bytes.utf8), kind: "memory-graph")

@@ -74,7 +74,10 @@ struct NestedTypeTests {
       "[{\n \"type\": \"tale\",\n \"n\": 1\n},\n[[[",
       [#"{"type":"tale","n":1}"#]
     ),
+    ("{\n  {\"type\":\"solo\"}", [#"{"type":"solo"}"#]),
     ("{\n      \"type\": \"y\",\n      \"c\": 1\n    }\n  ]\n}", []),
+    ("\u{FEFF}[\(entity("aa"))]\(entity("ab"))", [entity("aa"), entity("ab")]),
+    (#"d":null}}[{"type":"role"},\#(entity("ac")),id":2}"#, [entity("ac")]),
     (#"[{"type":"note"},\#(entity("o")),  lost","y"]}"#, [entity("o")]),
     ("[{\"type\":\"ent\u{0}\u{0}[{\"type\":\"ref\",\"to\":\"x\"}]}]", []),
     ("{\"type\":\"ent\n[{\"type\":\"entity\",\"name\":\"inner\"}]", []),
