@@ -38,7 +38,7 @@ extension TextSalvage {
     }
     if isPlaced {
       if startsList(text, range, end: end) { isWholeList = true }
-      if isWholeList, family == .lines, !lastWasLoss { return true }
+      if isWholeList, isUnbroken, !lastWasLoss { return family == .lines || index.count > 1 }
       if isWholeList || (isOverLines && isUnbroken && isAtLeft(text, range.upperBound - 1)) {
         return index.count > 1 && (shapes.isTop(signature) || !shapes.isInner(signature))
       }
@@ -71,9 +71,12 @@ extension TextSalvage {
       fragment.list = before
     }
     if isContainer(text, range), ![0x3A, 0x5B, 0x2C].contains(last) { return true }
-    let isNested = mayNest && !isOpened && [0x3A, 0x5B, 0x2C].contains(last)
+    // What stands at the left in a container is no part of a record, however those are printed.
+    let isNested =
+      mayNest && !isOpened && [0x3A, 0x5B, 0x2C].contains(last) && !isAtLeft(text, range.lowerBound)
     let isLine = style.layout == .lines
-    if isNested, goesOn, isLine, !endsList(text, range.upperBound..<end),
+    if isNested, goesOn, isLine, !isKey(text, range.upperBound..<end),
+      !endsList(text, range.upperBound..<end),
       !(isOverLines && isAtLeft(text, range.upperBound - 1)),
       !isBehindObjects(text, fragment, range.lowerBound)
     {
@@ -196,6 +199,12 @@ extension TextSalvage {
     let at = TextBytes.skipSpace(visible, range.lowerBound)
     guard at < range.upperBound, text[at] == 0x2C else { return false }
     return TextBytes.skipSpace(visible, at + 1) < range.upperBound
+  }
+
+  /// Whether a colon follows an object, which is no key: what is behind it does not go on with it.
+  private func isKey(_ text: Span<UInt8>, _ range: Range<Int>) -> Bool {
+    let at = TextBytes.skipSpace(text.extracting(0..<range.upperBound), range.lowerBound)
+    return at < range.upperBound && text[at] == 0x3A
   }
 
   /// Whether the line ends in the bracket behind a value. No record does: there is a brace behind

@@ -164,6 +164,15 @@ struct ContainerTests {
     }
   }
 
+  /// In a container of compact records what stands at the left is one, whatever is before it.
+  @Test func recordsAtTheLeftOfAContainer() throws {
+    let record = #"{"type":"entity","name":"a","entityType":"t","observations":[]}"#
+    let beat = #"{"type":"beat","parts":[{"type":"y"}]}"#
+    let bytes = Array("[{\"type\":\"ent\u{1}\"},\n[[[\n\(beat),\(record)]\n{\"type".utf8)
+    let result = try Salvaged(bytes, kind: "memory-graph")
+    #expect(try result.lines("recovered").map(text) == [beat, record])
+  }
+
   /// What follows a whole list or wrapper is not in it, however much it looks like its records.
   @Test(arguments: [("[", "]"), (#"{"entities":["#, #"],"relations":[]}"#)])
   func recordsBehindAWholeContainer(_ opening: String, _ end: String) throws {

@@ -78,6 +78,18 @@ struct NestedTypeTests {
     ("{\n      \"type\": \"y\",\n      \"c\": 1\n    }\n  ]\n}", []),
     ("\u{FEFF}[\(entity("aa"))]\(entity("ab"))", [entity("aa"), entity("ab")]),
     (#"d":null}}[{"type":"role"},\#(entity("ac")),id":2}"#, [entity("ac")]),
+    (
+      #"{"type":"rel\#u{0}t":"y","d":{}}, \#(entity("ad")):{"level":2}}, \#(entity("ae"))"#,
+      [entity("ad"), entity("ae")]
+    ),
+    (
+      #"\#(entity("af")),{"type":"link"}\#(entity("ag"))"#,
+      [entity("af"), #"{"type":"link"}"#, entity("ag")]
+    ),
+    (
+      #"{"type":"entity","name":"w","entityType":"t","observations":[],"of":[{"type":"link"}]}"#,
+      [#"{"type":"entity","name":"w","entityType":"t","observations":[],"of":[{"type":"link"}]}"#]
+    ),
     (#"[{"type":"note"},\#(entity("o")),  lost","y"]}"#, [entity("o")]),
     ("[{\"type\":\"ent\u{0}\u{0}[{\"type\":\"ref\",\"to\":\"x\"}]}]", []),
     ("{\"type\":\"ent\n[{\"type\":\"entity\",\"name\":\"inner\"}]", []),
