@@ -96,7 +96,11 @@ struct TextStyle {
       guard error.reason == .trailingBytes else { return false }
       let next = TextBytes.skipSpace(text, Int(index.tokens[0].end))
       guard next < text.count, !TextBytes.isForeign(text[next]) else { return false }
-      return ![0x2C, 0x5D, 0x7D].contains(text[next])
+      guard [0x2C, 0x5D, 0x7D].contains(text[next]) else { return true }
+      // The value is a member of a torn record, if that goes on.
+      var after = next + 1
+      while after < text.count, TextBytes.isSpace(text[after]) { after += 1 }
+      return after < text.count && text[after] != 0x0A && !TextBytes.isForeign(text[after])
     }
     return false
   }

@@ -173,6 +173,16 @@ struct ContainerTests {
     #expect(try result.lines("recovered").map(text) == [beat, record])
   }
 
+  /// A list at the start that is the rest of a torn record is no container.
+  @Test func theRestOfARecordAtTheStart() throws {
+    let record = #"{"type":"entity","name":"a","entityType":"t","observations":[]}"#
+    let bytes = Array("[{\"type\":\"y\"},{\"type\":\"z\"}]},\"d\":null}}\n\(record)\n{\"type".utf8)
+    let result = try Salvaged(bytes, kind: "memory-graph")
+    #expect(try result.lines("recovered").map(text) == [record])
+    let list = Array("[{\"type\":\"y\"},\(record)]}\n".utf8)
+    #expect(try Salvaged(list, kind: "memory-graph").lines("recovered").count == 2)
+  }
+
   /// What follows a whole list or wrapper is not in it, however much it looks like its records.
   @Test(arguments: [("[", "]"), (#"{"entities":["#, #"],"relations":[]}"#)])
   func recordsBehindAWholeContainer(_ opening: String, _ end: String) throws {
