@@ -13,7 +13,7 @@ struct Salvaged {
     _ bytes: [UInt8], as name: String = "memory.jsonl", kind: String? = nil,
     _ change: (inout SalvageRequest) -> Void = { _ in }
   ) throws {
-    scratch = try Scratch()
+    scratch = try Scratch(inMemory: true)
     self.name = name
     try scratch.write(bytes, to: "in/\(name)")
     var request = SalvageRequest(
