@@ -128,10 +128,9 @@ extension TextSalvage {
     var at = line.lowerBound
     while at < line.upperBound, [0x23, 0x2F, 0x20, 0x09].contains(text[at]) { at += 1 }
     while let brace = visible.firstIndex(of: 0x7B, from: at) {
-      if brace == at { return true }
       // The first key of a record over several lines stands on the next one.
       let key = brace + 1 < line.upperBound ? brace + 1 : TextBytes.skipSpace(text, brace + 1)
-      if key < text.count, text[key] == 0x22 { return false }
+      if key < text.count, text[key] == 0x22 { return brace == at }
       at = brace + 1
     }
     return true

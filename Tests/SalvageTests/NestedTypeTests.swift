@@ -90,6 +90,8 @@ struct NestedTypeTests {
       #"{"type":"entity","name":"w","entityType":"t","observations":[],"of":[{"type":"link"}]}"#,
       [#"{"type":"entity","name":"w","entityType":"t","observations":[],"of":[{"type":"link"}]}"#]
     ),
+    ("#{ lost\(entity("ah"))", [entity("ah")]),
+    ("# \(entity("ai"))", []),
     (#"[{"type":"note"},\#(entity("o")),  lost","y"]}"#, [entity("o")]),
     ("[{\"type\":\"ent\u{0}\u{0}[{\"type\":\"ref\",\"to\":\"x\"}]}]", []),
     ("{\"type\":\"ent\n[{\"type\":\"entity\",\"name\":\"inner\"}]", []),
