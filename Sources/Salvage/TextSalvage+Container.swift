@@ -157,10 +157,10 @@ extension TextSalvage {
     }
   }
 
-  /// In a container, a record that lacks only its last brace takes the list behind it, up to the
-  /// end of the container, for a member of its own: the start of the first record in that.
-  private func swallowedList(_ text: Span<UInt8>, start: Int, end: Int) -> Int? {
-    guard style.isContainer, index.count > 1 else { return nil }
+  /// In a wrapper, a record that lacks its end takes the list behind it, up to the end of the wrapper,
+  /// for a member of its own: the start of the first record in that.
+  func swallowedList(_ text: Span<UInt8>, start: Int, end: Int) -> Int? {
+    guard index.count > 1 else { return nil }
     for token in index.objects() {
       let at = start + Int(index.tokens[token].start)
       var before = at
@@ -193,7 +193,9 @@ extension TextSalvage {
     {
       return record
     }
-    guard let list = swallowedList(text, start: start, end: end) else { return nil }
+    guard style.isContainer, let list = swallowedList(text, start: start, end: end) else {
+      return nil
+    }
     return swallowedRecord(text, start: start, end: list) ?? list
   }
 

@@ -37,6 +37,9 @@ extension TextSalvage {
       return isKnown(text, range, token: 0, base: range.lowerBound)
     }
     if isPlaced {
+      if style.isContainer, isBehindList(text, range.lowerBound) {
+        return isKnown(text, range, token: 0, base: range.lowerBound)
+      }
       if startsList(text, range, end: end) { isWholeList = true }
       if isWholeList, isUnbroken, !lastWasLoss { return family == .lines || index.count > 1 }
       if isWholeList || (isOverLines && isUnbroken && isAtLeft(text, range.upperBound - 1)) {
@@ -92,6 +95,17 @@ extension TextSalvage {
     if shapes.isTop(signature) { return index.count > 1 }
     return index.count > 1 && !shapes.isInner(signature)
       && (family == .lines || isTyped(text, range))
+  }
+
+  /// Whether a list ends in front of the comma before `start`: in no container do records follow so.
+  private func isBehindList(_ text: Span<UInt8>, _ start: Int) -> Bool {
+    var at = start
+    for byte in [UInt8(0x2C), 0x5D] {
+      while at > 0, TextBytes.isBlank(text[at - 1]) { at -= 1 }
+      guard at > 0, text[at - 1] == byte else { return false }
+      at -= 1
+    }
+    return true
   }
 
   /// Whether with the object in `range`, right behind a record, a list begins that is whole and all

@@ -105,6 +105,10 @@ extension TextSalvage {
           at = fragment.start
         } else if let back = swallowedRecord(text, start: start, end: error.offset) {
           at = back
+        } else if isInList, !style.isContainer,
+          let back = swallowedList(text, start: start, end: error.offset)
+        {
+          at = back
         } else if let inner = innerRecord(text, start: start, before: error.offset) {
           try accept(text, inner, &fragment)
           at = inner.upperBound

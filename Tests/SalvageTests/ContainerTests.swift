@@ -183,6 +183,18 @@ struct ContainerTests {
     #expect(try Salvaged(list, kind: "memory-graph").lines("recovered").count == 2)
   }
 
+  /// Nor what follows a list in a container: a part of a record that another writer's stands in.
+  @Test func partsBehindAListInAContainer() throws {
+    let records = ["a", "b"].map {
+      #"{"type":"entity","name":"\#($0)","entityType":"t","observations":[]}"#
+    }
+    let rest = #"],{"from":"x"}],"d":null}"#
+    let bytes = "{\"entities\":[\n\u{0}\(records[0])\(rest),\(records[1]),{\"type".utf8
+    let result = try Salvaged(Array(bytes), kind: "memory-graph")
+    #expect(try result.lines("recovered").map(text) == records)
+    #expect(try result.lines("irregular") == [])
+  }
+
   /// What follows a whole list or wrapper is not in it, however much it looks like its records.
   @Test(arguments: [("[", "]"), (#"{"entities":["#, #"],"relations":[]}"#)])
   func recordsBehindAWholeContainer(_ opening: String, _ end: String) throws {

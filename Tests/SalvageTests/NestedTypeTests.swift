@@ -92,6 +92,10 @@ struct NestedTypeTests {
     ),
     ("#{ lost\(entity("ah"))", [entity("ah")]),
     ("# \(entity("ai"))", []),
+    (
+      #"{"entities":[{"type":"entity","in":{"a":[1],"relations":[\#(relation("aj"))]}"#,
+      [relation("aj")]
+    ),
     (#"[{"type":"note"},\#(entity("o")),  lost","y"]}"#, [entity("o")]),
     ("[{\"type\":\"ent\u{0}\u{0}[{\"type\":\"ref\",\"to\":\"x\"}]}]", []),
     ("{\"type\":\"ent\n[{\"type\":\"entity\",\"name\":\"inner\"}]", []),

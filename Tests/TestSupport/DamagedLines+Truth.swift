@@ -33,6 +33,7 @@ extension DamagedLines {
   package func isUndecidable(_ line: [UInt8]) -> Bool {
     if truth.open.contains(line) { return true }
     if undecidable.contains(where: { Self.holds($0, line) }) { return true }
+    if listed.contains(where: { Self.holds($0, line) }) { return true }
     var run: [UInt8] = []
     var parts = 0
     for piece in pieces {
@@ -53,6 +54,14 @@ extension DamagedLines {
       if Self.contains(run, line) || (parts > 1 && Self.holds(run, line)) { return true }
     }
     return false
+  }
+
+  /// Lines on which debris is a value along with what opened a list for records.
+  private var listed: [[UInt8]] {
+    pieces.split(whereSeparator: \.isFeed).compactMap { line in
+      let bytes = line.flatMap { content(of: $0) }
+      return line.contains(where: \.isMark) && Self.value(bytes) != nil ? bytes : nil
+    }
   }
 
   private var layout: Layout {
