@@ -157,6 +157,17 @@ extension TextSalvage {
     }
   }
 
+  /// Whether the line ends as a wrapper does, whose beginning may be lost.
+  func endsWrapper(_ text: Span<UInt8>, _ range: Range<Int>) -> Bool {
+    var end = range.upperBound
+    for byte in [UInt8(0x7D), 0x5D] {
+      while end > range.lowerBound, TextBytes.isBlank(text[end - 1]) { end -= 1 }
+      guard end > range.lowerBound, text[end - 1] == byte else { return false }
+      end -= 1
+    }
+    return true
+  }
+
   /// In a wrapper, a record that lacks its end takes the list behind it, up to the end of the wrapper,
   /// for a member of its own: the start of the first record in that.
   func swallowedList(_ text: Span<UInt8>, start: Int, end: Int) -> Int? {

@@ -141,8 +141,7 @@ extension TextSalvage {
     if text[at - 1] == 0x3A { return endsInListKey(text, range.lowerBound..<at - 1) }
     if text[at - 1] == 0x7D || TextBytes.isForeign(text[at - 1]) { return true }
     // A byte order mark, of a file that was put behind another.
-    return at - 3 >= range.lowerBound && text[at - 3] == 0xEF && text[at - 2] == 0xBB
-      && text[at - 1] == 0xBF
+    return at - 3 >= range.lowerBound && TextBytes.startsWithMark(text.extracting(at - 3..<at))
   }
 
   /// Whether a stretch ends in `"entities"` or `"relations"`.

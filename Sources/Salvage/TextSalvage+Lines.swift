@@ -99,14 +99,20 @@ extension TextSalvage {
 
   /// Whether a line that is no value is a list of whole objects: then they are records. Some may lack
   /// the comma between them; the list may have been opened on a line before, or go on over the next
-  /// ones, in the middle of a record or not. No record ends in a bracket.
+  /// ones, in the middle of a record or not. No record ends in a bracket; a record may be glued to one.
   private func isList(_ line: Span<UInt8>) -> Bool {
     let isOpened = line[0] == 0x5B
     var isBehindComma = line[0] == 0x2C
     var commas = isBehindComma ? 1 : 0
     var at = isOpened || isBehindComma ? TextBytes.skipSpace(line, 1) : 0
     while at < line.count {
-      if line[at] == 0x5D { return at + 1 == line.count }
+      if line[at] == 0x5D {
+        at += 1
+        if at == line.count { return true }
+        guard !isOpened, commas > 0, line[at] == 0x7B, case .value(let end) = scan(line, at..<line.count)
+        else { return false }
+        return end == line.count
+      }
       guard line[at] == 0x7B else { return false }
       if at + 1 == line.count { return isBehindComma }
       guard case .value(let end) = scan(line, at..<line.count) else { return false }

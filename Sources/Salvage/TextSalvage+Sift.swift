@@ -33,6 +33,13 @@ extension TextSalvage {
     var fragment = Fragment(start: at)
     /// Where the parser failed last: what starts there is no part of what was before.
     var breaks = -1
+    if isUnbroken, !isBehindRecord, TextBytes.startsWithMark(text.extracting(range)) {
+      // Of a file that was put behind another: the rest of the line is as its first one.
+      try flush(text, &fragment, upTo: at + 3, next: nil)
+      lastWasLoss = false
+      at += 3
+      isUnbroken = true
+    }
     while at < end {
       if isClean {
         let next = try skipSeparators(text, at..<end, isWhole: isWhole)
@@ -105,7 +112,7 @@ extension TextSalvage {
           at = fragment.start
         } else if let back = swallowedRecord(text, start: start, end: error.offset) {
           at = back
-        } else if isInList, !style.isContainer,
+        } else if !style.isContainer, isInList || endsWrapper(text, start..<end),
           let back = swallowedList(text, start: start, end: error.offset)
         {
           at = back

@@ -193,6 +193,11 @@ enum TextBytes {
       || (line.count == 7 && starts(line, "======="))
   }
 
+  /// Whether it starts with the byte order mark of UTF-8.
+  static func startsWithMark(_ text: Span<UInt8>) -> Bool {
+    text.count >= 3 && text[0] == 0xEF && text[1] == 0xBB && text[2] == 0xBF
+  }
+
   static func isAll(_ text: Span<UInt8>, _ byte: UInt8) -> Bool {
     for index in text.indices where text[index] != byte { return false }
     return true

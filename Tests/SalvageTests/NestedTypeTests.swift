@@ -96,7 +96,18 @@ struct NestedTypeTests {
       #"{"entities":[{"type":"entity","in":{"a":[1],"relations":[\#(relation("aj"))]}"#,
       [relation("aj")]
     ),
+    (
+      #"{"type":"entity","in":{"a":[{"tme":"x"}],"relations":[\#(relation("an"))]}"#,
+      [relation("an")]
+    ),
     (#"[{"type":"note"},\#(entity("o")),  lost","y"]}"#, [entity("o")]),
+    (
+      #"{"type":"prop"},\#(entity("ak"))]\#(entity("al"))"#,
+      [#"{"type":"prop"}"#, entity("ak"), entity("al")]
+    ),
+    (
+      "\u{FEFF}[{\"type\":\"hint\"},\(entity("am"))]", [#"{"type":"hint"}"#, entity("am")]
+    ),
     ("[{\"type\":\"ent\u{0}\u{0}[{\"type\":\"ref\",\"to\":\"x\"}]}]", []),
     ("{\"type\":\"ent\n[{\"type\":\"entity\",\"name\":\"inner\"}]", []),
   ]
