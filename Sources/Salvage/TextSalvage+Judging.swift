@@ -269,11 +269,11 @@ extension TextSalvage {
     }
     let end = text.firstIndex(of: 0x0A, from: inner.upperBound) ?? text.count
     // Of two objects side by side, or an object and a list of them, either may be the other
-    // writer's, unless only one has a type.
+    // writer's, unless only one has a type. No record has a wrapper in it.
     var next = TextBytes.skipSpace(text, inner.upperBound)
     if next < end, text[next] == 0x5B { next = TextBytes.skipSpace(text, next + 1) }
     guard next < end else { return false }
-    if text[next] == 0x7B {
+    if text[next] == 0x7B, wrapperOpening(text, inner) == nil {
       let rest = text.extracting(next..<end)
       guard isTyped(text, inner), !TextBytes.starts(rest, "{\"type\""),
         wrapperOpening(text, next..<end) == nil

@@ -100,6 +100,10 @@ struct NestedTypeTests {
       #"{"type":"entity","in":{"a":[{"tme":"x"}],"relations":[\#(relation("an"))]}"#,
       [relation("an")]
     ),
+    (
+      #"{"type":"entity","in":{"entities":[\#(entity("ao"))],"relations":[]}{"type":"tint"}}"#,
+      [entity("ao")]
+    ),
     (#"[{"type":"note"},\#(entity("o")),  lost","y"]}"#, [entity("o")]),
     (
       #"{"type":"prop"},\#(entity("ak"))]\#(entity("al"))"#,
