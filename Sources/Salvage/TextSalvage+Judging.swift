@@ -53,6 +53,8 @@ extension TextSalvage {
       {
         return isKnown(text, range, token: 0, base: range.lowerBound)
       }
+      // In a list that nothing was lost of, every object is a record.
+      if style.isContainer, isUnbroken { return index.count > 1 }
       // What stands at the start of a line and ends in damage may be a part of a lost record.
       if goesOn || isListed(text, range.upperBound..<end) {
         return isKnown(text, range, token: 0, base: range.lowerBound)
@@ -244,7 +246,8 @@ extension TextSalvage {
     case 0x3A: return true
     case 0x2C:
       let next = TextBytes.skipSpace(visible, at + 1)
-      return next < range.upperBound && text[next] != 0x7B
+      // No value starts as a conflict marker does.
+      return next < range.upperBound && ![0x7B, 0x3C, 0x3D, 0x3E].contains(text[next])
     default: return false
     }
   }

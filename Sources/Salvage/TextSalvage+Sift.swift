@@ -33,7 +33,7 @@ extension TextSalvage {
     var fragment = Fragment(start: at)
     /// Where the parser failed last: what starts there is no part of what was before.
     var breaks = -1
-    if isUnbroken, !isBehindRecord, TextBytes.startsWithMark(text.extracting(range)) {
+    while isUnbroken, !isBehindRecord, TextBytes.startsWithMark(text.extracting(at..<end)) {
       // Of a file that was put behind another: the rest of the line is as its first one.
       try flush(text, &fragment, upTo: at + 3, next: nil)
       lastWasLoss = false

@@ -2,7 +2,7 @@ import Testing
 
 /// Killed or failing at one system call after the other: earlier backups stay as they are, the
 /// new one is complete or absent, the source is untouched and the next run works.
-@Suite(.scratch) struct AtomicityTests {
+@Suite(.scratchOnDisk) struct AtomicityTests {
   enum Blow: String, CaseIterable {
     case kill = "signal=KILL"
     case full = "error=ENOSPC"

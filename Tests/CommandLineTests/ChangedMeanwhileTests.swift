@@ -2,7 +2,7 @@ import Glibc
 import Testing
 
 /// A store that another program changes between the look at it and the writing of what came of it.
-@Suite(.scratch) struct ChangedMeanwhileTests {
+@Suite(.scratchOnDisk) struct ChangedMeanwhileTests {
   private func entities(_ count: Int) -> [UInt8] {
     SampleRecords.lines((0..<count).map(SampleRecords.entity), last: "\n")
   }

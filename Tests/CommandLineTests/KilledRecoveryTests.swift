@@ -3,7 +3,7 @@ import Testing
 
 /// `recover --yes`, killed at every system call that changes what is on the disk: the store is the
 /// damaged one or the recovered one, the damaged one is never lost, and the next run finishes.
-@Suite(.scratch) struct KilledRecoveryTests {
+@Suite(.scratchOnDisk) struct KilledRecoveryTests {
   private static let calls = ["write", "fsync", "rename", "renameat2", "unlink", "mkdir", "rmdir"]
 
   private struct Subject {

@@ -3,7 +3,7 @@ import Testing
 
 /// Verbs that put a store in the place of another, killed at any system call: what is there is the
 /// old store or the new one, whole, and nothing of what was read has changed. The next run works.
-@Suite(.scratch) struct KilledTests {
+@Suite(.scratchOnDisk) struct KilledTests {
   enum Arm: String, CaseIterable {
     case mergedFile, mergedArchive, mergedTasks, mergedContexts, movedInFile, movedInContexts
     case replayed, exportedFile, exportedContexts

@@ -3,7 +3,7 @@ import Testing
 
 /// Stores that are written to while they are backed up: what is saved is a state they had. Five hundred
 /// backups of each in `make torture`.
-@Suite(.scratch, .serialized) struct LiveWriterTests {
+@Suite(.scratchOnDisk, .serialized) struct LiveWriterTests {
   /// Rewrites the file as the MCP server does, truncating and writing it, and records every
   /// state that it has written whole.
   private static let rewriter = """
@@ -217,7 +217,7 @@ import Testing
 }
 
 /// `.archive_lock`, which the writers of content archives hold.
-@Suite(.scratch) struct ArchiveLockTests {
+@Suite(.scratchOnDisk) struct ArchiveLockTests {
   @Test(arguments: ["", "intents", "edges"])
   func aFreshOneIsWaitedFor(_ place: String) throws {
     let scratch = try Scratch.here()

@@ -3,7 +3,7 @@ import Testing
 
 /// Years of nights through the program, with a clock that the test moves. HOLDFAST_NIGHTS says how
 /// many; two years are 730. HOLDFAST_SEED repeats one.
-@Suite(.scratch) struct NightsTests {
+@Suite(.scratchOnDisk) struct NightsTests {
   private static func number(_ name: String) -> Int? {
     getenv(name).flatMap { Int(String(cString: $0)) }
   }

@@ -2,7 +2,7 @@ import Glibc
 import Testing
 
 /// What `restore` does to the place it restores to, and what it can be told.
-@Suite(.scratch) struct RestoreTests {
+@Suite(.scratchOnDisk) struct RestoreTests {
   @Test func aTargetInUseIsLeftAlone() throws {
     let scratch = try Scratch.here()
     let archive = try scratch.backUp(SampleStore.graph.make(in: scratch).path)

@@ -1,7 +1,7 @@
 import Testing
 
 /// No room, no right to write, and the place for that case.
-@Suite(.scratch) struct RoomTests {
+@Suite(.scratchOnDisk) struct RoomTests {
   /// A dry run tells what the run then comes to: state, digest and exit code.
   @Test(
     arguments: [

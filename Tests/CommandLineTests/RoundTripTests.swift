@@ -2,7 +2,7 @@ import Glibc
 import Testing
 
 /// The main job: back up, prove with plain tools, verify, get back, with nothing lost.
-@Suite(.scratch) struct RoundTripTests {
+@Suite(.scratchOnDisk) struct RoundTripTests {
   @Test(arguments: SampleStore.allCases)
   func everyKindComesBackAsItWas(_ sample: SampleStore) throws {
     let scratch = try Scratch.here()

@@ -173,6 +173,17 @@ struct ContainerTests {
     #expect(try result.lines("recovered").map(text) == [beat, record])
   }
 
+  @Test func damageBehindARecordOfItsOwnType() throws {
+    let record = #"{"type":"entity","name":"a","entityType":"t","observations":[]}"#
+    let beat = #"{"type":"beat","n":1}"#
+    let result = try Salvaged(Array("[\(record), \(beat), \n[[[[[".utf8), kind: "memory-graph")
+    #expect(try result.lines("recovered").map(text) == [record, beat])
+    let sides =
+      "{\"relations\":[\n<<<<<<< HEAD\n\(record)\n=======\n\(beat),\n>>>>>>> other\n]}\n"
+    let both = try Salvaged(Array(sides.utf8), kind: "memory-graph")
+    #expect(try both.lines("recovered").map(text) == [record, beat])
+  }
+
   /// A list at the start that is the rest of a torn record is no container.
   @Test func theRestOfARecordAtTheStart() throws {
     let record = #"{"type":"entity","name":"a","entityType":"t","observations":[]}"#

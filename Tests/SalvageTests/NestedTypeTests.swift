@@ -110,7 +110,8 @@ struct NestedTypeTests {
       [#"{"type":"prop"}"#, entity("ak"), entity("al")]
     ),
     (
-      "\u{FEFF}[{\"type\":\"hint\"},\(entity("am"))]", [#"{"type":"hint"}"#, entity("am")]
+      "\u{FEFF}\u{FEFF}[{\"type\":\"hint\"},\(entity("am"))]",
+      [#"{"type":"hint"}"#, entity("am")]
     ),
     ("[{\"type\":\"ent\u{0}\u{0}[{\"type\":\"ref\",\"to\":\"x\"}]}]", []),
     ("{\"type\":\"ent\n[{\"type\":\"entity\",\"name\":\"inner\"}]", []),

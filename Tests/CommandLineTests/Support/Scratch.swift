@@ -31,7 +31,7 @@ final class Scratch: Sendable {
   private static let hasMemory: Bool = {
     var facts = statvfs()
     guard statvfs("/dev/shm", &facts) == 0, access("/dev/shm", W_OK) == 0 else { return false }
-    return facts.f_bavail * facts.f_frsize > 512 << 20
+    return facts.f_bavail * facts.f_frsize > 2 << 30
   }()
 
   fileprivate func remove() {
@@ -153,8 +153,8 @@ extension Child {
 /// Gives every test of a suite its `Scratch`.
 struct ScratchTrait: SuiteTrait, TestTrait, TestScoping {
   var isRecursive: Bool { true }
-  /// For tests that sync files again and again, and care for what is done rather than where.
-  var isInMemory = false
+  /// Most tests care for what is done rather than where, and would wait for the disk half the time.
+  var isInMemory = true
 
   func provideScope(
     for test: Test, testCase: Test.Case?, performing body: @Sendable () async throws -> Void
@@ -184,6 +184,8 @@ struct ScratchTrait: SuiteTrait, TestTrait, TestScoping {
 }
 
 extension Trait where Self == ScratchTrait {
+  /// In memory, where there is room.
   static var scratch: Self { Self() }
-  static var scratchInMemory: Self { Self(isInMemory: true) }
+  /// For kills, full disks, live writers, and one of each of the main verbs.
+  static var scratchOnDisk: Self { Self(isInMemory: false) }
 }

@@ -2,7 +2,7 @@ import Testing
 
 /// Databases that a verb changes where they lie. SQLite keeps them whole by a journal beside them; at
 /// any end they are what they were or what they are to be, as SQLite's own shell reads them.
-@Suite(.scratchInMemory) struct DatabaseFaultTests {
+@Suite(.scratch) struct DatabaseFaultTests {
   struct Change: CustomTestStringConvertible, Sendable {
     let testDescription: String
     /// Makes the database of this path, and says what to do.

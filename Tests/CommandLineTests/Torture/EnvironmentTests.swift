@@ -3,7 +3,7 @@ import Testing
 
 /// Places and stores that are not as one would wish: a full disk, and things in a store that are no
 /// plain files. Nothing hangs, what cannot be done is said, and nothing is left behind.
-@Suite(.scratch) struct EnvironmentTests {
+@Suite(.scratchOnDisk) struct EnvironmentTests {
   /// A file system of its own for one command, which goes away with it.
   private static let unshare: [String]? = {
     let words = geteuid() == 0 ? ["unshare", "-m"] : ["unshare", "-rm"]

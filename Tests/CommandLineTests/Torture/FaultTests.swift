@@ -3,7 +3,7 @@ import Testing
 
 /// Every verb that writes, with each of its system calls on files failing or being its last: all of
 /// them in `make torture`, a sample else.
-@Suite(.scratchInMemory) struct FaultTests {
+@Suite(.scratch) struct FaultTests {
   /// A verb that takes `--dry-run` writes, and is in the table of deeds or, for what it changes where
   /// it lies, in that of `DatabaseFaultTests`.
   @Test func everyVerbThatWrites() throws {

@@ -3,7 +3,7 @@ import Testing
 /// Kernels, containers and file systems that can do less: no `openat2`, no rename that keeps or
 /// exchanges what is there, no second names. Every verb that writes comes to the same result there, or
 /// says that it cannot be done and leaves all as it was.
-@Suite(.scratchInMemory) struct OlderSystemTests {
+@Suite(.scratch) struct OlderSystemTests {
   /// What fails, and how: as an older kernel says it, as a container's filter, as a file system.
   static let systems = [
     ["openat2:error=ENOSYS", "renameat2:error=ENOSYS"],

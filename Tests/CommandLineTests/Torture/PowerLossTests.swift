@@ -2,7 +2,7 @@ import Testing
 
 /// What is on the disk when power fails: all that was synced, and any part of the rest. Each run is
 /// recorded once; from that, the directory is made as it could be at any moment.
-@Suite(.scratchInMemory) struct PowerLossTests {
+@Suite(.scratch) struct PowerLossTests {
   /// What of the unsynced has reached the disk.
   private enum Luck: CaseIterable {
     case none, all, names, content, any, most

@@ -2,7 +2,7 @@ import Testing
 
 /// Reads and writes that do less than was asked for, and calls that a signal interrupts: every verb
 /// that writes comes to the same result, byte for byte.
-@Suite(.scratchInMemory) struct ShortTransferTests {
+@Suite(.scratch) struct ShortTransferTests {
   /// Put between the program and the C library: half of all transfers are cut short, some calls are
   /// interrupted before they do anything, each as a number made of the seed and a count says.
   private static let shim = """

@@ -2,7 +2,7 @@ import Testing
 
 /// Every verb that writes, asked to stop at any of its system calls: it ends with 130 or 143 and
 /// has cleared up, or had done all by then.
-@Suite(.scratchInMemory) struct SignalTests {
+@Suite(.scratch) struct SignalTests {
   private static let statuses: [String: Int32] = ["INT": 130, "TERM": 143, "HUP": 129]
 
   @Test(arguments: Deed.all) func atAnyMoment(_ deed: Deed) throws {
