@@ -97,7 +97,11 @@ struct TextStyle {
       let next = TextBytes.skipSpace(text, Int(index.tokens[0].end))
       guard next < text.count, !TextBytes.isForeign(text[next]) else { return false }
       guard [0x2C, 0x5D, 0x7D].contains(text[next]) else { return true }
-      // The value is a member of a torn record, if that goes on.
+      // The value is a member of a torn record, if that goes on or the next one follows.
+      if text[next] != 0x2C {
+        let record = TextBytes.skipSpace(text, next + 1)
+        if record < text.count, text[record] == 0x7B { return true }
+      }
       var after = next + 1
       while after < text.count, TextBytes.isSpace(text[after]) { after += 1 }
       return after < text.count && text[after] != 0x0A && !TextBytes.isForeign(text[after])

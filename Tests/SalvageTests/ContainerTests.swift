@@ -192,6 +192,11 @@ struct ContainerTests {
     #expect(try result.lines("recovered").map(text) == [record])
     let list = Array("[{\"type\":\"y\"},\(record)]}\n".utf8)
     #expect(try Salvaged(list, kind: "memory-graph").lines("recovered").count == 2)
+    let part = "  [\n    {\n      \"type\": \"ref\",\n      \"to\": \"x\"\n    }\n  ]\n}"
+    let other = "{\n  \"name\": \"a\",\n  \"extra\":\(part)"
+    let glued = Array("\(part.dropFirst(2))\n\(other)olon\"]}\n".utf8)
+    let found = try Salvaged(glued, kind: "memory-graph").lines("recovered").map(text)
+    #expect(found == [#"{"name":"a","extra":[{"type":"ref","to":"x"}]}"#])
   }
 
   /// Nor what follows a list in a container: a part of a record that another writer's stands in.
