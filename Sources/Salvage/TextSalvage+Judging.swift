@@ -239,9 +239,11 @@ extension TextSalvage {
     switch text[at] {
     case 0x7D: return !style.isContainer
     case 0x5D:
-      if style.isContainer || !isInList { return !style.isContainer }
-      // Behind a list of records there is nothing, or what follows one in a wrapper.
       let next = TextBytes.skipSpace(visible, at + 1)
+      // A container has no member behind its brace.
+      if style.isContainer { return endsInside(visible, next) }
+      if !isInList { return true }
+      // Behind a list of records there is nothing, or what follows one in a wrapper.
       return next < range.upperBound && [0x7D, 0x2C, 0x3A].contains(text[next])
     case 0x3A: return true
     case 0x2C:
@@ -250,6 +252,15 @@ extension TextSalvage {
       return next < range.upperBound && ![0x7B, 0x3C, 0x3D, 0x3E].contains(text[next])
     default: return false
     }
+  }
+
+  /// Whether a brace is at `at`, and another member behind it.
+  private func endsInside(_ text: Span<UInt8>, _ at: Int) -> Bool {
+    guard at < text.count, text[at] == 0x7D else { return false }
+    let comma = TextBytes.skipSpace(text, at + 1)
+    guard comma < text.count, text[comma] == 0x2C else { return false }
+    let key = TextBytes.skipSpace(text, comma + 1)
+    return key < text.count && text[key] == 0x22
   }
 
   /// A record that was cut off before a value, so that the next record took that value's place:

@@ -184,6 +184,13 @@ struct ContainerTests {
     #expect(try both.lines("recovered").map(text) == [record, beat])
   }
 
+  @Test func partsBehindAnotherWritersRecordInAList() throws {
+    let record = #"{"type":"entity","name":"a","entityType":"t","observations":[]}"#
+    let parts = #"{"b":[{"type":"y"},\#(record){"type":"z","c":1}]},"d":null}"#
+    let list = Array(#"[{"type":"beat","metadata":\#(parts)}]"#.utf8)
+    #expect(try Salvaged(list, kind: "memory-graph").lines("recovered").map(text) == [record])
+  }
+
   /// A list at the start that is the rest of a torn record is no container.
   @Test func theRestOfARecordAtTheStart() throws {
     let record = #"{"type":"entity","name":"a","entityType":"t","observations":[]}"#
