@@ -82,6 +82,7 @@ extension TextSalvage {
     let isLine = style.layout == .lines
     if isNested, goesOn, isLine, !isKey(text, range.upperBound..<end),
       !endsList(text, range.upperBound..<end),
+      !endsInForeign(text, range.upperBound..<end),
       !(isOverLines && isAtLeft(text, range.upperBound - 1)),
       !isBehindObjects(text, fragment, range.lowerBound)
     {
@@ -229,6 +230,15 @@ extension TextSalvage {
     let at = TextBytes.skipSpace(visible, range.lowerBound)
     return at < range.upperBound && text[at] == 0x5D
       && TextBytes.skipSpace(visible, at + 1) == range.upperBound
+  }
+
+  /// Whether bytes that no text has follow the comma behind a value: they do not tell what it is.
+  private func endsInForeign(_ text: Span<UInt8>, _ range: Range<Int>) -> Bool {
+    let visible = text.extracting(0..<range.upperBound)
+    let at = TextBytes.skipSpace(visible, range.lowerBound)
+    guard at < range.upperBound, text[at] == 0x2C else { return false }
+    let next = TextBytes.skipSpace(visible, at + 1)
+    return next < range.upperBound && TextBytes.isForeign(text[next])
   }
 
   /// Whether what follows a value makes it a part of another one.

@@ -113,6 +113,7 @@ struct NestedTypeTests {
       "\u{FEFF}\u{FEFF}[{\"type\":\"hint\"},\(entity("am"))]",
       [#"{"type":"hint"}"#, entity("am")]
     ),
+    (#"lost},\#(entity("ap")),\#u{0}\#(entity("aq"))"#, [entity("ap"), entity("aq")]),
     ("[{\"type\":\"ent\u{0}\u{0}[{\"type\":\"ref\",\"to\":\"x\"}]}]", []),
     ("{\"type\":\"ent\n[{\"type\":\"entity\",\"name\":\"inner\"}]", []),
   ]
