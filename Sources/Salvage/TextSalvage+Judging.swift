@@ -55,6 +55,10 @@ extension TextSalvage {
       }
       // In a list that nothing was lost of, every object is a record.
       if style.isContainer, isUnbroken { return index.count > 1 }
+      // The last of a list, and a record glued to that.
+      if isUnbroken, !isBehindRecord, endsListGlued(text, range.upperBound..<end) {
+        return !shapes.isInner(signature) && isTyped(text, range)
+      }
       // What stands at the start of a line and ends in damage may be a part of a lost record.
       if goesOn || isListed(text, range.upperBound..<end) {
         return isKnown(text, range, token: 0, base: range.lowerBound)
@@ -89,7 +93,9 @@ extension TextSalvage {
       return false
     }
     // Bytes that no text has may have replaced the key of a list that is a part of a record.
-    let isUnnamed = isOpened && TextBytes.isForeign(lastByte(text, fragment.start..<before - 1))
+    let isUnnamed =
+      isOpened && !isAtLeft(text, before - 1)
+      && TextBytes.isForeign(lastByte(text, fragment.start..<before - 1))
     if isNested || goesOn || isUnnamed || isListed(text, range.upperBound..<end) {
       if isKnown(text, range, token: 0, base: range.lowerBound) { return true }
       return !isNested && isLine && !shapes.isInner(signature) && isTyped(text, range)
@@ -215,6 +221,15 @@ extension TextSalvage {
     let at = TextBytes.skipSpace(visible, range.lowerBound)
     guard at < range.upperBound, text[at] == 0x2C else { return false }
     return TextBytes.skipSpace(visible, at + 1) < range.upperBound
+  }
+
+  /// Whether a bracket is behind a value, and a record with its type behind that.
+  private func endsListGlued(_ text: Span<UInt8>, _ range: Range<Int>) -> Bool {
+    let visible = text.extracting(0..<range.upperBound)
+    let at = TextBytes.skipSpace(visible, range.lowerBound)
+    guard style.layout == .lines, at < range.upperBound, text[at] == 0x5D else { return false }
+    let next = TextBytes.skipSpace(visible, at + 1)
+    return TextBytes.starts(visible.extracting(next..<visible.count), "{\"type\"")
   }
 
   /// Whether a colon follows an object, which is no key: what is behind it does not go on with it.

@@ -83,10 +83,12 @@ extension TextSalvage {
       {
         return next
       }
+      var first = start
+      while TextBytes.startsWithMark(text.extracting(first..<end)) { first += 3 }
       let mayList =
-        error.reason == .trailingBytes || body[0] == 0x5B
+        error.reason == .trailingBytes || first > start || body[0] == 0x5B
         || (body[0] == 0x2C && start == range.lowerBound)
-      isWholeList = mayList && isList(body)
+      isWholeList = mayList && first < end && isList(text.extracting(first..<end))
       return nil
     }
     let next = range.upperBound + 1

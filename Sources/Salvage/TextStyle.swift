@@ -120,8 +120,7 @@ struct TextStyle {
     guard line[before] == 0x7B else { return false }
     while before > 0, TextBytes.isSpace(line[before - 1]) { before -= 1 }
     guard before > 0 else { return true }
-    let last = line[before - 1]
-    return [0x2C, 0x5B, 0x7B, 0x7D].contains(last) || TextBytes.isForeign(last)
+    return line[before - 1] != 0x3A
   }
 
   private static func namesContainer(_ line: Span<UInt8>) -> Bool {

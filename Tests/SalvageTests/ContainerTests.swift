@@ -191,6 +191,21 @@ struct ContainerTests {
     #expect(try Salvaged(list, kind: "memory-graph").lines("recovered").map(text) == [record])
   }
 
+  @Test func aPrettyRecordInATornOne() throws {
+    let lines = [
+      #"{"entities":[{"name":"a","obs{"#, #"  "type": "entity","#, #"  "name": "b","#,
+      #"  "entityType": "t","#, #"  "observations": [],"#, #"  "in": ["#, "    {",
+      #"      "type": "y""#, "    }", "  ]", "}\0 \":[]}],\"relations\":[]}",
+    ]
+    let bytes = Array(lines.joined(separator: "\n").utf8)
+    let inner = #"{"type":"entity","name":"b","entityType":"t","observations":[],"in":[{"type":"y"}]}"#
+    #expect(try Salvaged(bytes, kind: "memory-graph").lines("recovered").map(text) == [inner])
+    // A list at the left is no member, in whatever container it seems to be.
+    let list = Array("[{\"type\":\"ent\0\0\n[{\"type\":\"beat\"}]\n{\"type\":\"be".utf8)
+    let found = try Salvaged(list, kind: "memory-graph").lines("recovered").map(text)
+    #expect(found == [#"{"type":"beat"}"#])
+  }
+
   /// A list at the start that is the rest of a torn record is no container.
   @Test func theRestOfARecordAtTheStart() throws {
     let record = #"{"type":"entity","name":"a","entityType":"t","observations":[]}"#

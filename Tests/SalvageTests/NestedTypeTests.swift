@@ -114,6 +114,11 @@ struct NestedTypeTests {
       [#"{"type":"hint"}"#, entity("am")]
     ),
     (#"lost},\#(entity("ap")),\#u{0}\#(entity("aq"))"#, [entity("ap"), entity("aq")]),
+    (
+      "\u{FEFF}{\"type\":\"wink\"},\(entity("ar")),", [#"{"type":"wink"}"#, entity("ar")]
+    ),
+    (#"{"type":"nod"}]\#(entity("as"))"#, [#"{"type":"nod"}"#, entity("as")]),
+    ("\u{0}\u{0}\n[{\"type\":\"shrug\"}]", [#"{"type":"shrug"}"#]),
     ("[{\"type\":\"ent\u{0}\u{0}[{\"type\":\"ref\",\"to\":\"x\"}]}]", []),
     ("{\"type\":\"ent\n[{\"type\":\"entity\",\"name\":\"inner\"}]", []),
   ]
