@@ -323,7 +323,23 @@ extension TextSalvage {
     around.append(text.extracting(start..<inner.lowerBound))
     around.append(text.extracting(inner.upperBound..<end))
     do throws(JSONError) { try record.text.parse(around.span) } catch { return false }
-    return record.text.kind() == .object
+    return record.text.kind() == .object && !endsTypedList(at: inner.lowerBound - start)
+  }
+
+  /// Whether a list of objects that say what they are ends at a byte of `record.text`.
+  private func endsTypedList(at end: Int) -> Bool {
+    let text = record.text
+    var end = end
+    while end > 0, TextBytes.isBlank(text.bytes.span[end - 1]) { end -= 1 }
+    guard end > 0, text.bytes.span[end - 1] == 0x5D else { return false }
+    let list = text.tokens.indices.first {
+      text.kind($0) == .array && text.tokens[$0].range.upperBound == end
+    }
+    guard let list else { return false }
+    let elements = text.children(of: list)
+    return !elements.isEmpty && elements.allSatisfy {
+      text.kind($0) == .object && text.member("type", of: $0).map { text.kind($0) } == .string
+    }
   }
 }
 

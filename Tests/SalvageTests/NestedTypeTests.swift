@@ -119,6 +119,7 @@ struct NestedTypeTests {
     ),
     (#"{"type":"nod"}]\#(entity("as"))"#, [#"{"type":"nod"}"#, entity("as")]),
     ("\u{0}\u{0}\n[{\"type\":\"shrug\"}]", [#"{"type":"shrug"}"#]),
+    (#"{"type":"entity","in":[\#(entity("at"))]{"type":"hue"}}"#, []),
     ("[{\"type\":\"ent\u{0}\u{0}[{\"type\":\"ref\",\"to\":\"x\"}]}]", []),
     ("{\"type\":\"ent\n[{\"type\":\"entity\",\"name\":\"inner\"}]", []),
   ]
