@@ -8,6 +8,8 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 SWIFT ?= swift
 BINARY := .build/release/holdfast
+# What is tested is what ships: the tests are built as the binary is, and along with it.
+PROVE := HOLDFAST_BINARY="$(CURDIR)/$(BINARY)" $(SWIFT) test -c release
 
 # What building and testing need beside the Swift toolchain (Debian and Ubuntu names).
 PACKAGES := libarchive-dev libzstd-dev libsqlite3-dev zstd strace jq sqlite3
@@ -45,43 +47,41 @@ build: ## Build the release binary: .build/release/holdfast
 demo: deps build ## Back up, damage and restore the samples in a scratch directory
 	HOLDFAST_BINARY="$(CURDIR)/$(BINARY)" samples/demo.sh
 
-test: deps build ## Run every test, those of the command line against the release binary
+test: deps build ## Run every test, against the release binary
 	@log=.build/test.log; \
-	HOLDFAST_BINARY="$(CURDIR)/$(BINARY)" $(SWIFT) test 2>&1 | tee "$$log" \
+	$(PROVE) 2>&1 | tee "$$log" \
 	  || { echo "what failed (all of it: $$log):"; awk '/^(✘|✔|◇)/ { shown = / recorded an issue/ } shown' "$$log" | cut -c 1-900 | tail -n 60; exit 1; }
 
 TORTURE ?= FaultTests|PowerLossTests|SignalTests|ShortTransferTests|EnvironmentTests|LiveWriterTests
 
 torture: deps build ## Every verb at every system call: failing, killed, stopped, without power (TORTURE=suites)
-	HOLDFAST_BINARY="$(CURDIR)/$(BINARY)" HOLDFAST_TORTURE=1 \
-	  $(if $(SEED),HOLDFAST_SEED=$(SEED)) $(SWIFT) test --filter '$(TORTURE)'
+	HOLDFAST_TORTURE=1 $(if $(SEED),HOLDFAST_SEED=$(SEED)) \
+	  $(PROVE) --filter '$(TORTURE)'
 
 NIGHTS ?= 730
 
 nights: deps build ## Two years of nights, and two hundred runs at once (NIGHTS=n, SEED=n repeats one)
-	HOLDFAST_BINARY="$(CURDIR)/$(BINARY)" HOLDFAST_NIGHTS=$(NIGHTS) \
-	  $(if $(SEED),HOLDFAST_SEED=$(SEED)) $(SWIFT) test --filter NightsTests
+	HOLDFAST_NIGHTS=$(NIGHTS) $(if $(SEED),HOLDFAST_SEED=$(SEED)) \
+	  $(PROVE) --filter NightsTests
 
 RUNS ?= 100000
 
 live: deps build ## A run history of RUNS (100000), backed up ten times while it is written
-	HOLDFAST_BINARY="$(CURDIR)/$(BINARY)" HOLDFAST_RUNS=$(RUNS) \
-	  $(SWIFT) test --filter RunHistoryTests/backedUpWhileWritten
+	HOLDFAST_RUNS=$(RUNS) \
+	  $(PROVE) --no-parallel --filter RunHistoryTests/backedUpWhileWritten
 
 WRITES ?= 10000
 KILLS ?= 200
 
 writers: deps ## Four writers of each live store, WRITES (10000) changes each; each killed KILLS (200) times
-	$(SWIFT) build -c release --product StorageWorker
-	HOLDFAST_STORAGE_WORKER="$(CURDIR)/.build/release/StorageWorker" \
 	HOLDFAST_STORAGE_WRITES=$(WRITES) HOLDFAST_STORAGE_KILLS=$(KILLS) \
-	  $(SWIFT) test --filter SeveralProcessesTests
+	  $(PROVE) --filter SeveralProcessesTests
 
 MUTATIONS ?= 10000
 
 mutations: deps build ## Salvage MUTATIONS (10000) damaged texts, databases and backups (SEED=n repeats one)
-	HOLDFAST_BINARY="$(CURDIR)/$(BINARY)" HOLDFAST_MUTATIONS=$(MUTATIONS) \
-	  $(if $(SEED),HOLDFAST_SEED=$(SEED)) $(SWIFT) test --filter MutationTests
+	HOLDFAST_MUTATIONS=$(MUTATIONS) $(if $(SEED),HOLDFAST_SEED=$(SEED)) \
+	  $(PROVE) --filter MutationTests
 
 # Counting costs system calls of its own: tests that count calls, or measure, may fail here.
 COVERED ?= Disk Backup Salvage Migration

@@ -2,7 +2,7 @@ import Glibc
 import Testing
 
 /// Run histories in SQLite: backed up while they are written, and got back whole.
-@Suite(.scratch) struct RunHistoryTests {
+@Suite(.scratchOnDisk) struct RunHistoryTests {
   /// Makes a history of as many runs as its second word says.
   private static let maker = """
     import json, sqlite3, sys
@@ -63,7 +63,7 @@ import Testing
 
   /// A writer that commits a hundred times a second, and one that never pauses. HOLDFAST_RUNS says
   /// how many runs there are before.
-  @Test(.serialized, arguments: ["delete", "wal"], ["100", "0"])
+  @Test(arguments: ["delete", "wal"], ["100", "0"])
   func backedUpWhileWritten(_ journal: String, _ rate: String) throws {
     let scratch = try Scratch.here()
     let asked = getenv("HOLDFAST_RUNS").flatMap { Int(String(cString: $0)) }

@@ -13,9 +13,14 @@ enum Checkout {
     return parts.dropLast(4).joined(separator: "/")
   }()
 
-  /// `HOLDFAST_BINARY`, else the debug product.
+  /// `HOLDFAST_BINARY`, else the product that was built along with the tests.
   static var binary: String {
-    getenv("HOLDFAST_BINARY").map { String(cString: $0) } ?? "\(root)/.build/debug/holdfast"
+    if let given = getenv("HOLDFAST_BINARY") { return String(cString: given) }
+    #if DEBUG
+      return "\(root)/.build/debug/holdfast"
+    #else
+      return "\(root)/.build/release/holdfast"
+    #endif
   }
 
   /// The text of a file, by its path from the root.

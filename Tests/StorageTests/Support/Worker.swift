@@ -23,11 +23,15 @@ struct Worker {
     getenv("HOLDFAST_STORAGE_WORKER").map { String(cString: $0) } ?? binary("StorageWorker")
   }
 
-  /// A debug product.
+  /// A product, as it was built along with the tests.
   static func binary(_ name: String) -> String {
     let root = FilePath(#filePath).removingLastComponent().removingLastComponent()
       .removingLastComponent().removingLastComponent()
-    return root.appending(".build/debug/\(name)").string
+    #if DEBUG
+      return root.appending(".build/debug/\(name)").string
+    #else
+      return root.appending(".build/release/\(name)").string
+    #endif
   }
 
   init(_ place: Where) async throws {
