@@ -111,7 +111,8 @@ extension TextSalvage {
       if line[at] == 0x5D {
         at += 1
         if at == line.count { return true }
-        guard !isOpened, commas > 0, line[at] == 0x7B, case .value(let end) = scan(line, at..<line.count)
+        guard !isOpened, commas > 0, line[at] == 0x7B,
+          case .value(let end) = scan(line, at..<line.count)
         else { return false }
         return end == line.count
       }

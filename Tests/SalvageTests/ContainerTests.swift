@@ -198,7 +198,8 @@ struct ContainerTests {
       #"      "type": "y""#, "    }", "  ]", "}\0 \":[]}],\"relations\":[]}",
     ]
     let bytes = Array(lines.joined(separator: "\n").utf8)
-    let inner = #"{"type":"entity","name":"b","entityType":"t","observations":[],"in":[{"type":"y"}]}"#
+    let inner =
+      #"{"type":"entity","name":"b","entityType":"t","observations":[],"in":[{"type":"y"}]}"#
     #expect(try Salvaged(bytes, kind: "memory-graph").lines("recovered").map(text) == [inner])
     // A list at the left is no member, in whatever container it seems to be.
     let list = Array("[{\"type\":\"ent\0\0\n[{\"type\":\"beat\"}]\n{\"type\":\"be".utf8)
