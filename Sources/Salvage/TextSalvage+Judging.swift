@@ -337,9 +337,10 @@ extension TextSalvage {
     }
     guard let list else { return false }
     let elements = text.children(of: list)
-    return !elements.isEmpty && elements.allSatisfy {
-      text.kind($0) == .object && text.member("type", of: $0).map { text.kind($0) } == .string
-    }
+    return !elements.isEmpty
+      && elements.allSatisfy {
+        text.kind($0) == .object && text.member("type", of: $0).map { text.kind($0) } == .string
+      }
   }
 }
 
