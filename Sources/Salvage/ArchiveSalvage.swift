@@ -9,6 +9,8 @@ package enum ArchiveRole: Sendable, Equatable {
   /// An object, with the hashes that its name and the index give it.
   case object(claims: [Hash256], isListed: Bool)
   case index
+  /// What may be an object, for no index can be read that would say.
+  case unnamed
   /// What an interrupted writer left.
   case temporary
   /// An index by id, which can be made anew.
@@ -36,11 +38,13 @@ struct ArchiveLayout {
     guard !tree.isSingleFile else { return nil }
     var listed: [FilePath: [Hash256]] = [:]
     var named: [FilePath: [Hash256: String]] = [:]
+    var sound: Set<FilePath> = []
     var objects = 0
     var indexes = 0
     for (position, file) in tree.files.enumerated() where !file.isDirectory {
       guard Self.split(file.name).inner == FilePath("index.json") else { continue }
-      let found = try Self.entries(of: tree, position)
+      guard let found = try Self.entries(of: tree, position) else { continue }
+      sound.insert(Self.split(file.name).root)
       if !found.isEmpty { indexes += 1 }
       for entry in found {
         let root = Self.split(file.name).root
@@ -67,6 +71,9 @@ struct ArchiveLayout {
         role = .temporary
       } else if name == "plan_index.json" || name == "intent_index.json" {
         role = .sidecar
+      } else if !sound.contains(root), name.hasSuffix(".json") {
+        // Any path may be an object's, and no index says whether this one is.
+        role = .unnamed
       } else {
         skipped.append(position)
         continue
@@ -88,13 +95,13 @@ struct ArchiveLayout {
     return (FilePath(root: nil, [first]), FilePath(root: nil, components.dropFirst()))
   }
 
-  /// What an index names that lies inside the archive; nothing where it is damaged.
+  /// What an index names that lies inside the archive; nil where it is damaged.
   private static func entries(
     of tree: DiskTree, _ file: Int
-  ) throws -> [(path: FilePath?, hash: Hash256, text: String)] {
+  ) throws -> [(path: FilePath?, hash: Hash256, text: String)]? {
     let root = split(tree.files[file].name).root
     guard let text = try JSONText(readingAll: tree.path(file)), text.kind() == .object else {
-      return []
+      return nil
     }
     return text.children(of: 0).compactMap { key in
       guard let hash = Hash256(hex: text.decoded(key).span), text.kind(key + 1) == .string
@@ -169,6 +176,11 @@ final class ArchiveSalvage {
       try sink.redundant(text)
     case .object(let claims, let isListed):
       try takeObject(&record, text, input, claims, isListed: isListed, sink)
+    case .unnamed:
+      guard ContentArchive.kind(of: record.text) != .document else {
+        return try sink.irregular(text, reason: "in no index, and no record", line: 1)
+      }
+      try takeObject(&record, text, input, [], isListed: true, sink)
     case .temporary: try takeTemporary(&record, text, input, sink)
     }
   }

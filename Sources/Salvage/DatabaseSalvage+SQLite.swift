@@ -18,6 +18,10 @@ extension DatabaseSalvage {
     if try hasLog && FileFacts(at: path)?.size == 0 {
       return Verdict(isSound: false, usesLog: true)
     }
+    // One that is shorter than a header is an empty one to it as well.
+    if try !hasLog && 1..<100 ~= FileFacts(at: path)?.size ?? 0 {
+      return Verdict(isSound: false, usesLog: false)
+    }
     if !isOlder, (try? DatabaseSource.read(path) { try isSound($0) }) == true {
       return Verdict(isSound: true, usesLog: true)
     }

@@ -48,10 +48,12 @@ final class PageFile {
     while head.count < 100 { head.append(0) }
     let bytes = head.span
     hasHeader = named != nil && TextBytes.starts(bytes, "SQLite format 3\0")
+    // The header says twice how long the database is: where the two agree, both are what was written.
+    let stated = Bytes.number(bytes, 28, 4)
     pageSize =
-      if let named, hasHeader { named } else if let found { found.pageSize } else {
-        try Self.inferSize(file, size, hint: named)
-      }
+      if let found { found.pageSize } else if let named, hasHeader, stated * named == size {
+        named
+      } else { try Self.inferSize(file, size, hint: named) }
     // SQLite wants 480 bytes of each page at the least.
     reserved = hasHeader ? min(Int(bytes[20]), pageSize - 480) : 0
     userVersion = hasHeader ? Int(Int32(truncatingIfNeeded: Bytes.number(bytes, 60, 4))) : 0

@@ -41,6 +41,9 @@ struct PageTree {
         if let inner = try Self.look(cells, child.page), !seen.contains(child.page) {
           if inner.isLeaf { areLeaves = true }
           next.append((child.page, below))
+        } else if Self.leadsNowhere(cells.file, child.page, seen) {
+          // The pointer is damaged, not the page: that is somewhere else.
+          lose(below)
         } else {
           lost.append(below)
         }
@@ -50,6 +53,12 @@ struct PageTree {
       if !areLeaves || cells.file.goesOn { for range in lost { lose(range) } }
       stack += next.reversed()
     }
+  }
+
+  /// Whether no page of a tree can have this number, be the file cut off or not.
+  private static func leadsNowhere(_ file: PageFile, _ number: Int, _ seen: Set<Int>) -> Bool {
+    if number < 1 || seen.contains(number) { return true }
+    return file.statedPages > 0 && number > max(file.statedPages, file.pageCount)
   }
 
   private mutating func lose(_ range: ClosedRange<Int>) {

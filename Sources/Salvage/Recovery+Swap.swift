@@ -66,6 +66,7 @@ extension RecoveryPlan {
       at += count
       bytes.removeAll()
     }
+    if before != nil { Disk.giveOwner(of: target, to: output.temporaryPath) }
     try Disk.setMode(output.temporaryPath, mode)
     try output.publish(over: before)
   }

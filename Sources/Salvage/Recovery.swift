@@ -140,6 +140,11 @@ package struct RecoveryPlan {
   /// several files those before the one that was changed. Throws `refused` where nothing can be
   /// recovered.
   package func run() throws -> Result {
+    if try FileFacts(at: folder, following: false)?.kind == .symbolicLink {
+      throw SalvageError(
+        .refused, "is a symbolic link, and what is kept there must not leave the store",
+        path: folder.string, hint: "put a directory in its place, or salvage to one of your own")
+    }
     try Disk.makeDirectory(folder, mode: 0o700)
     let lock = try StoreLock(folder.appending(".lock"), waitingUpTo: request.lockWait)
     defer { withExtendedLifetime(lock) {} }
@@ -157,13 +162,24 @@ package struct RecoveryPlan {
     }
     let recovered = try DiskTree(output.appending("recovered"))
     try checkUnchanged()
+    let places = recovered.files.map {
+      isSingleFile ? request.store : request.store.pushing($0.name)
+    }
+    let changed = try recovered.files.indices.filter {
+      try !recovered.files[$0].isDirectory && !Self.isSame(recovered.path($0), places[$0])
+    }
+    if changed.isEmpty {
+      try Disk.remove(output)
+      throw SalvageError(
+        .refused, "what is wrong with it cannot be mended from here, so it is left as it is",
+        path: request.store.string, hint: "inspect says what it is")
+    }
     // Its name is durable from the start, what it holds before anything is replaced.
     try Disk.makeDirectory(undo)
     var replaced: [FilePath] = []
     var swaps: [(source: FilePath, target: FilePath, before: FileFacts?)] = []
-    for (index, file) in recovered.files.enumerated() where !file.isDirectory {
-      let place = isSingleFile ? request.store : request.store.pushing(file.name)
-      if try Self.isSame(recovered.path(index), place) { continue }
+    for index in changed {
+      let (file, place) = (recovered.files[index], places[index])
       let target = isSingleFile ? Disk.absolute(place) : place
       let before = try FileFacts(at: target)
       if let seen = facts[place], seen != before { try checkUnchanged() }

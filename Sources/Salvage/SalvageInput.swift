@@ -51,17 +51,20 @@ extension SalvageInput {
     let size = try file.facts().size
     var hasGraph = false
     var hasIntents = false
+    var hasTasks = false
     for sample in 0..<samples {
       let offset = size / samples * sample
       if sample > 0, offset < sampleSize * sample { continue }
       let text = try self.sample(path, at: offset)
       if snapshotMarks.contains(where: { contains(text.span, $0) }) { hasIntents = true }
       if marks.contains(where: { contains(text.span, $0) }) { hasGraph = true }
+      if taskMarks.allSatisfy({ contains(text.span, $0) }) { hasTasks = true }
     }
     if hasIntents, try !startsWithLine(path) { return .intentSnapshot }
     if hasGraph { return .memoryGraph }
     let tree = try DiskTree(path)
     if try StoreFormat.taskList.recognises(tree) { return .taskList }
+    if hasTasks, try isBeyondTelling(path) { return .taskList }
     let formats: [StoreFormat] = [.memoryGraph, .jsonLines]
     for format in formats where try format.recognises(tree) {
       return Kind(rawValue: format.name) ?? .jsonLines
@@ -101,6 +104,18 @@ extension SalvageInput {
   private static let snapshotMarks: [StaticString] = [
     "\"rtfs_intent_source\":", "\"intents\": {", "\"intents\":{", "(intent-graph",
   ]
+
+  /// The words that task lists have, all of them.
+  private static let taskMarks: [StaticString] = ["\"tasks\":", "\"completed\":"]
+
+  /// Whether the file neither starts with a line that is a value, nor is one.
+  static func isBeyondTelling(_ path: FilePath) throws -> Bool {
+    if try startsWithLine(path) { return false }
+    let file = try InputFile(opening: path)
+    var bytes = ByteBuffer()
+    _ = try file.read(at: 0, into: &bytes, atMost: try file.facts().size)
+    return (try? JSONText(bytes.span)) == nil
+  }
 
   /// Whether the first line is a value of its own, as in a file of lines.
   private static func startsWithLine(_ path: FilePath) throws -> Bool {

@@ -21,6 +21,14 @@ extension SalvagePlan {
       }
     }
     for (top, archive) in archives { try archive.finish(top: top) }
+    for note in notes {
+      let path = note.path.map { FilePath($0) } ?? request.paths[0]
+      let sink = try PieceSink(
+        InputReport(path: path, kind: "unread", size: 0), name: FilePath("unread"), ledger: ledger,
+        in: directory)
+      sink.note(note)
+      report.inputs.append(try sink.finish())
+    }
     if let backup = request.backup {
       var fill = FillIn(request, from: backup)
       fill.isSound = report.isWhole

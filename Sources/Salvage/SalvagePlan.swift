@@ -1,6 +1,7 @@
 import Disk
 import LosslessJSON
 import Records
+import Snapshot
 import Stores
 import SystemPackage
 
@@ -34,6 +35,8 @@ package struct SalvagePlan: Sendable {
   package private(set) var inputs: [SalvageInput] = []
   /// Files of the inputs that belong to no store: left where they are.
   package private(set) var skipped: [FilePath] = []
+  /// Of files in the inputs that cannot be read, links and the like: left out, and told of.
+  package private(set) var notes: [Finding] = []
 
   /// Looks at everything and writes nothing. Throws `notFound` for a path where nothing is,
   /// `exists` where the target is not free.
@@ -43,6 +46,7 @@ package struct SalvagePlan: Sendable {
     var taken: Set<FilePath> = []
     for path in request.paths {
       let tree = try DiskTree(path)
+      notes += tree.notes
       let isOnly = request.paths.count == 1
       let base = tree.isSingleFile || isOnly ? FilePath("") : Self.baseName(path)
       let top = Self.free(base, &taken)
@@ -81,9 +85,35 @@ package struct SalvagePlan: Sendable {
         .usage, "a backup fills in one store, and \(request.paths.count) paths were named",
         hint: "salvage them one by one")
     }
+    if let backup = request.backup { try takeKind(of: backup) }
     try OutputDirectory.check(request.target)
     if let folder, Disk.absolute(request.target).starts(with: Disk.absolute(folder)) { return }
     try Self.checkPlace(request)
+  }
+
+  /// Throws `refused` where the backup is of another kind than the store: the records of the one have
+  /// no place in the other. What is too damaged to tell is taken for what the backup is of.
+  private mutating func takeKind(of backup: FilePath) throws {
+    let format = try OpenedStore(opening: backup, formats: request.formats, kind: nil).format.name
+    let isRows = [StoreFormat.sqlite.name, "run-history"].contains(format)
+    let wanted = isRows ? SalvageInput.Kind.sqlite : SalvageInput.Kind(rawValue: format)
+    guard let wanted, !inputs.isEmpty else { return }
+    let kinds = Set(inputs.map(\.kind)).subtracting([.backup])
+    if kinds.isEmpty || kinds.contains(wanted) { return }
+    let anything: Set<SalvageInput.Kind> = [.json, .jsonLines]
+    if let other = kinds.subtracting(anything).first {
+      throw SalvageError(
+        .refused, "is a \(format), and the store a \(other.rawValue)", path: backup.string,
+        hint: "name a backup of this store with --with, or the right --kind")
+    }
+    guard inputs.count == 1, !anything.contains(wanted) else { return }
+    guard request.kind == nil, try SalvageInput.isBeyondTelling(inputs[0].path) else {
+      throw SalvageError(
+        .refused, "is a \(format), and the store holds \(inputs[0].kind.rawValue)",
+        path: backup.string,
+        hint: "name a backup of this store with --with, or the right --kind")
+    }
+    if wanted != .contentArchive { inputs[0].kind = wanted }
   }
 
   /// Throws `refused` where contexts are asked for of a file that holds none.

@@ -107,6 +107,27 @@ import Testing
     #expect(!TestFile.exists(repository))
   }
 
+  /// A part of a store that may not be read is told of, and nothing of it can be mended.
+  @Test func aPartThatMayNotBeRead() throws {
+    let scratch = try Scratch.here()
+    let graph = SampleRecords.lines(SampleRecords.graph(5), last: "\n")
+    try scratch.write(graph, to: "store/charts.jsonl")
+    let hidden = try scratch.write(graph, to: "store/charts-b.jsonl")
+    try mode(0, hidden) {
+      let outcome = try run([
+        "salvage", scratch.file("store"), "--to", scratch.file("out"), "--json",
+      ])
+      #expect(outcome.status == 3, "\(outcome)")
+      let inputs = try JSONValue(parsing: outcome.output)["inputs"]?.elements ?? []
+      let unread = inputs.first { $0["kind"]?.text == "unread" }
+      #expect(unread?["path"]?.text?.hasSuffix("charts-b.jsonl") == true, "\(outcome)")
+      for _ in 0..<2 {
+        #expect(try run(["recover", scratch.file("store"), "--yes"]).status == 13)
+        #expect(try TestFile.names(scratch.file("store/.recovery")).allSatisfy { $0 == ".lock" })
+      }
+    }
+  }
+
   /// A trash that takes nothing: nothing is moved, and both `rotate` and `purge` say it.
   @Test func anUnwritableTrash() throws {
     let scratch = try Scratch.here()

@@ -1,3 +1,4 @@
+import Glibc
 import Testing
 
 /// `recover`, and what `salvage` fills in from a backup or mends.
@@ -98,6 +99,24 @@ import Testing
     #expect(try TestFile.read(file) == whole)
     try scratch.tool("test", "-h", link)
     try scratch.holdfast(exit: 0, "recover", link, "--yes")
+  }
+
+  /// It still belongs to whom it did, and nothing of it goes where a link in it leads.
+  @Test func ownerAndPlace() throws {
+    let scratch = try Scratch.here()
+    let torn = SampleRecords.lines(SampleRecords.graph(5), last: "\n{\"type\":\"ent\n")
+    let store = try scratch.write(torn, to: "memory.jsonl")
+    // Without rights over other users there is none to give it to.
+    let owner = geteuid() == 0 ? "1234:1235" : "\(getuid()):\(getgid())"
+    try scratch.tool("chown", owner, store)
+    try scratch.holdfast(exit: 3, "recover", store, "--yes")
+    #expect(try scratch.tool("stat", "-c", "%u:%g", store).lines == [owner])
+    try scratch.write(torn, to: "store/memory.jsonl")
+    let elsewhere = try scratch.directory("elsewhere")
+    try scratch.tool("ln", "-s", elsewhere, scratch.file("store/.recovery"))
+    try scratch.holdfast(exit: 13, "recover", scratch.file("store"), "--yes")
+    #expect(try TestFile.names(elsewhere).isEmpty)
+    #expect(try TestFile.read(scratch.file("store/memory.jsonl")) == torn)
   }
 
   /// The log of a damaged database goes into the undo copy with it: left beside the new database,

@@ -70,6 +70,52 @@ import Testing
     print(len(found - original))
     """
 
+  /// A damaged pointer costs none of the rows that it led to, and a size of pages that the header does
+  /// not have right none at all.
+  @Test(arguments: [
+    "4104:00000000", "4104:00000002", "4104:7fffffff", "4105:40", "4106:40", "8176:40", "8188:40",
+    "16:2000", "16:8000", "16:0001", "16:0200", "16:0003",
+  ])
+  func damagedPointers(_ damage: String) throws {
+    let scratch = try Scratch.here()
+    let (store, broken) = (scratch.file("runs.db"), scratch.file("broken.db"))
+    try scratch.python(Self.plain, store, broken, damage)
+    try scratch.holdfast(exit: 3, "salvage", broken, "--to", scratch.file("out"))
+    let got = try scratch.python(Self.compare, store, scratch.file("out/recovered/broken.db")).lines
+    let ids = try JSONValue(parsing: Array((got.first ?? "").utf8)).elements
+    #expect(ids.count == 3000 && got.last == "0", "\(ids.count)")
+  }
+
+  /// A history whose table has one interior page, the second of the file, and that with bytes put over
+  /// it; a single one is changed by exclusive or.
+  static let plain = """
+    import sqlite3, sys
+    path, broken, damage = sys.argv[1:]
+    made = sqlite3.connect(path)
+    made.execute('PRAGMA page_size=4096')
+    made.execute('''CREATE TABLE runs(run_id TEXT PRIMARY KEY, plan_id TEXT NOT NULL,
+      objective TEXT NOT NULL, plan_result TEXT NOT NULL, execution_result TEXT,
+      created_at REAL NOT NULL, approval_status TEXT DEFAULT 'pending', approval_reason TEXT,
+      approved_at REAL, approved_by TEXT)''')
+    made.executemany('INSERT INTO runs(run_id, plan_id, objective, plan_result, created_at) '
+      'VALUES (?,?,?,?,?)', [('run-%05d' % i, 'p', 'objective %d' % i, '{}', i) for i in range(3000)])
+    made.commit()
+    made.close()
+    data = bytearray(open(path, 'rb').read())
+    assert data[4096] == 5
+    at, new = damage.split(':')
+    at, new = int(at), bytes.fromhex(new)
+    data[at:at + len(new)] = new if len(new) > 1 else bytes([data[at] ^ new[0]])
+    open(broken, 'wb').write(data)
+    """
+
+  @Test func shorterThanAHeader() throws {
+    let scratch = try Scratch.here()
+    let store = try scratch.write("S", to: "one.db")
+    let told = try scratch.json(exit: 3, "salvage", store, "--to", scratch.file("out"))
+    #expect(told["inputs"]?[0]?["quarantined"]?["bytes"]?.integer == 1)
+  }
+
   /// Nothing but pages of the database survives, with and without what says where they belong.
   @Test(
     arguments: ["zstd", "gzip", "none"], ["tail", "odd", "middle"])

@@ -114,6 +114,55 @@ import Testing
     #expect(try TestFile.text(out + "/recovered/intents/intent_index.json") == "{\"a\": [\"b\"]}")
   }
 
+  /// Any path may be an object's: without an index every file is looked at.
+  @Test(arguments: [true, false]) func objectsThatNoIndexNames(_ isCut: Bool) throws {
+    let scratch = try Scratch.here()
+    let store = try SampleStore.archivePair.make(in: scratch).path
+    let digest = try scratch.digest(store)
+    let index = store + "/intents/index.json"
+    let found = try scratch.tool("find", store + "/intents", "-name", "*.json").lines.sorted()
+    let object = try #require(found.first { !$0.hasSuffix("index.json") })
+    try scratch.write(try TestFile.read(object), to: "store/intents/plain/1.json")
+    try TestFile.remove(object)
+    if isCut { try scratch.tool("truncate", "-s", "20", index) } else { try TestFile.remove(index) }
+    try scratch.write("{\"x\":1}", to: "store/intents/other.json")
+    try scratch.write("{\"intent_id\"", to: "store/intents/torn.json")
+    let told = try scratch.json(exit: 3, "salvage", store, "--to", scratch.file("out"))
+    #expect(try scratch.digest(scratch.file("out/recovered")) == digest)
+    func input(_ name: String) -> JSONValue? {
+      told["inputs"]?.elements.first { $0["path"]?.text?.hasSuffix(name) == true }
+    }
+    #expect(input("plain/1.json")?["recovered"]?["records"]?.integer == 1, "\(told)")
+    #expect(input("other.json")?["irregular"]?["records"]?.integer == 1)
+    #expect(input("torn.json")?["quarantined"]?["ranges"]?.integer == 1)
+  }
+
+  /// Damage at the beginning of a list of tasks, or of its first task, does not hide what it is.
+  @Test(arguments: ["first", "head", "nul"], [true, false])
+  func tasksBehindDamage(_ damage: String, _ isPretty: Bool) throws {
+    let scratch = try Scratch.here()
+    let store = scratch.file("tasks.json")
+    let count = try scratch.python(
+      """
+      import json, sys
+      path, damage, pretty = sys.argv[1:]
+      tasks = [{"id": "3fa85f64-5717-4562-b3fc-2c963f66af%02d" % i, "description": "task %d" % i,
+        "completed": False, "created_at": "2026-01-03T00:26:10Z",
+        "updated_at": "2026-01-03T00:26:10Z"} for i in range(20)]
+      data = json.dumps({"version": "1.0", "tasks": tasks}, indent=2 if pretty == "true" else None)
+      data = data.encode()
+      at = data.find(b"task 0")
+      data = {"first": data[:at] + b"\\xff" + data[at + 1:], "head": data[10:],
+        "nul": bytes(12) + data[12:]}[damage]
+      open(path, "wb").write(data)
+      print(19 if damage == "first" else 20)
+      """, store, damage, "\(isPretty)")
+    let told = try scratch.json(exit: 3, "salvage", store, "--to", scratch.file("out"))
+    let input = told["inputs"]?[0]
+    #expect(input?["kind"]?.text == "task-list")
+    #expect(input?["recovered"]?["records"]?.integer == Int(count.lines[0]))
+  }
+
   /// A record that was altered has another hash than the file is named after.
   @Test func alteredObjects() throws {
     let scratch = try Scratch.here()

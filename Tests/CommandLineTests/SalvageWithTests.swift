@@ -42,6 +42,36 @@ import Testing
     #expect(damaged.split(separator: 0x0A).contains(kept.dropLast()))
   }
 
+  /// Records of one kind have no place in a store of another: both stay as they are.
+  @Test func aBackupOfAnotherKind() throws {
+    let scratch = try Scratch.here()
+    let graph = try scratch.write(
+      SampleRecords.lines(SampleRecords.graph(5), last: "\n{\"type\":\"ent\n"), to: "memory.jsonl")
+    let task =
+      #"{"id":"3fa85f64-5717-4562-b3fc-2c963f66afa6","description":"x","completed":false,"#
+      + #""created_at":"2026-01-03T00:26:10Z","updated_at":"2026-01-03T00:26:10Z"}"#
+    let tasks = try scratch.write(#"{"version":"1.0","tasks":[\#(task)]}"#, to: "tasks.json")
+    let torn = try scratch.write(#"{"version":"1.0","tasks":[\#(task),{"id"#, to: "torn.json")
+    let others = [
+      tasks, try scratch.backUp(tasks), try SampleStore.snapshot11.make(in: scratch).path,
+      try scratch.write("{\"a\":1}", to: "a.json"),
+    ]
+    let before = try TestFile.read(graph)
+    for (store, other) in others.map({ (graph, $0) }) + [(torn, graph)] {
+      let out = scratch.fresh("out")
+      try scratch.holdfast(exit: 13, "salvage", store, "--to", out, "--with", other)
+      #expect(!TestFile.exists(out))
+    }
+    try scratch.holdfast(exit: 13, "recover", graph, "--yes", "--with", others[1])
+    #expect(try TestFile.read(graph) == before)
+    // What is too damaged to tell is taken for what the backup is of.
+    let lost = try scratch.write("\0\0\0\0,\(task)", to: "lost.json")
+    let found = try scratch.json(
+      exit: 3, "salvage", lost, "--to", scratch.file("found"), "--with", tasks)
+    #expect(found["inputs"]?[0]?["kind"]?.text == "task-list")
+    #expect(found["inputs"]?[0]?["recovered"]?["records"]?.integer == 1)
+  }
+
   /// The same where only one context is looked at, be it one file or a part of one: the altered
   /// records of other contexts in the same file do not lose the backup's version either.
   @Test(arguments: [true, false]) func alteredRecordsOfAContext(_ isOneFile: Bool) throws {
