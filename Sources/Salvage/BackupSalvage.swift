@@ -155,6 +155,10 @@ final class BackupSalvage {
   private func account(_ sink: PieceSink) throws {
     var isFirst = true
     let file = try InputFile(opening: input.path)
+    // An archive of somebody else's, or one of which nothing is left: then nothing was recovered.
+    let foreign =
+      manifest == nil && counts.isEmpty
+      ? "no backup that can be read: if tar extracts it, salvage the files themselves" : nil
     for stretch in stretches {
       var at = stretch.range.lowerBound
       while at < stretch.range.upperBound {
@@ -162,7 +166,7 @@ final class BackupSalvage {
         let count = try file.read(
           at: at, into: &bytes, atMost: min(1 << 20, stretch.range.upperBound - at))
         if count == 0 { break }
-        if let reason = stretch.reason {
+        if let reason = stretch.reason ?? foreign {
           try sink.quarantine(bytes.span, shape: .damagedFrame, reason: reason, line: nil)
         } else {
           try sink.redundant(bytes.span)

@@ -191,4 +191,19 @@ import Testing
     for goal in ["Goal one", "goal two", "goal three"] { #expect(recovered.contains(goal)) }
     #expect(!recovered.contains("goal one"))
   }
+
+  /// An archive that is no backup: none of its bytes counts as recovered.
+  @Test(arguments: ["plain.tar", "plain.tar.gz"]) func anArchiveOfSomebodyElse(_ name: String)
+    throws
+  {
+    let scratch = try Scratch.here()
+    try scratch.write(
+      SampleRecords.lines(SampleRecords.graph(5), last: "\n"), to: "in/memory.jsonl")
+    try scratch.tool("tar", "-caf", scratch.file(name), "-C", scratch.file("in"), "memory.jsonl")
+    let size = try TestFile.read(scratch.file(name)).count
+    let told = try scratch.json(
+      exit: 3, "salvage", scratch.file(name), "--to", scratch.file("out"))
+    #expect(told["inputs"]?[0]?["quarantined"]?["bytes"]?.integer == size, "\(told)")
+    #expect(told["inputs"]?[0]?["recovered"]?["bytes"]?.integer == 0)
+  }
 }
