@@ -38,10 +38,16 @@ struct ArchiveLayout {
     guard !tree.isSingleFile else { return nil }
     var listed: [FilePath: [Hash256]] = [:]
     var named: [FilePath: [Hash256: String]] = [:]
+    // Archives with an index or an object, and those of them with an index that can be read.
+    var archives: Set<FilePath> = []
     var sound: Set<FilePath> = []
     var objects = 0
     var indexes = 0
     for (position, file) in tree.files.enumerated() where !file.isDirectory {
+      let stem = file.name.lastComponent?.stem ?? ""
+      if stem == "index" || Hash256(hex: stem) != nil {
+        archives.insert(Self.split(file.name).root)
+      }
       guard Self.split(file.name).inner == FilePath("index.json") else { continue }
       guard let found = try Self.entries(of: tree, position) else { continue }
       sound.insert(Self.split(file.name).root)
@@ -71,7 +77,7 @@ struct ArchiveLayout {
         role = .temporary
       } else if name == "plan_index.json" || name == "intent_index.json" {
         role = .sidecar
-      } else if !sound.contains(root), name.hasSuffix(".json") {
+      } else if archives.contains(root), !sound.contains(root), name.hasSuffix(".json") {
         // Any path may be an object's, and no index says whether this one is.
         role = .unnamed
       } else {

@@ -167,7 +167,8 @@ final class BackupSalvage {
           at: at, into: &bytes, atMost: min(1 << 20, stretch.range.upperBound - at))
         if count == 0 { break }
         if let reason = stretch.reason ?? foreign {
-          try sink.quarantine(bytes.span, shape: .damagedFrame, reason: reason, line: nil)
+          let shape = stretch.reason == nil ? DamageShape.garbage : .damagedFrame
+          try sink.quarantine(bytes.span, shape: shape, reason: reason, line: nil)
         } else {
           try sink.redundant(bytes.span)
         }

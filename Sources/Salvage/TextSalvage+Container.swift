@@ -157,9 +157,12 @@ extension TextSalvage {
     }
   }
 
-  /// Whether the line ends as a wrapper does, whose beginning may be lost.
+  /// Whether the line ends as a wrapper does, whose beginning may be lost. Bounded, for each record
+  /// of the line that is torn asks.
   func endsWrapper(_ text: Span<UInt8>, _ range: Range<Int>) -> Bool {
+    guard wasted <= 8 * (consumed + Self.step) else { return false }
     var end = range.upperBound
+    defer { wasted += range.upperBound - end }
     for byte in [UInt8(0x7D), 0x5D] {
       while end > range.lowerBound, TextBytes.isBlank(text[end - 1]) { end -= 1 }
       guard end > range.lowerBound, text[end - 1] == byte else { return false }

@@ -33,12 +33,14 @@ extension TextSalvage {
     var fragment = Fragment(start: at)
     /// Where the parser failed last: what starts there is no part of what was before.
     var breaks = -1
-    while isUnbroken, !isBehindRecord, TextBytes.startsWithMark(text.extracting(at..<end)) {
+    if isUnbroken, !isBehindRecord {
       // Of a file that was put behind another: the rest of the line is as its first one.
-      try flush(text, &fragment, upTo: at + 3, next: nil)
-      lastWasLoss = false
-      at += 3
-      isUnbroken = true
+      while TextBytes.startsWithMark(text.extracting(at..<end)) { at += 3 }
+      if at > fragment.start {
+        try flush(text, &fragment, upTo: at, next: nil)
+        lastWasLoss = false
+        isUnbroken = true
+      }
     }
     while at < end {
       if isClean {

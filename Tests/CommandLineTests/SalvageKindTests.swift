@@ -127,6 +127,8 @@ import Testing
     if isCut { try scratch.tool("truncate", "-s", "20", index) } else { try TestFile.remove(index) }
     try scratch.write("{\"x\":1}", to: "store/intents/other.json")
     try scratch.write("{\"intent_id\"", to: "store/intents/torn.json")
+    // Beside the archives, and no part of them.
+    try scratch.write("{\"x\":1}", to: "store/settings.json")
     let told = try scratch.json(exit: 3, "salvage", store, "--to", scratch.file("out"))
     #expect(try scratch.digest(scratch.file("out/recovered")) == digest)
     func input(_ name: String) -> JSONValue? {
@@ -135,6 +137,7 @@ import Testing
     #expect(input("plain/1.json")?["recovered"]?["records"]?.integer == 1, "\(told)")
     #expect(input("other.json")?["irregular"]?["records"]?.integer == 1)
     #expect(input("torn.json")?["quarantined"]?["ranges"]?.integer == 1)
+    #expect(input("settings.json") == nil)
   }
 
   /// Damage at the beginning of a list of tasks, or of its first task, does not hide what it is.

@@ -119,4 +119,15 @@ struct ListTests {
     #expect(try result.lines("irregular").map(text) == (layout == "wrapper" ? [Self.member] : []))
     #expect(result.account[.quarantined].bytes == (layout == "damaged" ? 1 : 0))
   }
+
+  /// Torn records by the thousand on one line, and white space behind them, cost no more than a look
+  /// at each.
+  @Test(.timeLimit(.minutes(1))) func manyTornRecordsOnOneLine() throws {
+    let torn = String(repeating: "{\"x", count: 400_000) + String(repeating: " ", count: 1_200_000)
+    let marks = String(repeating: "\u{FEFF}", count: 100_000)
+    let text = "\(Self.a)\n\(torn)\n\(marks)\n\(Self.b)\n"
+    let result = try Salvaged(Array(text.utf8), kind: "memory-graph")
+    #expect(
+      try result.lines("recovered").map { String(decoding: $0, as: UTF8.self) } == [Self.a, Self.b])
+  }
 }
