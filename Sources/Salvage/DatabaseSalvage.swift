@@ -114,6 +114,7 @@ final class DatabaseSalvage {
     try takeBehindDamage()
     try deleted?.close()
     try suspects.close()
+    sink.creditAll(suspects.count, .irregular)
   }
 
   /// Keeps apart the rows that were committed behind damage to the log: SQLite does not take them,

@@ -6,6 +6,8 @@ struct Fragment {
   var start: Int
   /// Where, behind its bracket, the last list of records in it starts.
   var list: Int?
+  /// Where the last list ends that is the value of a member in it: its objects are parts.
+  var memberEnd = 0
   /// Why the value that starts with the fragment does not parse.
   private(set) var error: JSONError?
   /// Whether a record starts with the fragment.

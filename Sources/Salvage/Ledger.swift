@@ -87,8 +87,8 @@ package struct InputAccount: Sendable {
 
   /// Counts records that came out of bytes which themselves are in quarantine: a compressed part
   /// that was cut off gives what is in front of the cut.
-  package mutating func credit(_ records: Int) {
-    tallies[.recovered, default: Tally()].records += records
+  package mutating func credit(_ records: Int, _ fate: Fate = .recovered) {
+    tallies[fate, default: Tally()].records += records
   }
 
   /// Throws `account` unless all `size` bytes are accounted for.

@@ -92,8 +92,8 @@ final class PieceSink {
   /// Says of the range that is open how many records came of it; of none where it was not recovered.
   func credit(_ records: Int) { if open?.fate == .recovered { open?.records += records } }
 
-  /// Says how many records came of an input of which all bytes are in quarantine.
-  func creditAll(_ records: Int) { report.account.credit(records) }
+  /// Says how many records came of an input beside those of its ranges.
+  func creditAll(_ records: Int, _ fate: Fate = .recovered) { report.account.credit(records, fate) }
 
   /// Whether nothing so far was quarantined or irregular.
   var isSound: Bool {

@@ -148,13 +148,23 @@ extension SalvageInput {
     return false
   }
 
+  /// Whether more than the value that the text starts with is in it.
+  private static func isFollowed(_ text: Span<UInt8>) -> Bool {
+    do throws(JSONError) {
+      _ = try JSONText(text)
+      return false
+    } catch { return error.reason == .trailingBytes }
+  }
+
   /// Whether the text starts like one value over several lines, or has only one line.
   private static func isDocument(_ path: FilePath) throws -> Bool {
     let head = try sample(path, at: 0)
     let text = head.span
     let start = TextBytes.skipSpace(text, 0)
     guard start < text.count, text[start] == 0x7B || text[start] == 0x5B else { return false }
-    guard let feed = text.firstIndex(of: 0x0A, from: start) else { return true }
+    guard let feed = text.firstIndex(of: 0x0A, from: start) else {
+      return !isFollowed(text.extracting(start..<text.count))
+    }
     var last = feed
     while last > start, TextBytes.isSpace(text[last - 1]) { last -= 1 }
     return [0x7B, 0x5B, 0x2C].contains(text[last - 1])

@@ -87,8 +87,13 @@ package struct SalvagePlan: Sendable {
     }
     if let backup = request.backup { try takeKind(of: backup) }
     try OutputDirectory.check(request.target)
-    if let folder, Disk.absolute(request.target).starts(with: Disk.absolute(folder)) { return }
-    try Self.checkPlace(request)
+    let isInside = folder.map { Disk.absolute(request.target).starts(with: Disk.absolute($0)) }
+    if isInside != true { try Self.checkPlace(request) }
+    if inputs.isEmpty, notes.isEmpty, request.backup == nil {
+      throw SalvageError(
+        .refused, "holds no file that could be one of a store", path: request.paths[0].string,
+        hint: "name the files themselves, or a backup of the store with --with")
+    }
   }
 
   /// Throws `refused` where the backup is of another kind than the store: the records of the one have

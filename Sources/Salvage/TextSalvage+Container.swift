@@ -87,7 +87,7 @@ extension TextSalvage {
   func wrapperOpening(_ text: Span<UInt8>, _ range: Range<Int>) -> Int? {
     let visible = text.extracting(0..<range.upperBound)
     let key = TextBytes.skipSpace(visible, range.lowerBound + 1)
-    for name in ["\"entities\"", "\"relations\""] as [StaticString] {
+    for name in Self.listKeys {
       guard TextBytes.starts(visible.extracting(min(key, visible.count)..<visible.count), name)
       else { continue }
       let colon = TextBytes.skipSpace(visible, key + name.utf8CodeUnitCount)
@@ -132,9 +132,7 @@ extension TextSalvage {
     let key = TextBytes.skipSpace(text.extracting(0..<range.upperBound), range.lowerBound + 1)
     guard key < range.upperBound, text[key] == 0x22 else { return false }
     let rest = text.extracting(key..<range.upperBound)
-    if TextBytes.starts(rest, "\"entities\"") || TextBytes.starts(rest, "\"relations\"") {
-      return true
-    }
+    if Self.listKeys.contains(where: { TextBytes.starts(rest, $0) }) { return true }
     // At the very start of a wrapper other members may come first.
     return sink.position <= 3 && !style.hasRecordFirst(rest)
   }
@@ -149,7 +147,7 @@ extension TextSalvage {
     let value = TextBytes.skipSpace(visible, colon + 1)
     guard value < range.upperBound else { return .needsMore }
     let key = text.extracting(range.lowerBound..<keyEnd)
-    let isList = TextBytes.starts(key, "\"entities\"") || TextBytes.starts(key, "\"relations\"")
+    let isList = Self.listKeys.contains { TextBytes.starts(key, $0) }
     if isList, text[value] == 0x5B { return .list(value + 1) }
     switch scan(text, value..<range.upperBound) {
     case .value(let end): return end == range.upperBound ? .needsMore : .other(end)
@@ -187,7 +185,7 @@ extension TextSalvage {
         before -= 1
       }
       while before > start, TextBytes.isBlank(text[before - 1]) { before -= 1 }
-      for name in ["\"relations\"", "\"entities\""] as [StaticString] {
+      for name in Self.listKeys {
         let key = before - name.utf8CodeUnitCount
         guard key > start, TextBytes.starts(text.extracting(key..<before), name) else { continue }
         wasted += end - at

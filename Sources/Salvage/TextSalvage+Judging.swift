@@ -79,6 +79,11 @@ extension TextSalvage {
       isInList = true
       fragment.list = before
     }
+    if range.lowerBound < fragment.memberEnd { return false }
+    if last == 0x5B, !isOpened, let list = memberList(text, fragment.start..<before, range, end) {
+      fragment.memberEnd = list
+      return false
+    }
     if isContainer(text, range), ![0x3A, 0x5B, 0x2C].contains(last) { return true }
     // What stands at the left in a container is no part of a record, however those are printed.
     let isNested =
@@ -153,11 +158,46 @@ extension TextSalvage {
     return at - 3 >= range.lowerBound && TextBytes.startsWithMark(text.extracting(at - 3..<at))
   }
 
+  /// Where the list ends that the object in `range` is the first of, if it is whole, of several
+  /// objects and nothing else, and stands between its key, which is none of a wrapper, and another
+  /// one: nobody writes records so.
+  /// - Parameter opening: what is before the object, up to and with the bracket.
+  private func memberList(
+    _ text: Span<UInt8>, _ opening: Range<Int>, _ range: Range<Int>, _ end: Int
+  ) -> Int? {
+    guard style.layout == .lines else { return nil }
+    var colon = opening.upperBound - 1
+    guard lastByte(text, opening.lowerBound..<colon) == 0x3A else { return nil }
+    while colon > opening.lowerBound, text[colon - 1] != 0x3A { colon -= 1 }
+    guard colon > opening.lowerBound, !endsInListKey(text, opening.lowerBound..<colon - 1),
+      wasted <= 8 * (consumed + Self.step)
+    else { return nil }
+    let visible = text.extracting(0..<end)
+    let next = TextBytes.skipSpace(visible, range.upperBound)
+    guard next < end, text[next] == 0x2C else { return nil }
+    wasted += end - range.lowerBound
+    // The object's own tokens are wanted again.
+    defer { _ = scan(text, range) }
+    guard case .value(let list) = scan(text, opening.upperBound - 1..<end),
+      index.isListOfObjects
+    else { return nil }
+    var key = TextBytes.skipSpace(visible, list)
+    guard key < end, text[key] == 0x2C else { return nil }
+    key = TextBytes.skipSpace(visible, key + 1)
+    guard key < end, text[key] == 0x22 else { return nil }
+    let rest = visible.extracting(key..<end)
+    let isWrapper = Self.listKeys.contains { TextBytes.starts(rest, $0) }
+    return isWrapper ? nil : list
+  }
+
+  /// The keys of the lists in a wrapper.
+  static var listKeys: [StaticString] { ["\"entities\"", "\"relations\""] }
+
   /// Whether a stretch ends in `"entities"` or `"relations"`.
   private func endsInListKey(_ text: Span<UInt8>, _ range: Range<Int>) -> Bool {
     var end = range.upperBound
     while end > range.lowerBound, TextBytes.isBlank(text[end - 1]) { end -= 1 }
-    for name in ["\"entities\"", "\"relations\""] as [StaticString] {
+    for name in Self.listKeys {
       let start = end - name.utf8CodeUnitCount
       if start >= range.lowerBound, TextBytes.starts(text.extracting(start..<end), name) {
         return true
@@ -345,6 +385,19 @@ extension TextSalvage {
 }
 
 extension JSONIndex {
+  /// Whether it is a list, whole, of objects and nothing else.
+  var isListOfObjects: Bool {
+    let tokens = tokens.span
+    guard count > 1, tokens[0].kind == .array, tokens[0].end > tokens[0].start else { return false }
+    var token = 1
+    while token < count {
+      guard tokens[token].kind == .object else { return false }
+      let end = tokens[token].end
+      repeat { token += 1 } while token < count && tokens[token].start < end
+    }
+    return true
+  }
+
   /// The nested object that ends at `end`, in the text or in what of it was read.
   func objectEnding(at end: Int) -> Int? {
     let tokens = tokens.span

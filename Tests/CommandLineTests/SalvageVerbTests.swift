@@ -129,12 +129,39 @@ import Testing
         13, ["salvage", scratch.file("junk"), "--to", out, "--context", "w"], "nothing of a memory"
       ),
       (64, ["salvage", empty, "--to", empty], "is the store that is to be salvaged"),
+      (13, ["salvage", empty, "--to", out], "holds no file"),
+      (13, ["salvage", scratch.file("junk"), "--to", out], "holds no file"),
       (64, ["recover", archive, "--yes"], "is a backup and no store"),
     ] as [(Int32, [String], String)] {
       let outcome = try scratch.run([Binary.path] + words)
       #expect(outcome.status == status && outcome.message.contains(message), "\(outcome)")
       #expect(try !TestFile.exists(out) && TestFile.names(empty).isEmpty)
     }
+  }
+
+  /// Values one behind the other on one line are records, whatever stands between them.
+  @Test(arguments: ["", " ", "\r", "\u{FEFF}"])
+  func valuesOnOneLine(_ separator: String) throws {
+    let scratch = try Scratch.here()
+    let values = ["{\"a\":1}", "{\"b\":[2]}", "{\"c\":{}}"]
+    let store = try scratch.write(values.joined(separator: separator), to: "log.jsonl")
+    let isWhole = separator != "\u{FEFF}"
+    try scratch.holdfast(exit: isWhole ? 0 : 3, "salvage", store, "--to", scratch.file("out"))
+    let found = try TestFile.text(scratch.file("out/recovered/log.jsonl"))
+    #expect(found == values.joined(separator: "\n") + "\n")
+  }
+
+  /// A document that was written over a longer one is whole; the rest of that one is not lost.
+  @Test func aDocumentInFrontOfAnOlderEnd() throws {
+    let scratch = try Scratch.here()
+    let value = "{\n  \"a\": 1,\n  \"b\": [2]\n}"
+    let rest = "  \"old\": 3\n}"
+    let store = try scratch.write("\(value)\n\(rest)\n", to: "state.json")
+    let found = try scratch.json(exit: 3, "salvage", store, "--to", scratch.file("out"))
+    #expect(try TestFile.text(scratch.file("out/recovered/state.json")) == value + "\n")
+    let kept = try TestFile.names(scratch.file("out/quarantine/state.json"))
+    #expect(kept == ["000000000027-10.bin"])
+    #expect(found["inputs"]?[0]?["quarantined"]?["bytes"]?.integer == 10)
   }
 
   /// Stores of the same name, each under a name of its own.

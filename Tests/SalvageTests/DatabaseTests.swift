@@ -341,6 +341,7 @@ struct DatabaseTests {
     #expect(report.inputs[0].account[.recovered].records == recovered)
     let script = text(try scratch.read("out/irregular/damaged.db.sql"))
     #expect(script.split(separator: "\n").count { $0.hasPrefix("INSERT") } == apart, "\(script)")
+    #expect(report.inputs[0].account[.irregular].records == apart)
     let notes = report.inputs[0].notes.map(\.message)
     #expect(notes.contains { $0.contains("\(apart) rows of it are in irregular/") }, "\(notes)")
     #expect(!report.isWhole)

@@ -122,6 +122,12 @@ struct NestedTypeTests {
     (#"{"type":"entity","in":[\#(entity("at"))]{"type":"hue"}}"#, []),
     ("[{\"type\":\"ent\u{0}\u{0}[{\"type\":\"ref\",\"to\":\"x\"}]}]", []),
     ("{\"type\":\"ent\n[{\"type\":\"entity\",\"name\":\"inner\"}]", []),
+    (#"t":[\#(entity("au")),\#(relation("au"))],"b":2},"z":3}"#, []),
+    (
+      #"ties":[\#(entity("av")),\#(entity("aw"))],"relations":[\#(relation("av"))]}"#,
+      [entity("av"), entity("aw"), relation("av")]
+    ),
+    (#"{"type":"entity","name":"torn","observations":[\#(entity("ax"))"#, [entity("ax")]),
   ]
 
   @Test func recordsAreToldFromTheirParts() throws {
