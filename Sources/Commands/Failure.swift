@@ -72,6 +72,10 @@ struct Failure {
     case let error as RTFSError: self.init(.verificationFailed, "rtfs", "\(error)")
     default: self.init(.failure, "failed", "\(error)")
     }
+    // The arguments come with U+FFFD for bytes that are no UTF-8.
+    if status == .notFound, path?.contains("\u{FFFD}") == true {
+      hint = "a name that is no UTF-8 cannot be given here; name the directory that it lies in"
+    }
   }
 
   private init(_ status: ExitStatus, _ code: String, _ message: String) {

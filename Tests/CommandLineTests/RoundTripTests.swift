@@ -91,6 +91,15 @@ import Testing
     try scratch.proveBackup(archive, of: store)
     let record = try scratch.json("inspect", archive)
     #expect(record["counts"]?["entity"]?.integer == 13)
+    // What a command line cannot say, it says how to.
+    let outcome = try scratch.python(
+      """
+      import os, subprocess, sys
+      name = os.path.join(os.fsencode(sys.argv[1]), b'charts-\\xff\\xfe.jsonl')
+      done = subprocess.run([sys.argv[2], 'inspect', name], capture_output=True)
+      print(done.returncode, b'name the directory that it lies in' in done.stderr)
+      """, root, Binary.path)
+    #expect(outcome.output == "10 True\n", "\(outcome)")
   }
 
   /// A store whose own name begins with a dash, or is not where we stand.
