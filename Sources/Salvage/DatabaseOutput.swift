@@ -48,6 +48,32 @@ final class DatabaseOutput {
     try connection.execute("PRAGMA application_id=\(file.applicationID)")
   }
 
+  /// What the entries of an index of a table are, that which leads to its row among them, as a table
+  /// without row ids; nil where SQLite makes no index of the statement.
+  /// - Parameter sql: empty for one that its table's statement makes.
+  func entries(
+    ofIndex name: String, _ sql: String, on table: SalvagedTable
+  ) throws -> SalvagedTable? {
+    if isCopy { return nil }
+    if !sql.isEmpty, create(sql) != nil { return nil }
+    var entries = SalvagedTable(name: name, columns: [])
+    entries.hasRowID = false
+    let info = try Statement(
+      "SELECT cid, coalesce(name, '') FROM pragma_index_xinfo(?) ORDER BY seqno", on: connection)
+    info.bind(1, text: name)
+    while try info.step() {
+      let column = table.columns.first { $0.name == info.text(1) }
+      let isID = info.integer(0) == -1
+      entries.columns.append(
+        SalvagedTable.Column(
+          name: info.text(1), affinity: isID ? .integer : column?.affinity ?? .blob,
+          isNotNull: isID || column?.isNotNull == true, isWritable: true))
+    }
+    info.reset()
+    if !sql.isEmpty { try connection.execute("DROP INDEX \(SQLText.name(name))") }
+    return entries.columns.isEmpty ? nil : entries
+  }
+
   /// Looks into a database that was copied as it is; nothing is made in it. It may be one that is
   /// written with a log, which a connection for writing would want.
   init(copyAt path: FilePath) throws {
@@ -121,7 +147,13 @@ final class DatabaseOutput {
       table.columns = try storedOrder(name, positions).map { columns[$0] }
       return table
     }
-    if keys.count == 1, types[keys[0]] == "INTEGER" { table.idColumn = keys[0] }
+    // With DESC behind it the key has an index of its own and is no row id (sqlite.org/lang_createtable.html).
+    if keys.count == 1, types[keys[0]] == "INTEGER" {
+      let own = try Statement(
+        "SELECT 1 FROM pragma_index_list(?) WHERE origin='pk'", on: connection)
+      own.bind(1, text: name)
+      if try !own.step() { table.idColumn = keys[0] }
+    }
     let names = columns.map { $0.name.lowercased() }
     table.idName = ["rowid", "_rowid_", "oid"].first { !names.contains($0) }
     return table

@@ -41,6 +41,8 @@ extension DatabaseSalvage {
       let found = try some.count { try output.holdsEntry($0, of: table) }
       if found * 2 > some.count { return .index }
     }
+    let isLost = lostIndexes.contains { $0.columns.count == unit.width && $0.fits(unit.rows) }
+    if isLost || !lacksStatements { return .doubtful }
     let last = unit.rows.compactMap { row -> Int? in
       if case .integer(let id) = row.values.last { return id }
       return nil

@@ -7,17 +7,20 @@ extension DatabaseSalvage {
   private struct Entry {
     var type: String
     var name: String
+    /// The table that it is, or belongs to.
+    var table: String
     var root: Int
     var sql: String
   }
 
   func readSchema() throws {
-    let tree = try PageTree(cells, root: 1, taken: [])
+    let tree = try PageTree(cells, root: 1) { _ in false }
     var entries: [Entry] = []
     for number in tree.pages + tree.interior { owner[number] = Self.indexOwner }
     for number in tree.pages { entries += try self.entries(on: number, isOfSchema: true) }
-    if tree.isBroken || entries.isEmpty {
+    if tree.lacksPages || entries.isEmpty {
       isMapped = false
+      lacksStatements = true
       // The statements tell themselves from other rows, wherever they stand.
       for number in stride(from: 2, through: file.pageCount, by: 1) where owner[number] == nil {
         guard !free.contains(number) else { continue }
@@ -31,11 +34,21 @@ extension DatabaseSalvage {
     for entry in entries where entry.type != "table" {
       if !entry.sql.isEmpty { others.append(entry.sql) }
       guard entry.type == "index" else { continue }
-      let tree = try PageTree(cells, root: entry.root, taken: Set(owner.keys).union(free))
+      let tree = try PageTree(cells, root: entry.root, isTaken: isTaken)
       for number in tree.pages + tree.interior { owner[number] = Self.indexOwner }
-      if tree.isBroken { isMapped = false }
+      if tree.isBroken {
+        isMapped = false
+        if let table = tables.first(where: { $0.name == entry.table }),
+          let entries = try output?.entries(ofIndex: entry.name, entry.sql, on: table)
+        {
+          lostIndexes.append(entries)
+        }
+      }
     }
   }
+
+  /// Whether a page is one of a tree that was read, or free.
+  private func isTaken(_ number: Int) -> Bool { owner[number] != nil || free.contains(number) }
 
   /// - Parameter isOfSchema: whether it is known to be a page of the schema: then a row that tells
   ///   nothing was a statement.
@@ -43,9 +56,11 @@ extension DatabaseSalvage {
     let page = try file.page(number)
     guard let kind = cells.kind(page.span, number), kind == .leafTable else { return [] }
     let found = try cells.rows(page.span, number, kind)
-    if found.badCount > 0, number == 1 { isMapped = false }
-    let entries = found.rows.compactMap { entry($0, isOfSchema: isOfSchema) }
-    if isOfSchema, entries.count < found.rows.count { lacksStatements = true }
+    // A statement says itself whether it is one.
+    let rows = found.rows + found.suspect
+    let entries = rows.compactMap { entry($0, isOfSchema: isOfSchema) }
+    if isOfSchema, found.badCount > 0 { isMapped = false }
+    if isOfSchema, found.badCount > 0 || entries.count < rows.count { lacksStatements = true }
     return entries
   }
 
@@ -64,14 +79,17 @@ extension DatabaseSalvage {
     guard kinds.contains(kind) else { return nil }
     let isIndexOfKey = sql.isEmpty && kind == "index"
     guard isStatement || isIndexOfKey || (isOfSchema && kind == "table") else { return nil }
-    return Entry(type: kind, name: String(decoding: name, as: UTF8.self), root: root, sql: sql)
+    var table = ""
+    if case .text(let bytes) = row.values[2] { table = String(decoding: bytes, as: UTF8.self) }
+    return Entry(
+      type: kind, name: String(decoding: name, as: UTF8.self), table: table, root: root, sql: sql)
   }
 
   private func addTable(_ entry: Entry) throws {
     guard let output, !tables.contains(where: { $0.name == entry.name }) else { return }
     if entry.root == 0 { return try output.declare(virtualTable: entry.name, entry.sql) }
     let isOwn = entry.name.utf8.prefix(7).elementsEqual("sqlite_".utf8)
-    let tree = try PageTree(cells, root: entry.root, taken: Set(owner.keys).union(free))
+    let tree = try PageTree(cells, root: entry.root, isTaken: isTaken)
     if isOwn, entry.name != "sqlite_sequence" {
       // Statistics, which `ANALYZE` makes anew.
       for number in tree.pages + tree.interior { owner[number] = Self.indexOwner }
@@ -86,7 +104,17 @@ extension DatabaseSalvage {
     if tree.isBroken { isMapped = false }
     tables.append(table)
     for number in tree.interior { owner[number] = Self.indexOwner }
-    for number in tree.pages {
+    cells.ranges.merge(tree.ranges) { $1 }
+    var pages = tree.pages
+    for (number, range) in tree.damaged where table.hasRowID {
+      cells.ranges[number] = range
+      if try cells.assumeLeaf(number) {
+        pages.append(number)
+      } else {
+        damagedLeaves[number] = tables.count - 1
+      }
+    }
+    for number in pages {
       let page = try file.page(number)
       // Of an index tree where a table has row ids, nothing is the table's.
       let isRows = cells.kind(page.span, number)?.isTable == table.hasRowID
@@ -135,7 +163,8 @@ extension DatabaseSalvage {
     let (units, refused) = try units()
     for unit in units {
       guard let table = try table(for: unit) else {
-        if unit.ids == nil, lacksStatements { keyed.append(contentsOf: keyedUnits(unit)) }
+        let isKeyed = lacksStatements || tables.contains { $0.isBroken && !$0.hasRowID }
+        if unit.ids == nil, isKeyed { keyed.append(contentsOf: keyedUnits(unit)) }
         continue
       }
       if let ids = unit.ids { tables[table].take(ids) }
@@ -177,7 +206,7 @@ extension DatabaseSalvage {
       if let unit = try unit(pages) { found.append(unit) } else { refused += pages }
     }
     for root in interior + keyed where !below.contains(root) {
-      let tree = try PageTree(cells, root: root, taken: taken)
+      let tree = try PageTree(cells, root: root) { taken.contains($0) }
       for number in tree.interior { owner[number] = Self.indexOwner }
       taken.formUnion(tree.pages + tree.interior)
       try add(tree.pages)
@@ -222,17 +251,18 @@ extension DatabaseSalvage {
       places.first { tables[$0].columns.count == count } ?? places.first
     }
     guard let ids = unit.ids else {
-      // An index looks the same: only what a table lacks is taken for its rows.
-      return best(
-        fitting.filter { tables[$0].isBroken && tables[$0].columns.count == count })
+      // An index looks the same: only what a table lacks is taken for its rows, where no index lacks
+      // as much.
+      let lacking = fitting.filter { tables[$0].isBroken && tables[$0].columns.count == count }
+      let mayBeIndex = lostIndexes.contains { $0.columns.count == count && $0.fits(unit.rows) }
+      return mayBeIndex || lacking.count > 1 ? nil : lacking.first
     }
-    if let table = best(
-      fitting.filter {
-        !tables[$0].isInferred && tables[$0].mayLack(ids) && tables[$0].hasRoom(ids)
-      })
-    {
-      return table
+    let lacking = fitting.filter {
+      !tables[$0].isInferred && tables[$0].mayLack(ids) && tables[$0].hasRoom(ids)
     }
+    let alike = lacking.filter { tables[$0].columns.count == count }
+    if alike.count > 1 { return try doubtfulTable(unit, alike) }
+    if let table = best(lacking) { return table }
     // Every statement was read, and no table lacks these rows: they were deleted.
     if !lacksStatements, !tables.contains(where: { $0.isBroken && $0.mayLack(ids) }) {
       return nil
@@ -241,6 +271,20 @@ extension DatabaseSalvage {
       return table
     }
     return try infer(unit)
+  }
+
+  /// A table of its own for rows that may be of any of several: nothing on them says of which.
+  private func doubtfulTable(_ unit: Unit, _ places: [Int]) throws -> Int? {
+    let names = places.map { tables[$0].name }
+    if let table = doubtfulTables[names], tables[table].hasRoom(unit.ids ?? 0...0) { return table }
+    let table = try inferTable(width: unit.rows.map(\.values.count).max() ?? 0)
+    guard let table else { return nil }
+    doubtfulTables[names] = table
+    sink.note(
+      Finding(
+        .error, .unreadable,
+        "rows that may be of \(names.joined(separator: " or ")) are in \(tables[table].name)"))
+    return table
   }
 
   /// Stretches of index trees: rows of one width each.

@@ -40,6 +40,12 @@ final class DatabaseSalvage {
   var isMigrated = false
   /// Whether only its statements are damaged: it lacks columns that its records are read from.
   var lacksColumns = false
+  /// What the entries of indexes are that lack pages.
+  var lostIndexes: [SalvagedTable] = []
+  /// The tables for rows that may be of any of several, by the names of those.
+  var doubtfulTables: [[String]: Int] = [:]
+  /// Pages of tables whose heads are damaged.
+  var damagedLeaves: [Int: Int] = [:]
   /// What became of the rows of a page.
   var tallies: [Int: PageTally] = [:]
 
@@ -70,6 +76,13 @@ final class DatabaseSalvage {
 
   /// Says of the log what SQLite does not take of it, and says nothing about.
   private func noteLog() throws {
+    if !isSound, file.rolledBack > 0 {
+      sink.note(
+        Finding(
+          .note, .leftover,
+          "a transaction did not end: the journal beside it, NAME-journal, has \(file.rolledBack) "
+            + "pages as they were before, and those count"))
+    }
     guard try WriteAheadLog.exists(beside: path) else { return }
     if !usesLog {
       sink.note(
@@ -97,9 +110,13 @@ final class DatabaseSalvage {
   var isSound: Bool
 
   func run() throws {
-    let (pages, isWhole) = try file.freePages()
-    free = pages
-    isMapped = isWhole
+    if file.hasHeader {
+      (free, isMapped) = try file.freePages()
+    } else {
+      if !isSound { try cells.inferLayout() }
+      free = try cells.likelyFree()
+      isMapped = false
+    }
     if isSound, try copySound() {
       if deleted != nil {
         output = try DatabaseOutput(copyAt: target)
@@ -146,8 +163,10 @@ final class DatabaseSalvage {
   private func scan() throws {
     output = try DatabaseOutput(target, like: file)
     try readSchema()
+    try claimOverflow()
     try takeOwned()
     try takeOthers()
+    try takeDamaged()
     if deleted != nil { try takeDeleted() }
     for other in others {
       if let reason = output?.create(other) {
@@ -197,6 +216,36 @@ final class DatabaseSalvage {
 
   // MARK: Rows
 
+  /// Notes which pages the rows go on in, those of trees before others.
+  private func claimOverflow() throws {
+    cells.treePages = Set(owner.keys)
+    for number in owner.keys.sorted() { try cells.claim(number, isOfTree: true) }
+    if isMapped, !lacksStatements { return }
+    for number in stride(from: 2, through: file.pageCount, by: 1)
+    where owner[number] == nil && !free.contains(number) {
+      try cells.claim(number, isOfTree: false)
+    }
+  }
+
+  /// Keeps apart what is left of the rows on pages whose heads are damaged.
+  private func takeDamaged() throws {
+    for (number, table) in damagedLeaves.sorted(by: { $0.key < $1.key }) where owner[number] == nil
+    {
+      var count = 0
+      for row in try cells.carved(number, tables[table]) {
+        if try output?.holds(row, tables[table], table) == true { continue }
+        try suspects.add(row, tables[table], "page \(number): its head is damaged")
+        count += 1
+      }
+      if count == 0 { continue }
+      sink.note(
+        Finding(
+          .error, .unreadable,
+          "the head of page \(number) is damaged: \(count) rows of it are in irregular/",
+          offset: (number - 1) * file.pageSize, length: file.pageSize))
+    }
+  }
+
   /// The rows of the pages that a tree leads to.
   private func takeOwned() throws {
     for number in owner.keys.sorted() {
@@ -226,7 +275,15 @@ final class DatabaseSalvage {
       }
     }
     for row in found.suspect {
-      try suspects.add(row, tables[table], "page \(number): beside bytes that cannot be read")
+      try suspects.add(
+        row, tables[table], "page \(number): altered, or beside bytes that cannot be read")
+    }
+    if found.unlisted > 0 {
+      sink.note(
+        Finding(
+          .error, .unreadable,
+          "page \(number) does not point at all of its rows: \(found.unlisted) were found without",
+          offset: (number - 1) * file.pageSize, length: file.pageSize))
     }
     tallies[number] = tally
   }
@@ -243,6 +300,8 @@ final class DatabaseSalvage {
       try account(number, page.span, stored.span)
       number += 1
     }
+    // Pages that only the log has.
+    if !isSound { for (page, tally) in tallies where page >= number { sink.creditAll(tally.rows) } }
   }
 
   private func account(_ number: Int, _ page: Span<UInt8>, _ stored: Span<UInt8>) throws {
@@ -262,7 +321,8 @@ final class DatabaseSalvage {
     }
     let bad = try cells.rows(page, number, kind).bad
     var at = 0
-    for range in bad where range.lowerBound >= at && range.upperBound <= stored.count {
+    for bytes in bad where bytes.lowerBound >= at && bytes.lowerBound < stored.count {
+      let range = bytes.clamped(to: 0..<stored.count)
       try sink.redundant(stored.extracting(at..<range.lowerBound))
       try sink.quarantine(
         stored.extracting(range), shape: .damagedPage, reason: "a row of page \(number)", line: nil)
@@ -270,10 +330,12 @@ final class DatabaseSalvage {
     }
     try sink.redundant(stored.extracting(at..<stored.count))
     sink.credit(tally.rows)
+    let lost =
+      tally.bad == 0 ? "page \(number)" : "\(tally.bad) rows of page \(number) cannot be read"
     let apart = tally.suspect == 0 ? "" : "; \(tally.suspect) rows of it are in irregular/"
     sink.note(
       Finding(
-        .error, .unreadable, "\(tally.bad) rows of page \(number) cannot be read\(apart)",
+        .error, .unreadable, lost + apart,
         offset: (number - 1) * file.pageSize, length: file.pageSize))
   }
 

@@ -13,22 +13,11 @@ extension PageCells {
   func deleted(
     _ page: Span<UInt8>, _ number: Int, _ tables: [SalvagedTable]
   ) throws -> [(row: PageRow, at: Int)] {
-    let start = Self.start(number)
     var found: [(row: PageRow, at: Int)] = []
-    var content = Bytes.number(page, start + 5, 2)
-    if content == 0 { content = 65536 }
+    let (content, blocks) = freeSpace(page, number)
     let unused = pointers(number, .leafTable) + 2 * count(page, number)
-    var regions: [(range: Range<Int>, isBlock: Bool)] = []
-    if content > unused, content <= file.usable { regions.append((unused..<content, false)) }
-    var block = Bytes.number(page, start + 1, 2)
-    var last = 0
-    while block > last, block + 4 <= file.usable {
-      let size = Bytes.number(page, block + 2, 2)
-      guard size >= 4, block + size <= file.usable else { break }
-      regions.append((block..<block + size, true))
-      last = block + size - 1
-      block = Bytes.number(page, block, 2)
-    }
+    var regions = blocks.map { (range: $0, isBlock: true) }
+    if content > unused, content < file.usable { regions.insert((unused..<content, false), at: 0) }
     for (range, isBlock) in regions {
       var at = range.lowerBound
       var mayBeCut = isBlock
@@ -51,7 +40,8 @@ extension PageCells {
   private func whole(_ bytes: Span<UInt8>, _ tables: [SalvagedTable]) throws -> Found? {
     guard let size = Bytes.varint(bytes, 0), size.value >= 2, size.value <= file.usable - 35,
       let id = Bytes.varint(bytes, size.end), id.end + size.value <= bytes.count,
-      let (row, isText) = try row(bytes, 0, hasID: true), isText, isBelievable(row, tables)
+      let cell = try cell(bytes, 0, 0, hasID: true), let row = cell.row, !cell.isDoubtful,
+      isBelievable(row, tables)
     else { return nil }
     return Found(row: row, end: id.end + size.value)
   }

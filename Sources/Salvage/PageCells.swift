@@ -37,6 +37,8 @@ struct CellRows {
   var bad: [Range<Int>] = []
   /// How many cells there are in those.
   var badCount = 0
+  /// How many of the rows nothing on the page points at.
+  var unlisted = 0
 }
 
 /// Reads the cells of pages (sqlite.org/fileformat2.html, 1.6).
@@ -44,6 +46,14 @@ final class PageCells {
   let file: PageFile
   /// Overflow pages that rows go on in.
   private(set) var overflow: Set<Int> = []
+  /// Pages of trees: no row goes on in one.
+  var treePages: Set<Int> = []
+  /// The row ids that pages may have, as far as something says so.
+  var ranges: [Int: ClosedRange<Int>] = [:]
+  /// Rows that go on in a page, by pages of trees and by others.
+  var claims: [Int: (inTrees: Int, others: Int, page: Int)] = [:]
+  /// What pages must be whose first byte says otherwise.
+  var assumed: [Int: PageKind] = [:]
   /// Disks lose this many bytes at a time.
   private static let sector = 512
 
@@ -55,7 +65,7 @@ final class PageCells {
   func kind(_ page: Span<UInt8>, _ number: Int) -> PageKind? {
     let start = Self.start(number)
     guard page.count == file.pageSize, page.count > start + 12, !file.isSpecial(number),
-      let kind = PageKind(rawValue: page[start])
+      let kind = assumed[number] ?? PageKind(rawValue: page[start])
     else { return nil }
     return pointers(number, kind) + 2 * count(page, number) <= file.usable ? kind : nil
   }
@@ -70,7 +80,7 @@ final class PageCells {
   }
 
   /// The place of a cell; nil where that lies outside.
-  private func place(_ page: Span<UInt8>, _ number: Int, _ kind: PageKind, _ cell: Int) -> Int? {
+  func place(_ page: Span<UInt8>, _ number: Int, _ kind: PageKind, _ cell: Int) -> Int? {
     let at = Bytes.number(page, pointers(number, kind) + 2 * cell, 2)
     let end = pointers(number, kind) + 2 * count(page, number)
     return at >= end && at < file.usable ? at : nil
@@ -94,7 +104,8 @@ final class PageCells {
   /// The rows of a page: of a leaf, or of any page of an index tree.
   func rows(_ page: Span<UInt8>, _ number: Int, _ kind: PageKind) throws -> CellRows {
     var out = CellRows()
-    var found: [(row: PageRow, start: Int, isText: Bool)] = []
+    var found: [(cell: Cell, start: Int)] = []
+    var taken: [Range<Int>] = []
     var starts = [file.usable]
     var broken: [Int] = []
     var damaged: Set<Int> = []
@@ -107,36 +118,136 @@ final class PageCells {
       }
       starts.append(at)
       let body = kind == .interiorIndex ? at + 4 : at
-      if let (row, isText) = try row(page, body, hasID: kind == .leafTable) {
-        found.append((row, at, isText))
+      if let cell = try self.cell(page, body, number, hasID: kind == .leafTable) {
+        taken.append(at..<max(at + 4, cell.end))
+        if cell.row != nil { found.append((cell, at)) } else { out.bad.append(at..<cell.end) }
       } else {
         broken.append(at)
       }
     }
-    out.badCount = broken.count + damaged.count
+    out.badCount = broken.count + out.bad.count
     starts.sort()
-    func extent(_ at: Int) -> Range<Int> {
-      at..<max(at + 1, starts.first { $0 > at } ?? file.usable)
-    }
     func sectors(_ range: Range<Int>) -> ClosedRange<Int> {
       range.lowerBound / Self.sector...(range.upperBound - 1) / Self.sector
     }
     for at in Set(broken) {
-      out.bad.append(extent(at))
-      damaged.formUnion(sectors(extent(at)))
+      let extent = at..<max(at + 1, starts.first { $0 > at } ?? file.usable)
+      out.bad.append(extent)
+      taken.append(extent)
+      damaged.formUnion(sectors(extent))
+    }
+    let ordered = inOrder(found.map { $0.cell.row?.id }, ranges[number])
+    for (index, (cell, at)) in found.enumerated() {
+      guard let row = cell.row else { continue }
+      let isNear = !damaged.isEmpty && !damaged.isDisjoint(with: sectors(at..<cell.end))
+      if isNear || cell.isDoubtful || !ordered[index] {
+        out.suspect.append(row)
+      } else {
+        out.rows.append(row)
+      }
+    }
+    if kind == .leafTable {
+      try takeUnlisted(page, number, taken, Set(found.compactMap { $0.cell.row?.id }), &out)
     }
     out.bad.sort { $0.lowerBound < $1.lowerBound }
-    for (row, at, isText) in found {
-      let isNear = !damaged.isEmpty && !damaged.isDisjoint(with: sectors(extent(at)))
-      if isNear || !isText { out.suspect.append(row) } else { out.rows.append(row) }
-    }
     return out
   }
 
-  /// The row of the cell at `at`, and whether its texts are texts: what lies over a row shows there.
-  func row(
-    _ page: Span<UInt8>, _ at: Int, hasID: Bool
-  ) throws -> (row: PageRow, isText: Bool)? {
+  /// Which of the row ids are in their order, and where most of them are in `range`, in that.
+  private func inOrder(_ ids: [Int?], _ range: ClosedRange<Int>?) -> [Bool] {
+    var isKept = [Bool](repeating: true, count: ids.count)
+    let known = ids.indices.filter { ids[$0] != nil }
+    let values = known.map { ids[$0] ?? 0 }
+    if zip(values, values.dropFirst()).contains(where: { $0 >= $1 }) {
+      // The longest ascending row of them: `ends` has the place of the least end for each length.
+      var ends: [Int] = []
+      var before = [Int](repeating: -1, count: values.count)
+      for place in values.indices {
+        var low = 0
+        var high = ends.count
+        while low < high {
+          let middle = (low + high) / 2
+          if values[ends[middle]] < values[place] { low = middle + 1 } else { high = middle }
+        }
+        before[place] = low > 0 ? ends[low - 1] : -1
+        if low == ends.count { ends.append(place) } else { ends[low] = place }
+      }
+      for place in known { isKept[place] = false }
+      var place = ends.last ?? -1
+      while place >= 0 {
+        isKept[known[place]] = true
+        place = before[place]
+      }
+    }
+    guard let range else { return isKept }
+    let outside = known.filter { isKept[$0] && !range.contains(ids[$0] ?? 0) }
+    if outside.count * 2 < known.count { for place in outside { isKept[place] = false } }
+    return isKept
+  }
+
+  /// Cells that nothing on the page points at, though neither its free blocks nor the room between
+  /// the pointers and the first cell has them: what pointed at them is damaged.
+  /// - Parameter taken: the stretches of the other cells.
+  private func takeUnlisted(
+    _ page: Span<UInt8>, _ number: Int, _ taken: [Range<Int>], _ ids: Set<Int>,
+    _ out: inout CellRows
+  ) throws {
+    let (content, blocks) = freeSpace(page, number)
+    var ids = ids
+    var at = content
+    let sorted = (taken + blocks).sorted { $0.lowerBound < $1.lowerBound }
+    for next in sorted + [file.usable..<file.usable] {
+      // Fewer than four bytes between cells are a fragment.
+      var skipped = 0
+      while at + 4 <= next.lowerBound, skipped < 4 {
+        guard let cell = try cell(page, at, number, hasID: true), let row = cell.row,
+          cell.end <= next.lowerBound, let id = row.id, ids.insert(id).inserted,
+          ranges[number]?.contains(id) ?? true
+        else {
+          at += 1
+          skipped += 1
+          continue
+        }
+        if cell.isDoubtful { out.suspect.append(row) } else { out.rows.append(row) }
+        out.unlisted += 1
+        skipped = 0
+        at = cell.end
+      }
+      at = max(at, next.upperBound)
+    }
+  }
+
+  /// Where the cells of a leaf start, and its free blocks.
+  func freeSpace(_ page: Span<UInt8>, _ number: Int) -> (content: Int, blocks: [Range<Int>]) {
+    let start = Self.start(number)
+    var content = Bytes.number(page, start + 5, 2)
+    if content == 0 { content = 65536 }
+    let unused = pointers(number, .leafTable) + 2 * count(page, number)
+    var blocks: [Range<Int>] = []
+    var block = Bytes.number(page, start + 1, 2)
+    var last = 0
+    while block > last, block + 4 <= file.usable {
+      let size = Bytes.number(page, block + 2, 2)
+      guard size >= 4, block + size <= file.usable else { break }
+      blocks.append(block..<block + size)
+      last = block + size - 1
+      block = Bytes.number(page, block, 2)
+    }
+    return (content > unused && content <= file.usable ? content : file.usable, blocks)
+  }
+
+  /// A cell that holds together.
+  struct Cell {
+    /// Nil where what it goes on with on other pages is lost.
+    var row: PageRow?
+    /// Whether its texts are none, or others claim its pages: what lies over a row shows there.
+    var isDoubtful = false
+    /// Where it ends on its page.
+    var end: Int
+  }
+
+  /// The cell whose size stands at `at`; nil where there is none.
+  func cell(_ page: Span<UInt8>, _ at: Int, _ number: Int, hasID: Bool) throws -> Cell? {
     guard let size = Bytes.varint(page, at), size.value >= 1, size.value < 1 << 31 else {
       return nil
     }
@@ -147,42 +258,93 @@ final class PageCells {
       id = found.value
       start = found.end
     }
-    guard let payload = try payload(page, start, size.value, inTable: hasID) else { return nil }
-    guard let (values, isText) = values(payload.span) else { return nil }
-    return (PageRow(id: id, values: values), isText)
+    let local = localSize(size.value, inTable: hasID)
+    guard start + local <= min(page.count, file.usable) else { return nil }
+    let head = page.extracting(start..<start + local)
+    if local == size.value {
+      guard let (values, isText) = values(head) else { return nil }
+      return Cell(row: PageRow(id: id, values: values), isDoubtful: !isText, end: start + local)
+    }
+    let end = start + local + 4
+    guard end <= page.count, Self.isHead(head, of: size.value) else { return nil }
+    var out = ByteBuffer()
+    out.append(head)
+    guard
+      let isShared = try follow(
+        Bytes.number(page, start + local, 4), &out, size.value, from: number),
+      let (values, isText) = values(out.span)
+    else { return Cell(end: end) }
+    return Cell(
+      row: PageRow(id: id, values: values), isDoubtful: !isText || isShared, end: end)
   }
 
-  /// The payload of a cell, its overflow pages followed; nil where the chain breaks.
-  private func payload(
-    _ page: Span<UInt8>, _ start: Int, _ size: Int, inTable: Bool
-  ) throws -> ByteBuffer? {
+  /// Bytes of a payload that lie on its own page.
+  private func localSize(_ size: Int, inTable: Bool) -> Int {
     let usable = file.usable
     let most = inTable ? usable - 35 : (usable - 12) * 64 / 255 - 23
-    var local = size
-    if size > most {
-      let least = (usable - 12) * 32 / 255 - 23
-      let wanted = least + (size - least) % (usable - 4)
-      local = wanted <= most ? wanted : least
-    }
-    guard start + local <= page.count else { return nil }
-    var out = ByteBuffer()
-    out.append(page.extracting(start..<start + local))
-    guard local < size else { return out }
-    guard start + local + 4 <= page.count, (size - local) / (usable - 4) < file.pageCount else {
+    if size <= most { return size }
+    let least = (usable - 12) * 32 / 255 - 23
+    let wanted = least + (size - least) % (usable - 4)
+    return wanted <= most ? wanted : least
+  }
+
+  /// The first page on which the payload of the cell at `at` goes on, where its head agrees with its
+  /// size; nil where it does not go on.
+  func overflowPage(_ page: Span<UInt8>, _ at: Int, _ kind: PageKind) -> Int? {
+    guard let size = Bytes.varint(page, at), size.value >= 1, size.value < 1 << 31 else {
       return nil
     }
-    var next = Bytes.number(page, start + local, 4)
+    guard let start = kind.isTable ? Bytes.varint(page, size.end)?.end : size.end else {
+      return nil
+    }
+    let local = localSize(size.value, inTable: kind.isTable)
+    guard local < size.value, start + local + 4 <= page.count,
+      Self.isHead(page.extracting(start..<start + local), of: size.value)
+    else { return nil }
+    return Bytes.number(page, start + local, 4)
+  }
+
+  /// Whether the record that begins so has `size` bytes, by its own head.
+  private static func isHead(_ record: Span<UInt8>, of size: Int) -> Bool {
+    guard let head = Bytes.varint(record, 0), head.value <= record.count, head.value >= 1 else {
+      return false
+    }
+    var at = head.end
+    var sum = head.value
+    while at < head.value {
+      guard let type = Bytes.varint(record, at), let count = Self.size(ofType: type.value),
+        count <= size
+      else { return false }
+      at = type.end
+      sum += count
+      if sum > size { return false }
+    }
+    return at == head.value && sum == size
+  }
+
+  /// Adds what overflow pages hold of a payload; whether others have those too. Nil where the chain
+  /// breaks.
+  private func follow(
+    _ first: Int, _ out: inout ByteBuffer, _ size: Int, from number: Int
+  ) throws -> Bool? {
+    let usable = file.usable
+    guard (size - out.count) / (usable - 4) < file.pageCount else { return nil }
+    var next = first
     var seen: Set<Int> = []
+    var isShared = false
     while out.count < size {
-      guard next > 0, next <= file.pageCount, seen.insert(next).inserted else { return nil }
+      guard next > 0, next <= file.pageCount, seen.insert(next).inserted,
+        !treePages.contains(next)
+      else { return nil }
+      if isClaimed(next, from: number) { isShared = true }
       let more = try file.page(next)
-      guard more.count == file.pageSize else { return nil }
+      guard more.count == file.pageSize, !file.isShort(next) else { return nil }
       next = Bytes.number(more.span, 0, 4)
       out.append(more.span.extracting(4..<4 + min(usable - 4, size - out.count)))
     }
     guard next == 0 else { return nil }
     overflow.formUnion(seen)
-    return out
+    return isShared
   }
 
   /// The values of a record; nil where header and body do not agree.
@@ -201,9 +363,10 @@ final class PageCells {
       at = type.end
       guard size <= record.count - body else { return nil }
       let value = value(record, type.value, body, size)
-      // A NUL in a text is what a lost sector leaves: SQLite defines nothing for one that was meant.
+      // NULs in a text are what a lost sector leaves; one by itself may be meant.
       if case .text(let text) = value,
-        text.contains(0) || String(validating: text, as: UTF8.self) == nil
+        zip(text, text.dropFirst()).contains(where: { $0 == 0 && $1 == 0 })
+          || String(validating: text, as: UTF8.self) == nil
       {
         isText = false
       }

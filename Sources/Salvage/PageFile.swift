@@ -7,7 +7,7 @@ import SystemPackage
 final class PageFile {
   let pageSize: Int
   /// Bytes at the end of each page that hold no cells.
-  let reserved: Int
+  private(set) var reserved: Int
   let pageCount: Int
   /// Whether the header of the file is one.
   let hasHeader: Bool
@@ -15,8 +15,10 @@ final class PageFile {
   let missingPages: Int
   /// Pages that the header says there are; 0 where there is none.
   let statedPages: Int
-  let isUTF16: Bool
-  let isBigEndian: Bool
+  private(set) var isUTF16: Bool
+  private(set) var isBigEndian: Bool
+  /// Whether the header says how texts are stored.
+  let hasEncoding: Bool
   /// What the header says that is no page: `user_version` and `application_id`.
   let userVersion: Int
   let applicationID: Int
@@ -25,22 +27,38 @@ final class PageFile {
   /// Whether pages say where each page belongs (`auto_vacuum`).
   let hasPointerMap: Bool
   private let file: InputFile
-  /// Where the write-ahead log has newer versions of pages: offsets in it.
+  /// Where the write-ahead log has newer versions of pages, or the rollback journal those that count:
+  /// offsets in it.
   private var newer: [Int: Int]
   private let log: FilePath
+  /// Pages of which the rollback journal has what counts.
+  let rolledBack: Int
+  /// The last page, where the file ends in it; else 0.
+  private let shortPage: Int
 
   /// - Parameter usesLog: whether the write-ahead log beside it belongs to it.
   init(_ path: FilePath, usesLog: Bool = true) throws {
     file = try InputFile(opening: path)
     let size = try file.facts().size
-    log = WriteAheadLog.path(of: path)
-    var found = usesLog ? try WriteAheadLog(of: path) : nil
     var head = ByteBuffer()
     _ = try file.read(at: 0, into: &head, atMost: 100)
     var named = Self.namedSize(head.span)
-    if let size = found?.pageSize, let named, named != size { found = nil }
-    // The newest version of the first page may be in the log, and the only one.
-    if let first = found?.pages[1] {
+    var beside: (pages: [Int: Int], pageSize: Int, pageCount: Int)?
+    if usesLog, let found = try WriteAheadLog(of: path), (named ?? found.pageSize) == found.pageSize
+    {
+      beside = (found.pages, found.pageSize, found.pages.keys.max() ?? 0)
+    }
+    var journal: RollbackJournal?
+    if beside == nil, let found = try RollbackJournal(of: path),
+      (named ?? found.pageSize) == found.pageSize
+    {
+      journal = found
+      beside = (found.pages, found.pageSize, found.pageCount)
+    }
+    log = journal == nil ? WriteAheadLog.path(of: path) : RollbackJournal.path(of: path)
+    rolledBack = journal?.pages.count ?? 0
+    // The version of the first page that counts may be there, and the only one.
+    if let first = beside?.pages[1] {
       head.removeAll()
       _ = try InputFile(opening: log).read(at: first, into: &head, atMost: 100)
       named = Self.namedSize(head.span)
@@ -51,7 +69,7 @@ final class PageFile {
     // The header says twice how long the database is: where the two agree, both are what was written.
     let stated = Bytes.number(bytes, 28, 4)
     pageSize =
-      if let found { found.pageSize } else if let named, hasHeader, stated * named == size {
+      if let beside { beside.pageSize } else if let named, hasHeader, stated * named == size {
         named
       } else { try Self.inferSize(file, size, hint: named) }
     // SQLite wants 480 bytes of each page at the least.
@@ -64,10 +82,13 @@ final class PageFile {
     let encoding = Bytes.number(bytes, 56, 4)
     isUTF16 = encoding == 2 || encoding == 3
     isBigEndian = encoding == 3
-    newer = found?.pages ?? [:]
+    hasEncoding = (1...3).contains(encoding)
+    newer = beside?.pages ?? [:]
     statedPages = hasHeader ? Bytes.number(bytes, 28, 4) : 0
     missingPages = newer.isEmpty ? max(0, statedPages - size / pageSize) : 0
-    pageCount = max((size + pageSize - 1) / pageSize, newer.keys.max() ?? 0)
+    let inFile = (size + pageSize - 1) / pageSize
+    pageCount = journal?.pageCount ?? max(inFile, beside?.pageCount ?? 0)
+    shortPage = size % pageSize > 0 && newer[inFile] == nil ? inFile : 0
   }
 
   /// The page size that the header of a database names; nil where that is none.
@@ -101,15 +122,34 @@ final class PageFile {
   /// From here on these versions of pages stand for all others: offsets in the log.
   func take(_ pages: [Int: Int]) { newer.merge(pages) { $1 } }
 
-  /// The page of this number, counted from 1; short at the end of a cut file.
+  /// Whether the file ends in the page.
+  func isShort(_ number: Int) -> Bool { number == shortPage }
+
+  /// For a database without a header: how many bytes at the end of each page hold no cells.
+  func setReserved(_ count: Int) { reserved = count }
+
+  /// For a database without a header: texts are in UTF-16.
+  func setUTF16(isBigEndian: Bool) {
+    isUTF16 = true
+    self.isBigEndian = isBigEndian
+  }
+
+  /// The page of this number, counted from 1; behind the end of a file that ends in it, NULs.
   func page(_ number: Int) throws -> ByteBuffer {
     var bytes = ByteBuffer()
     if let offset = newer[number] {
       _ = try InputFile(opening: log).read(at: offset, into: &bytes, atMost: pageSize)
     } else {
       _ = try file.read(at: (number - 1) * pageSize, into: &bytes, atMost: pageSize)
+      if number == shortPage { while bytes.count < pageSize { bytes.append(0) } }
     }
     return bytes
+  }
+
+  /// The number that a page starts with; 0 where it has no such.
+  func number(in page: Int) throws -> Int {
+    let bytes = try self.page(page)
+    return bytes.count < 4 ? 0 : Bytes.number(bytes.span, 0, 4)
   }
 
   /// The page as it lies in the file, whatever the log says.
@@ -119,19 +159,21 @@ final class PageFile {
     return bytes
   }
 
-  /// The free pages: by the list that the header names; where that is lost, by pages that look
-  /// like a part of it. `isWhole` tells whether all of the list was read.
+  /// Pages that look like a part of the list of free ones, with the free pages that each names: for
+  /// a database whose header is lost.
+  func likelyTrunks() throws -> [Int: [Int]] {
+    var found: [Int: [Int]] = [:]
+    for number in stride(from: 2, through: pageCount, by: 1) {
+      let bytes = try page(number)
+      if let leaves = trunk(bytes.span), !leaves.isEmpty { found[number] = leaves }
+    }
+    return found
+  }
+
+  /// The free pages, by the list that the header names. `isWhole` tells whether all of the list was
+  /// read.
   func freePages() throws -> (pages: Set<Int>, isWhole: Bool) {
     var found: Set<Int> = []
-    guard hasHeader else {
-      for number in stride(from: 2, through: pageCount, by: 1) {
-        let bytes = try page(number)
-        guard let leaves = trunk(bytes.span), !leaves.isEmpty else { continue }
-        found.insert(number)
-        found.formUnion(leaves)
-      }
-      return (found, false)
-    }
     let first = try page(1)
     guard first.count >= 100 else { return ([], false) }
     var next = Bytes.number(first.span, 32, 4)
@@ -212,8 +254,11 @@ final class PageFile {
     for cell in 0..<cells {
       let at = Bytes.number(page, pointers + 2 * cell, 2)
       // Cells lie behind what points at them; in text there is no such order.
-      if at < pointers + 2 * cells { return false }
-      last = max(last, at)
+      if at < pointers + 2 * cells || at >= size { return false }
+      // As much of it as is on the page whatever its size.
+      let head = page[0] < 0x0A ? at + 4 : at
+      let length = page[0] == 0x05 ? 0 : Bytes.varint(page, head)?.value ?? 0
+      last = max(last, head + (length <= size - 35 ? length : (size - 12) * 32 / 255 - 23))
     }
     return last >= size / 2 && last < size
   }

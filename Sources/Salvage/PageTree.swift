@@ -10,19 +10,31 @@ struct PageTree {
   private(set) var gaps: [ClosedRange<Int>] = []
   /// Whether pages of it that lead to others cannot be read.
   private(set) var isBroken = false
+  /// Whether any page of it cannot be read.
+  private(set) var lacksPages = false
+  /// Pages that must be leaves of it and do not look like any, with the row ids that they may have.
+  private(set) var damaged: [(page: Int, range: ClosedRange<Int>)] = []
+  /// The row ids that a page of a table may have, as what leads to it says.
+  private(set) var ranges: [Int: ClosedRange<Int>] = [:]
 
-  /// - Parameter taken: pages that are not looked at: other trees', and free ones.
-  init(_ cells: PageCells, root: Int, taken: Set<Int>) throws {
+  /// - Parameter isTaken: whether a page is not looked at: another tree's, or a free one.
+  init(_ cells: PageCells, root: Int, isTaken: (Int) -> Bool) throws {
     var stack: [(page: Int, range: ClosedRange<Int>)] = [(root, Int.min...Int.max)]
-    var seen = taken
+    var own: Set<Int> = []
+    func seen(_ number: Int) -> Bool { own.contains(number) || isTaken(number) }
     while let (number, range) = stack.popLast() {
-      guard let (page, kind) = try Self.read(cells, number, &seen) else {
+      guard !seen(number), let (page, kind) = try Self.read(cells, number) else {
         // The root itself: what comes behind it is looked at before it is put here.
         lose(range)
+        if number == root, number > 1, number <= cells.file.pageCount, !seen(number) {
+          damaged.append((number, range))
+        }
         continue
       }
+      own.insert(number)
       guard !kind.isLeaf else {
         pages.append(number)
+        if kind.isTable { ranges[number] = range }
         continue
       }
       if kind.isTable { interior.append(number) } else { pages.append(number) }
@@ -31,38 +43,43 @@ struct PageTree {
         continue
       }
       var low = range.lowerBound
-      var lost: [ClosedRange<Int>] = []
+      var lost: [(page: Int, range: ClosedRange<Int>)] = []
       var areLeaves = false
       var next: [(page: Int, range: ClosedRange<Int>)] = []
       for child in children {
         let high = min(max(low, child.last ?? range.upperBound), range.upperBound)
         let below = low...high
         if high < Int.max { low = max(low, min(high + 1, range.upperBound)) }
-        if let inner = try Self.look(cells, child.page), !seen.contains(child.page) {
+        if let inner = try Self.look(cells, child.page), !seen(child.page) {
           if inner.isLeaf { areLeaves = true }
           next.append((child.page, below))
-        } else if Self.leadsNowhere(cells.file, child.page, seen) {
+        } else if seen(child.page) || Self.leadsNowhere(cells.file, child.page) {
           // The pointer is damaged, not the page: that is somewhere else.
           lose(below)
         } else {
-          lost.append(below)
+          lost.append((child.page, below))
         }
       }
       // All leaves lie at one depth: beside leaves a page that is lost led nowhere. It may lie behind
       // the end, where parts of archives are put whose place is not known.
-      if !areLeaves || cells.file.goesOn { for range in lost { lose(range) } }
+      if !areLeaves || cells.file.goesOn { for (_, range) in lost { lose(range) } }
+      if areLeaves, kind.isTable {
+        damaged += lost.filter { $0.page <= cells.file.pageCount }
+      }
+      if !lost.isEmpty { lacksPages = true }
       stack += next.reversed()
     }
   }
 
   /// Whether no page of a tree can have this number, be the file cut off or not.
-  private static func leadsNowhere(_ file: PageFile, _ number: Int, _ seen: Set<Int>) -> Bool {
-    if number < 1 || seen.contains(number) { return true }
+  private static func leadsNowhere(_ file: PageFile, _ number: Int) -> Bool {
+    if number < 1 { return true }
     return file.statedPages > 0 && number > max(file.statedPages, file.pageCount)
   }
 
   private mutating func lose(_ range: ClosedRange<Int>) {
     isBroken = true
+    lacksPages = true
     gaps.append(range)
   }
 
@@ -73,11 +90,9 @@ struct PageTree {
   }
 
   private static func read(
-    _ cells: PageCells, _ number: Int, _ seen: inout Set<Int>
+    _ cells: PageCells, _ number: Int
   ) throws -> (ByteBuffer, PageKind)? {
-    guard number > 0, number <= cells.file.pageCount, seen.insert(number).inserted else {
-      return nil
-    }
+    guard number > 0, number <= cells.file.pageCount else { return nil }
     let page = try cells.file.page(number)
     return cells.kind(page.span, number).map { (page, $0) }
   }

@@ -89,8 +89,11 @@ final class PieceSink {
     report.unproven = InputAccount.Tally(records: records, bytes: bytes)
   }
 
-  /// Says of the range that is open how many records came of it; of none where it was not recovered.
-  func credit(_ records: Int) { if open?.fate == .recovered { open?.records += records } }
+  /// Says how many records came of the range that is open, or of others beside it where that was not
+  /// recovered.
+  func credit(_ records: Int) {
+    if open?.fate == .recovered { open?.records += records } else { creditAll(records) }
+  }
 
   /// Says how many records came of an input beside those of its ranges.
   func creditAll(_ records: Int, _ fate: Fate = .recovered) { report.account.credit(records, fate) }

@@ -99,7 +99,7 @@ import Testing
       done = subprocess.run([sys.argv[2], 'inspect', name], capture_output=True)
       print(done.returncode, b'name the directory that it lies in' in done.stderr)
       """, root, Binary.path)
-    #expect(outcome.output == "10 True\n", "\(outcome)")
+    #expect(outcome.lines == ["10 True"], "\(outcome)")
   }
 
   /// A store whose own name begins with a dash, or is not where we stand.
