@@ -330,12 +330,12 @@ final class DatabaseSalvage {
     }
     try sink.redundant(stored.extracting(at..<stored.count))
     sink.credit(tally.rows)
-    let lost =
-      tally.bad == 0 ? "page \(number)" : "\(tally.bad) rows of page \(number) cannot be read"
-    let apart = tally.suspect == 0 ? "" : "; \(tally.suspect) rows of it are in irregular/"
+    var parts: [String] = []
+    if tally.bad > 0 { parts.append("\(tally.bad) rows of it cannot be read") }
+    if tally.suspect > 0 { parts.append("\(tally.suspect) rows of it are in irregular/") }
     sink.note(
       Finding(
-        .error, .unreadable, lost + apart,
+        .error, .unreadable, "page \(number): \(parts.joined(separator: "; "))",
         offset: (number - 1) * file.pageSize, length: file.pageSize))
   }
 

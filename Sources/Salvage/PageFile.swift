@@ -204,7 +204,11 @@ final class PageFile {
   private static func inferSize(
     _ file: borrowing InputFile, _ size: Int, hint: Int?
   ) throws -> Int {
-    try likelySize(file, size, from: 1).size ?? hint ?? 4096
+    let found = try likelySize(file, size, from: 1)
+    guard let hint, let named = found.scores[hint], named * 2 >= found.score else {
+      return found.size ?? hint ?? 4096
+    }
+    return hint
   }
 
   /// Where the first page starts in a part of a database; nil where there is none. Content of
@@ -224,8 +228,8 @@ final class PageFile {
   /// - Parameter start: where the first page starts.
   private static func likelySize(
     _ file: borrowing InputFile, _ size: Int, from first: Int, start: Int = 0
-  ) throws -> (size: Int?, score: Int) {
-    var best: (size: Int?, score: Int) = (nil, 0)
+  ) throws -> (size: Int?, score: Int, scores: [Int: Int]) {
+    var best: (size: Int?, score: Int, scores: [Int: Int]) = (nil, 0, [:])
     for candidate in [4096, 1024, 512, 2048, 8192, 16384, 32768, 65536] where start < candidate {
       var (filled, looked) = (0, 0)
       // Pages from all over the file: what is left of it may begin with a hole.
@@ -239,7 +243,8 @@ final class PageFile {
       }
       // One page may look like a leaf by chance, most of them do not.
       let score = 1000 * filled / max(1, looked) * min(filled, 8)
-      if score > best.score { best = (candidate, score) }
+      best.scores[candidate] = score
+      if score > best.score { (best.size, best.score) = (candidate, score) }
     }
     return best
   }
@@ -250,17 +255,17 @@ final class PageFile {
     let cells = Bytes.number(page, 3, 2)
     let pointers = page[0] < 0x0A ? 12 : 8
     guard cells > 0, pointers + 2 * cells <= size else { return false }
-    var last = 0
+    var (last, end) = (0, 0)
     for cell in 0..<cells {
       let at = Bytes.number(page, pointers + 2 * cell, 2)
       // Cells lie behind what points at them; in text there is no such order.
       if at < pointers + 2 * cells || at >= size { return false }
-      // As much of it as is on the page whatever its size.
-      let head = page[0] < 0x0A ? at + 4 : at
-      let length = page[0] == 0x05 ? 0 : Bytes.varint(page, head)?.value ?? 0
-      last = max(last, head + (length <= size - 35 ? length : (size - 12) * 32 / 255 - 23))
+      if at < last { continue }
+      last = at
+      end = at + (page[0] == 0x0D ? Bytes.varint(page, at)?.value ?? 0 : 0)
     }
-    return last >= size / 2 && last < size
+    // Cells fill a page from its end, where some bytes may hold none.
+    return last >= size / 2 || (end > size - 256 && end < size)
   }
 }
 

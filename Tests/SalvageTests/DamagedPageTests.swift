@@ -120,7 +120,7 @@ struct DamagedPageTests {
     "keyed": Expected(rows: "0", apart: 3984, note: "in irregular/"),
     "keyed apart": Expected(rows: "1993"),
     "shared": Expected(rows: "38", apart: 2, note: "2 rows of it are in irregular/"),
-    "chain": Expected(rows: "39", note: "1 rows of page 2 cannot be read"),
+    "chain": Expected(rows: "39", note: "page 2: 1 rows of it cannot be read"),
     "lookalike": Expected(rows: "500", note: "its header is lost"),
     "descending": Expected(rows: "2000"),
     "nul": Expected(rows: "100"),

@@ -397,7 +397,7 @@ struct DatabaseTests {
     ("statistics", 60, "SQLite finds it damaged"),
     // Of the free pages nothing comes back.
     ("free", 199, "its header is lost"),
-    ("pointer", 60, "1 rows of page 3 cannot be read"),
+    ("pointer", 60, "page 3: 1 rows of it cannot be read"),
     ("index", 100, "CREATE INDEX i on t(q)"), ("type", 100, "SQLite finds it damaged"),
   ])
   func oneThing(_ what: String, _ least: Int, _ message: String) throws {
