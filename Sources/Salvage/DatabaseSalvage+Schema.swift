@@ -261,7 +261,10 @@ extension DatabaseSalvage {
       !tables[$0].isInferred && tables[$0].mayLack(ids) && tables[$0].hasRoom(ids)
     }
     let alike = lacking.filter { tables[$0].columns.count == count }
-    if alike.count > 1 { return try doubtfulTable(unit, alike) }
+    if alike.count > 1 {
+      let suited = alike.filter { tables[$0].suits(unit.rows) }
+      return suited.count == 1 ? suited[0] : try doubtfulTable(unit, alike)
+    }
     if let table = best(lacking) { return table }
     // Every statement was read, and no table lacks these rows: they were deleted.
     if !lacksStatements, !tables.contains(where: { $0.isBroken && $0.mayLack(ids) }) {

@@ -50,6 +50,17 @@ struct SalvagedTable {
     }
   }
 
+  /// Whether rows are what its columns are for: SQLite stores texts that are no numbers in any column,
+  /// and hardly anyone does.
+  func suits(_ rows: [PageRow]) -> Bool {
+    rows.prefix(20).allSatisfy { row in
+      zip(row.values, columns).allSatisfy { value, column in
+        if case .text = value { return ![.integer, .real].contains(column.affinity) }
+        return true
+      }
+    }
+  }
+
   /// Whether rows of these ids may be missing here.
   func mayLack(_ ids: ClosedRange<Int>) -> Bool {
     gaps.contains { $0.contains(ids.lowerBound) && $0.contains(ids.upperBound) }
