@@ -32,8 +32,9 @@ extension TextSalvage {
     let isOverLines = style.layout == .lines && text.extracting(range).firstIndex(of: 0x0A) != nil
     // An object whose end stands deeper than its beginning has lost what was before that; where it
     // begins behind damage, what its line is indented by is not its own.
-    let depth = isPlaced ? indent(text, range.lowerBound) : 0
-    if isOverLines, indent(text, range.upperBound - 1) > depth {
+    if isOverLines,
+      indent(text, range.upperBound - 1) > (isPlaced ? indent(text, range.lowerBound) : 0)
+    {
       return isKnown(text, range, token: 0, base: range.lowerBound)
     }
     if isPlaced {
@@ -224,7 +225,8 @@ extension TextSalvage {
     return start < at && start > 0 && text[start - 1] == 0x0A
   }
 
-  /// White space at the start of the line that a byte stands on.
+  /// White space at the start of the line that a byte stands on. Takes time in proportion to what is
+  /// before it on that line: not to be asked of each record of a line.
   func indent(_ text: Span<UInt8>, _ at: Int) -> Int {
     var start = at
     while start > 0, text[start - 1] != 0x0A { start -= 1 }

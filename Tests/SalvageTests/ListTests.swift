@@ -120,6 +120,15 @@ struct ListTests {
     #expect(result.account[.quarantined].bytes == (layout == "damaged" ? 1 : 0))
   }
 
+  /// Joined records by the thousand on one line cost no more than a look at each.
+  @Test(.timeLimit(.minutes(1)), arguments: [("memory-graph", ","), ("jsonl", "")])
+  func manyJoinedRecordsOnOneLine(_ kind: String, _ joint: String) throws {
+    let count = 150_000
+    let line = String(repeating: "{\"a\":1}\(joint)", count: count)
+    let result = try Salvaged(Array("\(Self.a)\n\(line)\n".utf8), kind: kind)
+    #expect(result.account[.recovered].records == 1 + count)
+  }
+
   /// Torn records by the thousand on one line, and white space behind them, cost no more than a look
   /// at each.
   @Test(.timeLimit(.minutes(1))) func manyTornRecordsOnOneLine() throws {
