@@ -227,7 +227,8 @@ extension TextSalvage {
       } else if isWhole {
         isRecord = isKnown(text, at..<start + Int(entry.end), token: token, base: start)
       } else {
-        isRecord = isKnown(RecordShapes.signature(token, index, text, start))
+        isRecord =
+          !opensDeeper(text, at) && isKnown(RecordShapes.signature(token, index, text, start))
       }
       guard isRecord else { continue }
       wasted += max(0, end - at)

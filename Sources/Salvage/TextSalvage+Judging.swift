@@ -10,6 +10,7 @@ extension TextSalvage {
   /// Whether the object is one that only records are: by its signature, or, in a graph, by being
   /// a whole entity or relation.
   func isKnown(_ text: Span<UInt8>, _ range: Range<Int>, token: Int, base: Int) -> Bool {
+    if opensDeeper(text, range.lowerBound) { return false }
     if shapes.isKnown(token, index, text, base) { return true }
     guard family == .graph, index.tokens[token].end > index.tokens[token].start,
       !shapes.isInner(token, index, text, base)

@@ -14,7 +14,7 @@ extension TextSalvage {
     learn()
     record.place.line = line
     if family == .graph, Self.isContainer(&record.text) {
-      return try emitElements(body)
+      return try emitElements(body, areTold: false)
     }
     try emitOne(body, isElement: false)
   }
@@ -116,7 +116,11 @@ extension TextSalvage {
   }
 
   /// An array or a wrapper that was read whole: its elements are the records.
-  private func emitElements(_ body: Span<UInt8>) throws {
+  /// - Parameter areTold: whether nothing but they are in the text, so that one is a record whatever
+  ///   it looks like.
+  func emitElements(_ body: Span<UInt8>, areTold: Bool) throws {
+    let first = line
+    defer { line = first }
     let outer = record.text
     var elements: [Int] = []
     var others: [Range<Int>] = []
@@ -138,16 +142,19 @@ extension TextSalvage {
     var at = 0
     for (range, isElement) in pieces.sorted(by: { $0.0.lowerBound < $1.0.lowerBound }) {
       try sink.insignificant(body.extracting(at..<range.lowerBound))
+      line += body.extracting(at..<range.lowerBound).occurrences(of: 0x0A)
+      record.place.line = line
       let piece = body.extracting(range)
       at = range.upperBound
       if isElement {
         // The inside of a value that was parsed is a value.
         try record.text.parse(piece)
         shapes.learn(&record.text)
-        try emitOne(piece, isElement: true)
+        try emitOne(piece, isElement: !areTold)
       } else {
         try sink.irregular(piece, reason: "a member of the wrapper that is no record", line: line)
       }
+      line += piece.occurrences(of: 0x0A)
     }
     try sink.insignificant(body.extracting(at..<body.count))
   }

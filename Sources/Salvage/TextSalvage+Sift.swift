@@ -194,9 +194,20 @@ extension TextSalvage {
   /// Whether the brace opens a pretty-printed record: the first key stands alone, indented as in the
   /// other records.
   func opensPretty(_ text: Span<UInt8>, _ brace: Int) -> Bool {
+    keyIndent(text, brace).map { $0 == style.keyIndent } ?? false
+  }
+
+  /// Whether the brace opens an object that is printed deeper than records are: a part of one.
+  func opensDeeper(_ text: Span<UInt8>, _ brace: Int) -> Bool {
+    guard let own = style.keyIndent else { return false }
+    return keyIndent(text, brace).map { $0 > own } ?? false
+  }
+
+  /// White space before the first key of an object, if that stands on a line of its own.
+  private func keyIndent(_ text: Span<UInt8>, _ brace: Int) -> Int? {
     let key = TextBytes.skipSpace(text, brace + 1)
     var first = key
     while first > brace + 1, TextBytes.isSpace(text[first - 1]) { first -= 1 }
-    return text[first - 1] == 0x0A && key - first == style.keyIndent
+    return text[first - 1] == 0x0A ? key - first : nil
   }
 }

@@ -56,6 +56,8 @@ final class TextSalvage {
   static let valueLimit = 256 << 20
   /// Text is looked at this many bytes at a time where no line ends sooner.
   static let step = 1 << 20
+  /// A container that is longer is not looked at as a whole.
+  static let containerLimit = 16 * step
 
   init(_ family: Family, to output: PendingFile, _ sink: PieceSink) {
     self.family = family
@@ -86,6 +88,10 @@ final class TextSalvage {
     try fill(Self.step)
     style = TextStyle(window.span, mayContain: family == .graph, isCut: !ended)
     learn(from: window.span, isWhole: ended)
+    if style.isContainer {
+      try fill(Self.containerLimit)
+      if ended, try takeContainer(window.span) { window.removeAll() }
+    }
     while true {
       let used = try take(window.span, isFinal: ended)
       consumed += used
@@ -95,6 +101,15 @@ final class TextSalvage {
     }
     try noteDuplicates()
     try output.close(evenIfEmpty: true)
+  }
+
+  /// Takes a text that is one whole array or wrapper: what its records are is no guess then. Whether
+  /// it is one.
+  private func takeContainer(_ text: Span<UInt8>) throws -> Bool {
+    do throws(JSONError) { try record.text.parse(text) } catch { return false }
+    guard Self.isContainer(&record.text) else { return false }
+    try emitElements(text, areTold: true)
+    return true
   }
 
   /// Learns the shapes of the records in the first stretch before it is judged by them.

@@ -75,7 +75,9 @@ struct TextStyle {
         let known = indents[outer]?.count ?? 0
         indents[outer] = (indent, known + 1)
       }
-      openBrace = Self.opensObject(line) ? indent : nil
+      // The first keys of a wrapper are none of a record.
+      let isWrapper = isContainer && opening == 0x7B && lines == 1 && line.count == 1
+      openBrace = Self.opensObject(line) && !isWrapper ? indent : nil
     }
     // A file of lines that begins with the end of something else, or with a list that ends on its
     // own line: no list is around those.

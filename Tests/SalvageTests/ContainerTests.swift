@@ -164,6 +164,42 @@ struct ContainerTests {
     }
   }
 
+  private static let related = [
+    #"{"type":"entity","data":{"name":"a","entityType":"t","observations":["x"]}}"#,
+    #"{"type":"entity","name":"b","entityType":"t","observations":["x"],"#
+      + #""metadata":{"parent":{"name":"a","entityType":"t","observations":["x"]}}}"#,
+    #"{"type":"snapshot","entity":{"type":"entity","name":"a","entityType":"t","observations":[]}}"#,
+    #"{"type":"entity","name":"c","entityType":"t","observations":["x"],"#
+      + #""snap":[{"type":"entity","name":"a","entityType":"t","observations":[]}]}"#,
+    #"{"type":"relation","from":"a","to":"b","relationType":"r"}"#,
+  ]
+
+  /// A record of a pretty-printed container may hold what looks like one; what is printed deeper than
+  /// the records is a part.
+  @Test(arguments: [Layout.prettyArray, .prettyWrapper], ["  ", "\t"])
+  func recordsInPrettyRecords(_ layout: Layout, _ indent: String) throws {
+    let records = Self.related.map { Array($0.utf8) }
+    var (before, end) = frame(layout, records)
+    if layout == .prettyWrapper {
+      before[0] = before[0].replacing("{\n", with: "{\n  \"version\": \"1\",\n")
+    }
+    let pretty = records.map { PrettyJSON.text($0, indent: layout == .prettyArray ? 2 : 4) }
+    for spoilt in [nil] + records.indices.map(Optional.some) {
+      var whole = ""
+      for index in records.indices {
+        let shown = text(pretty[index])
+        // Behind all of what it holds.
+        let close = shown.lastIndex(of: "\n") ?? shown.endIndex
+        whole +=
+          before[index] + (index == spoilt ? "\(shown[..<close]) x\(shown[close...])" : shown)
+      }
+      let bytes = Array((whole + end).replacing("  ", with: indent).utf8)
+      let result = try Salvaged(bytes, kind: "memory-graph")
+      let wanted = Self.related.indices.filter { $0 != spoilt }.map { Self.related[$0] }
+      #expect(try result.lines("recovered").map(text) == wanted, "spoilt \(spoilt ?? -1)")
+    }
+  }
+
   /// In a container of compact records what stands at the left is one, whatever is before it.
   @Test func recordsAtTheLeftOfAContainer() throws {
     let record = #"{"type":"entity","name":"a","entityType":"t","observations":[]}"#
