@@ -12,6 +12,8 @@ struct RecordShapes {
   private var topOutlines: Set<Int> = []
   private var innerOutlines: Set<Int> = []
   private var learned = 0
+  /// Whether no record was seen, or one that does not say what it is.
+  private(set) var mayLackType = true
   /// Beyond this many records only every 64th is learned from.
   private static let denseLimit = 4096
   private static let sizeLimit = 10_000
@@ -21,6 +23,8 @@ struct RecordShapes {
     learned &+= 1
     if learned > Self.denseLimit, learned & 63 != 0 { return }
     guard text.kind() == .object else { return }
+    let isTyped = text.member("type") != nil
+    mayLackType = !isTyped || (mayLackType && !tops.isEmpty)
     let bytes = text.bytes.span
     let count = text.index.count
     if tops.count < Self.sizeLimit { tops.insert(Self.signature(0, text.index, bytes, 0)) }

@@ -8,7 +8,7 @@ extension TextSalvage {
   }
 
   /// Whether the object is one that only records are: by its signature, or, in a graph, by being
-  /// a whole entity or relation.
+  /// a whole entity or relation. Where all records say what they are, one that does not is a part.
   func isKnown(_ text: Span<UInt8>, _ range: Range<Int>, token: Int, base: Int) -> Bool {
     if opensDeeper(text, range.lowerBound) { return false }
     if shapes.isKnown(token, index, text, base) { return true }
@@ -16,7 +16,7 @@ extension TextSalvage {
       !shapes.isInner(token, index, text, base)
     else { return false }
     do throws(JSONError) { try record.text.parse(text.extracting(range)) } catch { return false }
-    return isSoundGraphRecord()
+    return isSoundGraphRecord() && (shapes.mayLackType || record.text.member("type") != nil)
   }
 
   /// Whether the object in `range`, just scanned, is a record rather than a part of one.

@@ -195,6 +195,19 @@ struct NestedTypeTests {
     #expect(found.isSuperset(of: head + [Self.relation("a")] + names.map(Self.entity)))
   }
 
+  /// Where all records say what they are, a part of a torn one that looks like a record but does not
+  /// say so is none: not the rest of a relation in the metadata of an entity, nor what is under `data`.
+  @Test(arguments: [
+    #""name":"b","metadata":{"context":"c","from":"a","to":"b","relationType":"r"}"#,
+    #""data":{"name":"b","entityType":"t","observations":["x"]}"#,
+  ])
+  func partsWithoutATypeAreNot(_ members: String) throws {
+    let torn = #"{"type":"entity",\#(members)"#
+    let lines = [Self.entity("a"), torn, Self.relation("a"), torn]
+    let result = try Salvaged(Array(lines.joined(separator: "\n").utf8), kind: "memory-graph")
+    #expect(try result.lines("recovered").map(text) == [Self.entity("a"), Self.relation("a")])
+  }
+
   /// A part of a torn record that has the type of one is none.
   @Test func partsOfTornRecordsAreNot() throws {
     let torn = Self.nested.dropLast(1)
