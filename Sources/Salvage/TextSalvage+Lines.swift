@@ -83,6 +83,18 @@ extension TextSalvage {
       {
         return next
       }
+      if family == .lines, body[0] == 0x5B, !lastWasLoss || start == range.lowerBound,
+        let values = joinedValues(text, start..<end)
+      {
+        try sink.insignificant(text.extracting(range.lowerBound..<start))
+        for (at, value) in values.enumerated() {
+          let previous = at > 0 ? values[at - 1].upperBound : start
+          try sink.insignificant(text.extracting(previous..<value.lowerBound))
+          try record.text.parse(text.extracting(value))
+          try emit(text.extracting(value))
+        }
+        return try finish()
+      }
       var first = start
       while TextBytes.startsWithMark(text.extracting(first..<end)) { first += 3 }
       let mayList =
@@ -97,6 +109,22 @@ extension TextSalvage {
     try sink.insignificant(text.extracting(range.lowerBound..<start))
     try emit(body)
     return try finish()
+  }
+
+  /// The lists and objects that a line consists of, one right behind the other; nil where anything
+  /// else is on it.
+  private func joinedValues(_ text: Span<UInt8>, _ line: Range<Int>) -> [Range<Int>]? {
+    let visible = text.extracting(0..<line.upperBound)
+    var values: [Range<Int>] = []
+    var at = line.lowerBound
+    while at < line.upperBound {
+      guard text[at] == 0x5B || text[at] == 0x7B,
+        case .value(let end) = scan(text, at..<line.upperBound)
+      else { return nil }
+      values.append(at..<end)
+      at = TextBytes.skipSpace(visible, end)
+    }
+    return values
   }
 
   /// Whether a line that is no value is a list of whole objects: then they are records. Some may lack
@@ -150,6 +178,7 @@ extension TextSalvage {
   ///   indented here may be so for the white space of a torn one.
   private func isBelievable(indent: Int, isLast: Bool = false) -> Bool {
     guard record.text.kind() == .object else {
+      if family == .lines, indent == 0 { return true }
       return style.hasScalars || (indent == 0 && isListOfRecords())
     }
     if indent == 0 || style.hasIndentedRecords { return true }

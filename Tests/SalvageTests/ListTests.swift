@@ -129,6 +129,20 @@ struct ListTests {
     #expect(result.account[.recovered].records == 1 + count)
   }
 
+  /// Of lines of lists or scalars only the damaged ones are lost, however many they are; what is
+  /// indented is a part of a value over several lines.
+  @Test func listsAndScalars() throws {
+    let lines = [
+      #"[1,"a"]"#, #""b""#, #"[3,"c"#, #"[4,"d"]"#, "[5,\u{0}]", "6", "[7,", "  8", "  9", "[10]",
+      #"[11,"k"][12,"l"] {"a":13}"#, "[14]x", "null",
+    ]
+    let result = try Salvaged(Array(lines.joined(separator: "\n").utf8), kind: "jsonl")
+    #expect(
+      try result.lines("recovered").map(text) == [
+        lines[0], lines[1], lines[3], "6", "[10]", #"[11,"k"]"#, #"[12,"l"]"#, #"{"a":13}"#, "null",
+      ])
+  }
+
   /// Torn records by the thousand on one line, and white space behind them, cost no more than a look
   /// at each.
   @Test(.timeLimit(.minutes(1))) func manyTornRecordsOnOneLine() throws {
