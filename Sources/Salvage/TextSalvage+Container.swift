@@ -211,6 +211,43 @@ extension TextSalvage {
     return swallowedRecord(text, start: start, end: list) ?? list
   }
 
+  /// In a container, where the record ends that only has bytes in its strings that none may have: what
+  /// is behind it stands where a record may start. Leaves the index as it was if there is none.
+  func spoiledEnd(_ text: Span<UInt8>, _ range: Range<Int>, _ first: JSONError) -> Int? {
+    guard style.isContainer, [.invalidUTF8, .controlCharacter].contains(first.reason) else {
+      return nil
+    }
+    let limit = min(range.upperBound, first.offset + Self.spoiledLimit)
+    var copy = ByteBuffer()
+    copy.append(text.extracting(range.lowerBound..<limit))
+    var bytes = copy.array
+    var error = JSONError(first.reason, at: first.offset - range.lowerBound)
+    defer { _ = scan(text, range) }
+    for _ in 0..<Self.spoiledRuns {
+      guard [.invalidUTF8, .controlCharacter].contains(error.reason),
+        wasted <= 8 * (consumed + Self.step)
+      else { return nil }
+      wasted += error.offset
+      var at = error.offset
+      while at < bytes.count, bytes[at] < 0x20 || bytes[at] >= 0x7F {
+        if bytes[at] == 0x0A { return nil }
+        bytes[at] = 0x3F
+        at += 1
+      }
+      switch scan(bytes.span, 0..<bytes.count) {
+      case .value(let end):
+        let past = range.lowerBound + end
+        let next = TextBytes.skipSpace(text, past)
+        guard next < range.upperBound, text[next] == 0x2C || text[next] == 0x5D,
+          swallowedRecord(text, start: range.lowerBound, end: past) == nil
+        else { return nil }
+        return past
+      case .failure(let next): error = next
+      }
+    }
+    return nil
+  }
+
   /// In a container, a record that was cut off inside an array takes all that follow for its
   /// elements: the start of the first of them. Bounded, for the text is read again from there.
   func swallowedRecord(_ text: Span<UInt8>, start: Int, end: Int) -> Int? {

@@ -109,6 +109,11 @@ extension TextSalvage {
         let isPlaced = isClean && start == at
         breaks = error.offset
         fragment.note(error, start: start, isPlaced: isPlaced)
+        if isPlaced, let past = spoiledEnd(text, start..<end, error) {
+          try flush(text, &fragment, upTo: past, next: nil)
+          at = past
+          continue
+        }
         isClean = false
         if try openWrapper(text, start..<end, &fragment) {
           at = fragment.start

@@ -56,6 +56,10 @@ final class TextSalvage {
   static let valueLimit = 256 << 20
   /// Text is looked at this many bytes at a time where no line ends sooner.
   static let step = 1 << 20
+  /// How much behind the first of its bytes that none may have a record is looked at, and how many
+  /// runs of such bytes it may have.
+  static let spoiledLimit = 1 << 16
+  static let spoiledRuns = 8
   /// A container that is longer is not looked at as a whole.
   static let containerLimit = 16 * step
 

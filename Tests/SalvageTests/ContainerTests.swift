@@ -200,6 +200,22 @@ struct ContainerTests {
     }
   }
 
+  /// Where only its strings are damaged, a record ends where it seems to: what is behind it in the list
+  /// is a record, of whatever type.
+  @Test(arguments: [("[", "]"), (#"{"entities":["#, #"],"relations":[]}"#)])
+  func anUnknownTypeBehindADamagedString(_ opening: String, _ end: String) throws {
+    func entity(_ name: String) -> String {
+      #"{"type":"entity","name":"\#(name)","entityType":"t","observations":["x"]}"#
+    }
+    let beat = #"{"type":"narrative_beat","name":"n1","beat":"text","x":"y"}"#
+    let list = "\(opening)\(entity("a")),\(entity("b~~b~c")),\(beat),\(entity("d"))\(end)"
+    for byte in [0x00, 0x1F, 0xFF] as [UInt8] {
+      let bytes = list.utf8.map { $0 == 0x7E ? byte : $0 }
+      let result = try Salvaged(bytes, kind: "memory-graph")
+      #expect(try result.lines("recovered").map(text) == [entity("a"), beat, entity("d")])
+    }
+  }
+
   /// In a container of compact records what stands at the left is one, whatever is before it.
   @Test func recordsAtTheLeftOfAContainer() throws {
     let record = #"{"type":"entity","name":"a","entityType":"t","observations":[]}"#
