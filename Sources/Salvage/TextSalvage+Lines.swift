@@ -72,7 +72,10 @@ extension TextSalvage {
     let body = text.extracting(start..<end)
     do throws(JSONError) { try record.text.parse(body) } catch {
       let isComment = TextBytes.isComment(body) && Self.isRemark(text, start..<end)
-      if isComment || TextBytes.isConflictMarker(body) {
+      // A record may be glued to a marker.
+      let isMarker =
+        TextBytes.isConflictMarker(body) && nextStart(text, start..<end) == nil
+      if isComment || isMarker {
         try sink.insignificant(text.extracting(range.lowerBound..<start))
         try sink.quarantine(
           body, shape: isComment ? .commentLine : .conflictMarker, line: line)

@@ -128,6 +128,10 @@ struct NestedTypeTests {
       [entity("av"), entity("aw"), relation("av")]
     ),
     (#"{"type":"entity","name":"torn","observations":[\#(entity("ax"))"#, [entity("ax")]),
+    ("<<<<<<< HEAD\(entity("ay"))", [entity("ay")]),
+    ("||||||| base \(entity("az"))", [entity("az")]),
+    ("=======\(entity("ba"))", [entity("ba")]),
+    (">>>>>>> {branch}\(relation("bb"))", [relation("bb")]),
   ]
 
   @Test func recordsAreToldFromTheirParts() throws {
