@@ -27,9 +27,14 @@ struct Fragment {
   /// - Parameter isEnd: whether the input ends here.
   /// - Parameter isBehind: whether a record stands before it on the same line.
   func shape(of bytes: Span<UInt8>, hasNext: Bool, isEnd: Bool, isBehind: Bool) -> DamageShape {
-    if bytes.firstIndex(of: 0) != nil { return Self.nulShape(bytes) }
-    if Self.isNoise(bytes) { return .garbage }
+    let zeros = bytes.occurrences(of: 0)
+    if zeros * 2 > bytes.count { return .nulRun }
+    if Self.isNoise(bytes, besides: 0) { return .garbage }
+    if TextBytes.isConflictMarker(bytes), bytes.firstIndex(of: 0x0A) == nil {
+      return .conflictMarker
+    }
     if opensRecord, let error {
+      let hasNext = hasNext && !Self.endsInList(bytes)
       switch error.reason {
       case .invalidUTF8 where !hasNext: return .invalidUTF8
       case .controlCharacter where !hasNext: return .controlCharacter
@@ -38,25 +43,31 @@ struct Fragment {
       default: return hasNext ? .tornSplice : .malformed
       }
     }
+    if zeros > 0 { return .nulRun }
     if isBehind { return .interleaved }
     return bytes.count > 0 && bytes[bytes.count - 1] == 0x7D ? .orphanSuffix : .malformed
   }
 
-  private static func nulShape(_ bytes: Span<UInt8>) -> DamageShape {
-    TextBytes.isAll(bytes, 0)
-      ? .nulRun : bytes.occurrences(of: 0) * 2 > bytes.count ? .nulRun : .tornSplice
+  /// Whether it ends as an element of a list does that another one follows: not cut off.
+  private static func endsInList(_ bytes: Span<UInt8>) -> Bool {
+    var at = bytes.count
+    for byte in [UInt8(0x2C), 0x7D] {
+      while at > 0, TextBytes.isBlank(bytes[at - 1]) { at -= 1 }
+      guard at > 0, bytes[at - 1] == byte else { return false }
+      at -= 1
+    }
+    return true
   }
 
-  /// Whether many of the first bytes are no text.
-  static func isNoise(_ bytes: Span<UInt8>) -> Bool {
+  /// Whether many of the first bytes are no text, those that are `known` not counted.
+  static func isNoise(_ bytes: Span<UInt8>, besides known: UInt8? = nil) -> Bool {
     let count = min(bytes.count, 256)
     var odd = 0
     var at = 0
     while at < count {
       let length = bytes.lengthOfUTF8Sequence(at: at)
-      if length == 0 || (bytes[at] < 0x20 && !TextBytes.isBlank(bytes[at])) || bytes[at] == 0x7F {
-        odd += 1
-      }
+      let isControl = bytes[at] < 0x20 && !TextBytes.isBlank(bytes[at]) || bytes[at] == 0x7F
+      if (length == 0 || isControl) && bytes[at] != known { odd += 1 }
       at += max(length, 1)
     }
     return odd * 5 > count

@@ -26,6 +26,30 @@ struct LedgerTests {
     #expect(account[.insignificant].bytes == 5)
   }
 
+  /// A record is called cut off only where it may be.
+  @Test(arguments: [
+    ("%\n", "a\u{0}1", "control-character"),
+    ("%\n", "a" + String(repeating: "\u{0}", count: 30), "control-character"),
+    ("%\n", String(repeating: "\u{0}", count: 160), "nul-run"),
+    ("%&\n", "a\u{0}1", "torn-splice"),
+    ("[%,&]", "a\u{1}", "control-character"), ("[&,%]", "a\u{1}", "control-character"),
+    ("[%,&]", "\",", "malformed"),
+    (">>>>>>> other&\n", "", "conflict-marker"),
+  ])
+  func shapes(_ layout: String, _ content: String, _ shape: String) throws {
+    func entity(_ name: String) -> String {
+      #"{"type":"entity","name":"\#(name)","entityType":"t","observations":[]}"#
+    }
+    let good = entity("good")
+    let bytes = layout.replacing("%", with: entity(content)).replacing("&", with: good)
+    let lead = layout.hasPrefix("[") ? "" : "\(good)\n"
+    let result = try Salvaged(Array((lead + bytes).utf8), kind: "memory-graph")
+    #expect(try result.lines("recovered").allSatisfy { text($0) == good })
+    let ledger = text(try result.scratch.read("out/ledger.json"))
+    let shapes = ledger.split(separator: "\n").filter { $0.contains("\"shape\"") }
+    #expect(shapes.count == 1 && shapes[0].contains("\"shape\":\"\(shape)\""), "\(shapes)")
+  }
+
   /// Beyond a thousand ranges all bytes of the others are in one file, in order, and the ledger names
   /// it for each.
   @Test func manyRanges() throws {
