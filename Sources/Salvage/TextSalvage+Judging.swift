@@ -105,12 +105,46 @@ extension TextSalvage {
       && TextBytes.isForeign(lastByte(text, fragment.start..<before - 1))
     if isNested || goesOn || isUnnamed || isListed(text, range.upperBound..<end) {
       if isKnown(text, range, token: 0, base: range.lowerBound) { return true }
+      if last == 0x2C, isTyped(text, range), isAmongRecords(text, range, end: end) { return true }
       return !isNested && isLine && !shapes.isInner(signature) && isTyped(text, range)
         && closesAround(text, fragment.start, range)
     }
     if shapes.isTop(signature) { return index.count > 1 }
     return index.count > 1 && !shapes.isInner(signature)
       && (family == .lines || isTyped(text, range))
+  }
+
+  /// Whether an object stands in a container, behind another one, and what follows it says that it is
+  /// one of its records: one that only records are like, in the same list, or the next list.
+  private func isAmongRecords(_ text: Span<UInt8>, _ range: Range<Int>, end: Int) -> Bool {
+    let visible = text.extracting(0..<end)
+    var before = range.lowerBound
+    for byte in [UInt8(0x2C), 0x7D] {
+      while before > 0, TextBytes.isBlank(text[before - 1]) { before -= 1 }
+      guard before > 0, text[before - 1] == byte else { return false }
+      before -= 1
+    }
+    var at = range.upperBound
+    var isKnown = false
+    while style.isContainer, wasted <= 8 * (consumed + Self.step) {
+      at = TextBytes.skipSpace(visible, at)
+      guard at < end, text[at] == 0x2C || text[at] == 0x5D else { return false }
+      if isKnown { return true }
+      let isLast = text[at] == 0x5D
+      at = TextBytes.skipSpace(visible, at + 1)
+      if isLast {
+        guard at < end, text[at] == 0x2C else { return false }
+        let key = visible.extracting(TextBytes.skipSpace(visible, at + 1)..<end)
+        return Self.listKeys.contains { TextBytes.starts(key, $0) }
+      }
+      guard at < end, text[at] == 0x7B, case .value(let next) = scan(text, at..<end) else {
+        return false
+      }
+      wasted += next - at
+      isKnown = self.isKnown(text, at..<next, token: 0, base: at)
+      at = next
+    }
+    return false
   }
 
   /// Whether a list ends in front of the comma before `start`: in no container do records follow so.

@@ -216,6 +216,22 @@ struct ContainerTests {
     }
   }
 
+  /// Where a record is damaged otherwise, what is behind it is one if records follow it in the list;
+  /// the parts of it are none.
+  @Test(arguments: [("[", "]"), (#"{"entities":["#, #"],"relations":[]}"#)])
+  func anUnknownTypeInFrontOfRecords(_ opening: String, _ end: String) throws {
+    func entity(_ name: String) -> String {
+      #"{"type":"entity","name":"\#(name)","entityType":"t","observations":["x"]}"#
+    }
+    let beats = (1...2).map { #"{"type":"narrative_beat","name":"n\#($0)"}"# }
+    let parts = #"[{"type":"y"},{"type":"z"},{"type":"w"}]"#
+    let torn = #"{"type":"entity","in":{"a"\#(parts),"b":[{"type":"x"},{"type":"v"}]},"name"}"#
+    let records = [entity("a"), torn] + beats + [entity("d")]
+    let bytes = Array((opening + records.joined(separator: ", ") + end).utf8)
+    let result = try Salvaged(bytes, kind: "memory-graph")
+    #expect(try result.lines("recovered").map(text) == [entity("a")] + beats + [entity("d")])
+  }
+
   /// In a container of compact records what stands at the left is one, whatever is before it.
   @Test func recordsAtTheLeftOfAContainer() throws {
     let record = #"{"type":"entity","name":"a","entityType":"t","observations":[]}"#
