@@ -12,8 +12,8 @@ struct RecordShapes {
   private var topOutlines: Set<Int> = []
   private var innerOutlines: Set<Int> = []
   private var learned = 0
-  /// Whether no record was seen, or one that does not say what it is.
-  private(set) var mayLackType = true
+  /// Whether a record was seen that does not say what it is; what is to be expected before any was.
+  var mayLackType = true
   /// Beyond this many records only every 64th is learned from.
   private static let denseLimit = 4096
   private static let sizeLimit = 10_000

@@ -64,6 +64,7 @@ extension TextSalvage {
       // What stands at the start of a line and ends in damage may be a part of a lost record.
       if goesOn || isListed(text, range.upperBound..<end) {
         return isKnown(text, range, token: 0, base: range.lowerBound)
+          || (isTyped(text, range) && isAmongRecords(text, range, end: end))
       }
       return endsCleanly(text, range.upperBound..<end)
         || (index.count > 1 && (shapes.isTop(signature) || !shapes.isInner(signature)))
@@ -105,7 +106,7 @@ extension TextSalvage {
       && TextBytes.isForeign(lastByte(text, fragment.start..<before - 1))
     if isNested || goesOn || isUnnamed || isListed(text, range.upperBound..<end) {
       if isKnown(text, range, token: 0, base: range.lowerBound) { return true }
-      if last == 0x2C, isTyped(text, range), isAmongRecords(text, range, end: end) { return true }
+      if isTyped(text, range), isAmongRecords(text, range, end: end) { return true }
       return !isNested && isLine && !shapes.isInner(signature) && isTyped(text, range)
         && closesAround(text, fragment.start, range)
     }
@@ -114,7 +115,7 @@ extension TextSalvage {
       && (family == .lines || isTyped(text, range))
   }
 
-  /// Whether an object stands in a container, behind another one, and what follows it says that it is
+  /// Whether an object stands in a list, behind another one, and what follows it says that it is
   /// one of its records: one that only records are like, in the same list, or the next list.
   private func isAmongRecords(_ text: Span<UInt8>, _ range: Range<Int>, end: Int) -> Bool {
     let visible = text.extracting(0..<end)
@@ -126,7 +127,7 @@ extension TextSalvage {
     }
     var at = range.upperBound
     var isKnown = false
-    while style.isContainer, wasted <= 8 * (consumed + Self.step) {
+    while wasted <= 8 * (consumed + Self.step) {
       at = TextBytes.skipSpace(visible, at)
       guard at < end, text[at] == 0x2C || text[at] == 0x5D else { return false }
       if isKnown { return true }

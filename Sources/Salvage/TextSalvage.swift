@@ -91,6 +91,7 @@ final class TextSalvage {
     }
     try fill(Self.step)
     style = TextStyle(window.span, mayContain: family == .graph, isCut: !ended)
+    shapes.mayLackType = !style.isTyped
     learn(from: window.span, isWhole: ended)
     if style.isContainer {
       try fill(Self.containerLimit)

@@ -12,6 +12,8 @@ struct TextStyle {
   private(set) var layout = Layout.lines
   /// Whether an array or a wrapper is around the records.
   private(set) var isContainer = false
+  /// Whether the first key of the first record in a container is its type.
+  private(set) var isTyped = false
   /// White space before the first key of a pretty-printed record; nil where records are compact.
   private(set) var keyIndent: Int?
   /// Whether values that are no objects stand on lines of their own.
@@ -84,11 +86,21 @@ struct TextStyle {
     if lines > 1, objects * 2 >= lines { isContainer = false }
     let staysOpen = [0x5B, 0x7B, 0x2C].contains(opening)
     if outside > (staysOpen ? max(1, listed / 2) : 0) { isContainer = false }
+    if isContainer { isTyped = Self.opensTyped(head) }
     let isPretty = values * 2 < lines && structural * 2 > lines
     if isContainer { layout = .stream }
     if isPretty, isContainer, let least = indents.keys.min() { keyIndent = indents[least]?.key }
     if lines > 0, values * 10 < lines * 9 { hasScalars = false }
     hasIndentedRecords = indented * 2 > objects && values * 2 >= lines
+  }
+
+  /// Whether the object that the first list of the text starts with has its type in front.
+  private static func opensTyped(_ text: Span<UInt8>) -> Bool {
+    guard let list = text.firstIndex(of: 0x5B, from: 0) else { return false }
+    let brace = TextBytes.skipSpace(text, list + 1)
+    guard brace < text.count, text[brace] == 0x7B else { return false }
+    let key = TextBytes.skipSpace(text, brace + 1)
+    return TextBytes.starts(text.extracting(min(key, text.count)..<text.count), "\"type\"")
   }
 
   /// Whether the text starts with a whole value that more follows: no container is around that.

@@ -232,6 +232,21 @@ struct ContainerTests {
     #expect(try result.lines("recovered").map(text) == [entity("a")] + beats + [entity("d")])
   }
 
+  /// A part of the first record is none before any other was seen, unless records have no type.
+  @Test(arguments: [("[", "]"), (#"{"entities":["#, #"],"relations":[]}"#)])
+  func partsOfATornFirstRecord(_ opening: String, _ end: String) throws {
+    let bare = #"{"name":"a","entityType":"t","observations":["x"]}"#
+    let typed = #"{"type":"entity","name":"b","entityType":"t","observations":["x"]}"#
+    for (torn, record) in [
+      (#"{"type":"entity","x""in":[\#(bare),\#(bare)],"name":"z"}"#, typed),
+      (#"{"type":"entity","data":\#(bare)"#, typed), (#"{"name":"#, bare),
+    ] {
+      let bytes = Array("\(opening)\(torn),\(record)\(end)".utf8)
+      let result = try Salvaged(bytes, kind: "memory-graph")
+      #expect(try result.lines("recovered").map(text) == [record])
+    }
+  }
+
   /// In a container of compact records what stands at the left is one, whatever is before it.
   @Test func recordsAtTheLeftOfAContainer() throws {
     let record = #"{"type":"entity","name":"a","entityType":"t","observations":[]}"#

@@ -131,6 +131,10 @@ struct NestedTypeTests {
     ("<<<<<<< HEAD\(entity("ay"))", [entity("ay")]),
     ("||||||| base \(entity("az"))", [entity("az")]),
     ("=======\(entity("ba"))", [entity("ba")]),
+    (
+      #"[\#(entity("bc")),{"type":"entity""x"},{"type":"saga"},{"type":"myth"},\#(entity("bd"))]"#,
+      [entity("bc"), #"{"type":"saga"}"#, #"{"type":"myth"}"#, entity("bd")]
+    ),
     (">>>>>>> {branch}\(relation("bb"))", [relation("bb")]),
   ]
 
