@@ -214,10 +214,11 @@ extension TextSalvage {
   /// In a container, where the record ends that only has bytes in its strings that none may have: what
   /// is behind it stands where a record may start. Leaves the index as it was if there is none.
   func spoiledEnd(_ text: Span<UInt8>, _ range: Range<Int>, _ first: JSONError) -> Int? {
-    guard style.isContainer, [.invalidUTF8, .controlCharacter].contains(first.reason) else {
-      return nil
-    }
+    guard style.isContainer, [.invalidUTF8, .controlCharacter].contains(first.reason),
+      wasted <= 8 * (consumed + Self.step)
+    else { return nil }
     let limit = min(range.upperBound, first.offset + Self.spoiledLimit)
+    wasted += limit - range.lowerBound
     var copy = ByteBuffer()
     copy.append(text.extracting(range.lowerBound..<limit))
     var bytes = copy.array
