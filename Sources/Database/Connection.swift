@@ -111,7 +111,11 @@ package struct Connection: ~Copyable {
     switch mode {
     case .source, .immutable: statements += ["PRAGMA query_only=ON", "PRAGMA cell_size_check=ON"]
     case .sourceAlone: statements += ["PRAGMA locking_mode=EXCLUSIVE", "PRAGMA query_only=ON"]
-    case .scratch: statements += ["PRAGMA journal_mode=OFF", "PRAGMA synchronous=OFF"]
+    case .scratch:
+      // One that is written with a log can only be opened by itself, and becomes one without.
+      statements += [
+        "PRAGMA locking_mode=EXCLUSIVE", "PRAGMA journal_mode=OFF", "PRAGMA synchronous=OFF",
+      ]
     case .writable: statements += ["PRAGMA foreign_keys=OFF"]
     }
     for statement in statements {
@@ -136,6 +140,11 @@ package struct Connection: ~Copyable {
   package borrowing func execute(_ sql: String) throws(DatabaseError) {
     let result = sqlite3_exec(handle, sql, nil, nil, nil)
     if result != SQLITE_OK { throw failure("cannot write", result) }
+  }
+
+  /// Lets no trigger of the schema run.
+  borrowing func disableTriggers() {
+    _ = holdfast_configure(handle, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0)
   }
 
   /// Copies the whole of `source`, as it is at one moment, over this database.
@@ -164,10 +173,13 @@ package struct Connection: ~Copyable {
     throw isOfCopy ? failure("cannot copy", code) : source.failure("cannot copy", code)
   }
 
-  /// Attaches the database `path`, opened as this one was.
-  borrowing func attach(_ path: FilePath, as name: String) throws(DatabaseError) {
+  /// Attaches the database `path`, opened as this one was or as one that nobody changes meanwhile.
+  borrowing func attach(
+    _ path: FilePath, as name: String, isImmutable: Bool = false
+  ) throws(DatabaseError) {
     let statement = try Statement("ATTACH ? AS \(name)", on: self)
-    statement.bind(1, text: Self.uri(path, "vfs=\(SourceVFS.verbatim)"))
+    let mode = isImmutable ? "immutable=1&" : ""
+    statement.bind(1, text: Self.uri(path, "\(mode)vfs=\(SourceVFS.verbatim)"))
     try statement.run()
   }
 

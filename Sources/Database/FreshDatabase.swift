@@ -46,7 +46,8 @@ package final class FreshDatabase {
   package var hashes: RecordChain { rows.hashes }
 
   /// Makes the indexes, takes the full-text index over, and ends the transaction.
-  package func finish() throws {
+  /// - Parameter older: a state of the database whose other tables are to be kept.
+  package func finish(keepingOthersOf older: FilePath? = nil) throws {
     indexer.submit(&chunk, atOnce: true)
     for step in SchemaStep.all where step.number == Self.indexes {
       try StoreDatabase.apply(step, to: connection)
@@ -59,6 +60,7 @@ package final class FreshDatabase {
       try connection.execute(
         "DELETE FROM main.\(table); INSERT INTO main.\(table) SELECT * FROM built.\(table)")
     }
+    if let older { try Self.takeOver(from: older, to: connection) }
     try connection.execute("COMMIT")
   }
 

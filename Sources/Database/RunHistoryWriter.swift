@@ -5,17 +5,33 @@ import Stores
 import SystemPackage
 
 /// Writes runs as the application's own database: the table `runs` and its index.
-final class RunHistoryWriter: StoreWriter {
+package final class RunHistoryWriter: StoreWriter {
   private let options: WriteOptions
+  private let isRecovery: Bool
+  private let older: FilePath?
   private var connection: RunTable?
   private var name = FilePath("runs.db")
   private var mode = 0o600
 
-  init(_ options: WriteOptions) { self.options = options }
+  init(_ options: WriteOptions) {
+    self.options = options
+    isRecovery = false
+    older = nil
+  }
+
+  /// Puts a run history together from what is left of it: runs may come from several places, each of
+  /// which has its own order of columns, and may lack some.
+  /// - Parameter older: a state of the database that can be opened: all that it holds stays, but for
+  ///   its runs. Nil: there is none.
+  package init(_ options: WriteOptions, like older: FilePath?) {
+    self.options = options
+    isRecovery = true
+    self.older = older
+  }
 
   private var path: FilePath { options.directory.pushing(name) }
 
-  func write(_ record: inout Record, at place: WritePlace) throws {
+  package func write(_ record: inout Record, at place: WritePlace) throws {
     guard record.kind == .run, record.scope.isEmpty else {
       throw StoreError(
         .refused, "\(record.label): a run history holds nothing but runs",
@@ -34,9 +50,8 @@ final class RunHistoryWriter: StoreWriter {
       options.fileName ?? (options.sourceKind == StoreFormat.runHistory.name ? place?.file : nil)
       ?? FilePath("runs.db")
     mode = place?.mode ?? 0o600
-    try StagedFile(path, mode: mode).close()
     do {
-      connection = try RunTable(path, keys: RunTable.keys(of: record))
+      try begin(RunTable.keys(of: record))
     } catch let error as DatabaseError where error.code == .sql {
       // Its members are no columns, such as two that differ in case only. The next one may do.
       try Disk.remove(path)
@@ -44,22 +59,49 @@ final class RunHistoryWriter: StoreWriter {
     }
   }
 
-  func finish() throws -> WrittenStore {
-    if connection == nil {
+  private func begin(_ keys: [[UInt8]]) throws {
+    if let older {
+      try Disk.makeDirectory(path.removingLastComponent())
+      try Disk.copy(fileAt: older, to: path)
+    } else {
       try StagedFile(path, mode: mode).close()
-      connection = try RunTable(path, keys: [])
     }
+    connection = try RunTable(path, keys: keys, isRecovery: isRecovery)
+  }
+
+  package func finish() throws -> WrittenStore {
+    if connection == nil { try begin([]) }
     try connection?.finish()
     connection = nil
     return WrittenStore(root: path, files: [name])
   }
 }
 
-/// The table `runs` of a new database, with the columns that its first record has.
+/// The table `runs` of a database that is being written, with the columns that it has or, where
+/// there is none yet, those of its first record.
 final class RunTable {
+  /// How records are written whose members come in one order.
+  private final class Insertion {
+    let keys: [[UInt8]]
+    let statement: Statement
+    /// The members that are written.
+    let written: [Int]
+
+    init(_ keys: [[UInt8]], _ written: [Int], _ statement: consuming Statement) {
+      self.keys = keys
+      self.written = written
+      self.statement = statement
+    }
+  }
+
   private let connection: Connection
-  private let columns: [[UInt8]]
-  private let insertion: Statement
+  private var columns: [[UInt8]]
+  /// Columns of a table that was there, which SQLite computes.
+  private var computed: [[UInt8]] = []
+  private let isRecovery: Bool
+  /// Whether the table was there before.
+  private let isOlder: Bool
+  private var insertion: Insertion?
 
   /// The first version's columns, then those of later ones in their order.
   private static let known: [(name: String, type: String)] = [
@@ -74,41 +116,117 @@ final class RunTable {
   }
 
   /// - Parameter keys: the columns in their order; none for those of the newest version.
-  init(_ path: FilePath, keys: [[UInt8]]) throws {
+  /// - Parameter isRecovery: whether there may be such a table, which loses its rows; whether records
+  ///   may lack columns, or have more of them.
+  init(_ path: FilePath, keys: [[UInt8]], isRecovery: Bool = false) throws {
     columns = keys.isEmpty ? Self.known.map { Array($0.name.utf8) } : keys
+    self.isRecovery = isRecovery
     connection = try Connection(Disk.absolute(path), .scratch)
-    let names = columns.map { String(decoding: $0, as: UTF8.self) }
-    let definitions = names.map { name in
-      let quoted =
-        "\""
-        + name.split(separator: "\"", omittingEmptySubsequences: false)
-        .joined(separator: "\"\"") + "\""
-      let type = Self.known.first { $0.name == name }?.type
-      return type.map { "\(name) \($0)" } ?? quoted
+    guard isRecovery, try Self.isThere(connection) else {
+      isOlder = false
+      try connection.execute("BEGIN")
+      if isRecovery { columns = Self.usualOrder(columns) }
+      try make()
+      return
     }
+    isOlder = true
+    // What the application does as it deletes and adds runs is not to be done once more. Columns and
+    // indexes that are computed by functions need them; they can do no more than compute.
+    connection.disableTriggers()
+    try connection.execute("PRAGMA foreign_keys=OFF; PRAGMA trusted_schema=ON")
+    try readColumns()
     try connection.execute("BEGIN")
+    try connection.execute("DELETE FROM runs")
+  }
+
+  private static func isThere(_ connection: borrowing Connection) throws -> Bool {
+    let table = try Statement(
+      "SELECT 1 FROM sqlite_schema WHERE type='table' AND name='runs'", on: connection)
+    return try table.step()
+  }
+
+  private func readColumns() throws {
+    let info = try Statement("SELECT name, hidden FROM pragma_table_xinfo('runs')", on: connection)
+    columns = []
+    while try info.step() {
+      if info.integer(1) == 0 {
+        columns.append(info.bytes(0))
+      } else {
+        computed.append(info.bytes(0))
+      }
+    }
+  }
+
+  private static func usualOrder(_ keys: [[UInt8]]) -> [[UInt8]] {
+    let usual = known.map { Array($0.name.utf8) }
+    return usual.filter(keys.contains) + keys.filter { !usual.contains($0) }
+  }
+
+  private func make() throws {
+    let definitions = columns.map(Self.definition)
     try connection.execute("CREATE TABLE runs (\n  \(definitions.joined(separator: ",\n  "))\n)")
-    if names.contains("created_at") {
+    if columns.contains(Array("created_at".utf8)) {
       try connection.execute("CREATE INDEX idx_runs_created_at ON runs (created_at DESC)")
     }
-    let marks = Array(repeating: "?", count: columns.count).joined(separator: ", ")
-    insertion = try Statement("INSERT INTO runs VALUES (\(marks))", on: connection)
+  }
+
+  private static func quoted(_ column: [UInt8]) -> String {
+    let name = String(decoding: column, as: UTF8.self)
+    return "\""
+      + name.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\"")
+      + "\""
+  }
+
+  private static func definition(_ column: [UInt8]) -> String {
+    let name = String(decoding: column, as: UTF8.self)
+    let type = known.first { $0.name == name }?.type
+    return type.map { "\(name) \($0)" } ?? quoted(column)
   }
 
   /// Throws `StoreError.refused` for a record that has other columns.
   func insert(_ record: borrowing Record) throws {
     let text = record.text
-    let keys = text.children(of: 0)
-    guard text.kind() == .object, keys.map({ text.decoded($0) }) == columns else {
+    let members = text.children(of: 0)
+    let keys = members.map { text.decoded($0) }
+    guard text.kind() == .object,
+      isRecovery || keys == columns
+        || (keys.count == columns.count && Set(keys) == Set(columns))
+    else {
       throw StoreError(
         .refused, "\(record.label): has other columns than the runs before it",
         hint: "write it into a run history of its own")
     }
-    for (index, key) in keys.enumerated() { try bind(index + 1, key + 1, record) }
-    try insertion.run()
+    let insertion = try insertion(keys)
+    for (index, member) in insertion.written.enumerated() {
+      try bind(index + 1, members[member] + 1, record, insertion.statement)
+    }
+    try insertion.statement.run()
   }
 
-  private func bind(_ index: Int, _ token: Int, _ record: borrowing Record) throws {
+  private func insertion(_ keys: [[UInt8]]) throws -> Insertion {
+    if let insertion, insertion.keys == keys { return insertion }
+    let written = keys.indices.filter { !computed.contains(keys[$0]) }
+    for index in written where !columns.contains(keys[index]) {
+      try connection.execute("ALTER TABLE runs ADD COLUMN \(Self.definition(keys[index]))")
+      columns.append(keys[index])
+    }
+    var names = written.map { Self.quoted(keys[$0]) }
+    var values = Array(repeating: "?", count: names.count)
+    // An application that has given its table more columns since has said what older runs have there.
+    for column in columns where !isOlder && !keys.contains(column) {
+      names.append(Self.quoted(column))
+      values.append("NULL")
+    }
+    let list = "\(names.joined(separator: ", "))) VALUES (\(values.joined(separator: ", "))"
+    let made = Insertion(
+      keys, written, try Statement("INSERT INTO runs (\(list))", on: connection))
+    insertion = made
+    return made
+  }
+
+  private func bind(
+    _ index: Int, _ token: Int, _ record: borrowing Record, _ insertion: borrowing Statement
+  ) throws {
     switch record.text.kind(token) {
     case .null: insertion.bind(null: index)
     case .string: insertion.bind(index, text: record.text.bytes(ofPath: token).span)

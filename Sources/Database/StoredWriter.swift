@@ -9,6 +9,7 @@ import SystemPackage
 /// Each record belongs to the store and the file that it has in the older state, else to the usual
 /// ones of its kind. What the files looked like is not known any more, as after
 /// `LiveDatabase.save`: the digests of the stores are empty, and `export` writes the files anew.
+/// Whatever else the older state holds, such as tables of somebody else's, is taken over.
 package final class StoredWriter: StoreWriter {
   private struct Store {
     var name: String
@@ -26,6 +27,8 @@ package final class StoredWriter: StoreWriter {
 
   private let directory: FilePath
   private let name: FilePath
+  /// The older state, where it can be opened.
+  private var older: FilePath?
   private let database: FreshDatabase
   private var stores: [Int: Store] = [:]
   private var files: [Int: File] = [:]
@@ -45,7 +48,11 @@ package final class StoredWriter: StoreWriter {
     try StagedFile(path).close()
     database = try FreshDatabase(path)
     // Of tables that are lost nothing is known.
-    if let older { try? read(Connection(older, .immutable, isLenient: true)) }
+    guard let older, let opened = try? Connection(older, .immutable, isLenient: true) else {
+      return
+    }
+    self.older = Disk.absolute(older)
+    try? read(opened)
   }
 
   private func read(_ connection: borrowing Connection) throws(DatabaseError) {
@@ -146,7 +153,7 @@ package final class StoredWriter: StoreWriter {
       if let context = file.context { row.bind(6, text: context) } else { row.bind(null: 6) }
       try row.run()
     }
-    try database.finish()
+    try database.finish(keepingOthersOf: older)
     let path = directory.pushing(name)
     return WrittenStore(root: path, files: [name])
   }

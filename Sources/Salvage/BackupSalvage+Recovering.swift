@@ -314,10 +314,14 @@ private final class WitnessSink: RecordSink {
 }
 
 extension StoreFormat {
-  /// A writer for what was recovered of a store of this kind; a migrated database too.
+  /// A writer for what was recovered of a store of this kind, of a database with all that it holds
+  /// beside records.
   /// - Parameter older: what of a database can be opened.
   func recoveryWriter(_ options: WriteOptions, like older: FilePath?) throws -> any StoreWriter {
-    guard name == StoreFormat.sqlite.name else { return try writer(options) }
-    return try StoredWriter(options, like: older)
+    let isFile = try older.map { try FileFacts(at: $0)?.isRegular == true } ?? false
+    let known = isFile ? older : nil
+    if name == StoreFormat.sqlite.name { return try StoredWriter(options, like: known) }
+    return try name == StoreFormat.runHistory.name
+      ? RunHistoryWriter(options, like: known) : writer(options)
   }
 }

@@ -22,6 +22,8 @@ struct FillIn {
   var elsewhere: (any StoreTree)?
   /// Whether nothing is wrong with the store by itself: then a record that it lacks was deleted.
   var isSound = false
+  /// What the backup is called where its records are named.
+  var origin: String
   private(set) var filled = FilledRecords()
   /// Records that came into the store; less than 0 for those that went out of it.
   private(set) var counts: [RecordKind: Int] = [:]
@@ -29,6 +31,7 @@ struct FillIn {
   init(_ request: SalvageRequest, from backup: FilePath) {
     self.request = request
     self.backup = backup
+    origin = backup.string
   }
 
   /// - Parameter root: the recovered store, in the directory that is being written: its file, or
@@ -56,7 +59,7 @@ struct FillIn {
       writing.fileName = root.lastComponent.map { FilePath(root: nil, [$0]) }
     }
     let writer = try format.recoveryWriter(writing, like: root)
-    let conflicts = Conflicts(in: directory, origin: backup.string)
+    let conflicts = Conflicts(in: directory, origin: origin)
     let own = OwnRecords(writer, conflicts)
     if !unwritten.isEmpty {
       let saved = SavedRecords()
@@ -266,7 +269,12 @@ private final class FillSink: RecordSink {
     _ = rules.check(&record)
     if rules.findings.contains(where: { $0.finding.severity == .error }) { return }
     let target = tree.isSingleFile ? own.firstFile : nil
-    try writer.write(&record, at: WritePlace(file: target ?? file))
+    do { try writer.write(&record, at: WritePlace(file: target ?? file)) } catch let error
+      as StoreError where error.code == .refused
+    {
+      // The table of a database has what rules this one out, such as a value that may come only once.
+      return try conflicts.add(&record, .differs, from: file)
+    }
     counts[record.kind, default: 0] += 1
     if !isForAltered { taken.insert(id, record.canonicalHash()) }
     try conflicts.add(&record, .filled, from: file)
