@@ -38,15 +38,25 @@ package enum ArchivePieces {
     if isGzip || (name.hasSuffix(".gz") && !Tar.opens(head.span)) {
       return try readGzip(file, size, body)
     }
-    if Tar.opens(head.span) || (name.hasSuffix(".tar") && !FrameWalk.opens(head.span)) {
-      return try readPlain(file, size, body)
-    }
+    if Self.isPlain(head.span, name) { return try readPlain(file, size, body) }
     let archive: ArchiveFile
     do throws(ArchiveError) { archive = try ArchiveFile(framesOf: path) } catch {
       guard error.code == .notArchive else { throw error }
       return try readPlain(file, size, body)
     }
     try readFrames(archive, body)
+  }
+
+  /// Whether the pieces of the file are its very bytes, by the first of them and by its name.
+  package static func isPlain(_ path: FilePath) throws -> Bool {
+    var head = ByteBuffer()
+    _ = try InputFile(opening: path).read(at: 0, into: &head, atMost: 512)
+    return isPlain(head.span, path.lastComponent?.string ?? "")
+  }
+
+  private static func isPlain(_ head: Span<UInt8>, _ name: String) -> Bool {
+    let isGzip = head.count >= 2 && head[0] == 0x1F && head[1] == 0x8B
+    return !isGzip && (Tar.opens(head) || (name.hasSuffix(".tar") && !FrameWalk.opens(head)))
   }
 
   private static func readPlain(

@@ -51,6 +51,12 @@ final class BackupSalvage {
     var reason: String?
   }
   private(set) var stretches: [Stretch] = []
+  /// Of an archive that is not compressed.
+  private(set) var walk: TarWalk?
+  /// Where other backups begin, behind the first in the file.
+  private var starts: [Int] = []
+  /// Whether its records are counted by what they are filled in to.
+  var isLater = false
 
   init(
     _ input: SalvageInput, _ request: SalvageRequest, in directory: OutputDirectory,
@@ -68,6 +74,10 @@ final class BackupSalvage {
   func run(_ sink: PieceSink, _ watch: (Int) -> Void) throws {
     defer { try? Disk.remove(work) }
     try unpack(watch)
+    if !starts.isEmpty {
+      try Disk.remove(work)
+      return try runEach(starts, sink)
+    }
     if hasCut, try !holdsWhereCut() {
       trust = .proven
       try unpack { _ in }
@@ -88,30 +98,15 @@ final class BackupSalvage {
     if let others { try Disk.remove(others.work) }
   }
 
-  /// Says which members are not as the manifest has them: not every kind of archive shows damage
-  /// by itself.
-  private func noteDamage(_ sink: PieceSink) throws {
-    if manifest == nil {
-      sink.note(Finding(.error, .badManifest, "its manifest cannot be read"))
-    }
-    for (path, wanted) in digests {
-      let name = MemberPath.printable(path)
-      let hash = members.members.first { $0.name == path }?.hash
-      if hash == wanted { continue }
-      sink.note(
-        Finding(
-          .error, .damagedMember,
-          hash == nil ? "the member \(name) is missing" : "the member \(name) is damaged"))
-    }
-  }
-
   // MARK: Unpacking
 
   func unpack(_ watch: (Int) -> Void) throws {
     try Disk.remove(work)
     try Disk.makeDirectory(work, mode: 0o700)
     members = TarMembers(in: work)
+    if walk == nil, try ArchivePieces.isPlain(input.path) { walk = try TarWalk(input.path) }
     stretches = []
+    starts = walk?.backups ?? []
     (hasUnproven, cutStart) = (false, nil)
     var isBehindCut = false
     // Bytes of content in front of a gap that were not taken, and count as missing with it.
@@ -119,9 +114,12 @@ final class BackupSalvage {
     try ArchivePieces.read(input.path) { piece in
       switch piece {
       case .content(let bytes, let range, let startsFrame):
+        if walk == nil, startsFrame, range.lowerBound > 0, TarHeader.startsBackup(bytes.span) {
+          starts.append(range.lowerBound)
+        }
         add(range, nil)
         watch(range.count)
-        try members.take(bytes, startsFrame: startsFrame)
+        try take(bytes, at: range.lowerBound, startsFrame: startsFrame)
       case .unproven(let bytes, let isCut, let startsFrame):
         if isCut { hasCut = true }
         if trust == .all || (trust == .cut && isCut) {
@@ -143,6 +141,21 @@ final class BackupSalvage {
     try readManifest()
   }
 
+  private func take(_ bytes: ByteBuffer, at offset: Int, startsFrame: Bool) throws {
+    guard let walk else { return try members.take(bytes, startsFrame: startsFrame) }
+    var (at, isStart) = (0, startsFrame)
+    for place in walk.resumptions where (offset..<offset + bytes.count).contains(place) {
+      var part = ByteBuffer()
+      part.append(bytes.span.extracting(at..<place - offset))
+      try members.take(part, startsFrame: isStart)
+      try members.resume()
+      (at, isStart) = (place - offset, false)
+    }
+    var rest = ByteBuffer()
+    rest.append(bytes.span.extracting(at..<bytes.count))
+    try members.take(rest, startsFrame: isStart)
+  }
+
   private func add(_ range: Range<Int>, _ reason: String?) {
     if range.isEmpty { return }
     if let last = stretches.last, (last.reason == nil) == (reason == nil) {
@@ -150,36 +163,5 @@ final class BackupSalvage {
     } else {
       stretches.append(Stretch(range: range, reason: reason))
     }
-  }
-
-  private func account(_ sink: PieceSink) throws {
-    var isFirst = true
-    let file = try InputFile(opening: input.path)
-    // An archive of somebody else's, or one of which nothing is left: then nothing was recovered.
-    let foreign =
-      manifest == nil && counts.isEmpty
-      ? "no backup that can be read: if tar extracts it, salvage the files themselves" : nil
-    for stretch in stretches {
-      var at = stretch.range.lowerBound
-      while at < stretch.range.upperBound {
-        var bytes = ByteBuffer()
-        let count = try file.read(
-          at: at, into: &bytes, atMost: min(1 << 20, stretch.range.upperBound - at))
-        if count == 0 { break }
-        if let reason = stretch.reason ?? foreign {
-          let shape = stretch.reason == nil ? DamageShape.garbage : .damagedFrame
-          try sink.quarantine(bytes.span, shape: shape, reason: reason, line: nil)
-        } else {
-          try sink.redundant(bytes.span)
-        }
-        at += count
-      }
-      if stretch.reason == nil, isFirst {
-        isFirst = false
-        sink.credit(counts.values.reduce(0, +))
-      }
-    }
-    if isFirst { sink.creditAll(counts.values.reduce(0, +)) }
-    for (kind, count) in counts { sink.count(kind, count) }
   }
 }

@@ -35,6 +35,8 @@ final class TarMembers {
   }
 
   private(set) var members: [Member] = []
+  /// Names that came more than once.
+  private(set) var repeated: [[UInt8]] = []
   private let directory: FilePath
   private var current: Int?
   private var file: StagedFile?
@@ -116,6 +118,13 @@ final class TarMembers {
     }
   }
 
+  /// What comes next is the header of a member, wherever the one before was to end.
+  func resume() throws {
+    try gap(nil)
+    cut = nil
+    (left, padding, isAligned) = (0, 0, true)
+  }
+
   func finish() throws { try close() }
 
   /// Puts a whole member of the same archive here, which another one has read: in the place of what
@@ -191,7 +200,10 @@ final class TarMembers {
     if let name, let safe = try? MemberPath(name), let inner = FilePath(bytes: safe.bytes) {
       path = FilePath("members").pushing(inner)
       // A name that comes twice is none of ours; the second one is kept apart.
-      if members.contains(where: { $0.path == path }) { path = FilePath("lost/\(members.count)") }
+      if members.contains(where: { $0.path == path }) {
+        path = FilePath("lost/\(members.count)")
+        if !repeated.contains(name) { repeated.append(name) }
+      }
     }
     members.append(Member(name: name, path: path, size: size))
     current = members.count - 1

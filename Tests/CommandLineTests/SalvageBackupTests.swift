@@ -206,4 +206,164 @@ import Testing
     #expect(told["inputs"]?[0]?["quarantined"]?["bytes"]?.integer == size, "\(told)")
     #expect(told["inputs"]?[0]?["recovered"]?["bytes"]?.integer == 0)
   }
+
+  /// A backup of three runs in an uncompressed archive, in a database that holds more than those.
+  private func runs(_ scratch: Scratch) throws -> (archive: String, truth: String) {
+    let store = scratch.file("runs.db")
+    try scratch.python(
+      """
+      import sqlite3, sys
+      made = sqlite3.connect(sys.argv[1])
+      made.executescript('''
+          CREATE TABLE runs (run_id TEXT PRIMARY KEY, plan_id TEXT NOT NULL, objective TEXT NOT NULL,
+              plan_result TEXT NOT NULL, execution_result TEXT, created_at REAL NOT NULL);
+          CREATE TABLE notes (n INTEGER PRIMARY KEY, t TEXT);
+          CREATE VIEW latest AS SELECT max(created_at) FROM runs;
+          CREATE INDEX by_plan ON runs (plan_id);
+          CREATE TRIGGER gone AFTER DELETE ON runs BEGIN DELETE FROM notes; END;
+          INSERT INTO notes VALUES (1, 'keep me');
+          INSERT INTO runs VALUES ('r1', 'p', 'first objective', '{}', NULL, 1.5),
+              ('r2', 'p', 'second objective', '{}', '{}', 2.5),
+              ('r3', 'p', 'third objective', '{}', '{}', 3.5);
+          ''')
+      """, store)
+    return (
+      try scratch.backUp(store, ["--compression", "none"]),
+      try scratch.python(Self.look, store).text
+    )
+  }
+
+  private static let look = """
+    import sqlite3, sys
+    made = sqlite3.connect(sys.argv[1])
+    assert made.execute('PRAGMA integrity_check').fetchall() == [('ok',)]
+    print(sorted(made.execute('SELECT type, name, sql FROM sqlite_schema').fetchall()))
+    for table in ('notes', 'latest', 'runs ORDER BY run_id'):
+        print(made.execute('SELECT * FROM ' + table).fetchall())
+    """
+
+  private func messages(_ told: JSONValue) -> [String] {
+    told["inputs"]?[0]?["notes"]?.elements.compactMap { $0["message"]?.text } ?? []
+  }
+
+  private func places(_ word: String, _ bytes: [UInt8]) -> [Int] {
+    bytes.indices.filter { bytes[$0...].starts(with: word.utf8) }
+  }
+
+  /// A run that only the RTFS text still has, whose members come in another order there.
+  @Test func aRunOfTheRTFSAlone() throws {
+    let scratch = try Scratch.here()
+    var bytes = try TestFile.read(runs(scratch).archive)
+    let database = try #require(places("SQLite format 3", bytes).first)
+    for at in database..<database + 16384 { bytes[at] = 0 }
+    bytes[try #require(places("second objective", bytes).first)] = 0
+    let torn = try scratch.write(bytes, to: "torn/runs.tar")
+    let out = scratch.file("out")
+    try scratch.holdfast(exit: 3, "salvage", torn, "--to", out)
+    let rows = try scratch.python(
+      """
+      import sqlite3, sys
+      for row in sqlite3.connect(sys.argv[1]).execute('SELECT * FROM runs ORDER BY run_id'): print(row)
+      """, out + "/recovered/runs.db")
+    #expect(
+      rows.text == """
+        ('r1', 'p', 'first objective', '{}', None, 1.5)
+        ('r2', 'p', 'second objective', '{}', '{}', 2.5)
+        ('r3', 'p', 'third objective', '{}', '{}', 3.5)
+
+        """)
+  }
+
+  /// A byte too few or too many, so that no header stands where it should: what is behind it is
+  /// found all the same, and only what is damaged counts as that.
+  @Test(arguments: [-700, -1, 1, 300]) func shifted(_ count: Int) throws {
+    let scratch = try Scratch.here()
+    let (archive, truth) = try runs(scratch)
+    var bytes = try TestFile.read(archive)
+    let place = try #require(places("second objective", bytes).first)
+    if count < 0 {
+      bytes.removeSubrange(place..<place - count)
+    } else {
+      bytes.insert(contentsOf: [UInt8](repeating: 0x78, count: count), at: place)
+    }
+    let torn = try scratch.write(bytes, to: "torn/runs.tar")
+    let out = scratch.file("out")
+    let told = try scratch.json(exit: 3, "salvage", torn, "--to", out)
+    #expect(try scratch.python(Self.look, out + "/recovered/runs.db").text == truth)
+    #expect(messages(told).contains("the member backup.json is damaged"))
+    #expect(!messages(told).contains { $0.contains("runs.db") })
+    #expect((told["inputs"]?[0]?["recovered"]?["bytes"]?.integer ?? 0) >= 16384)
+    #expect((told["inputs"]?[0]?["quarantined"]?["bytes"]?.integer ?? 0) > 0)
+  }
+
+  /// One wrong bit in the database of an uncompressed archive: the rest of its pages is read.
+  @Test func theOtherTablesOfADamagedDatabase() throws {
+    let scratch = try Scratch.here()
+    let (archive, truth) = try runs(scratch)
+    var bytes = try TestFile.read(archive)
+    bytes[try #require(places("second objective", bytes).last)] ^= 4
+    let torn = try scratch.write(bytes, to: "torn/runs.tar")
+    let out = scratch.file("out")
+    let told = try scratch.json(exit: 3, "salvage", torn, "--to", out)
+    #expect(try scratch.python(Self.look, out + "/recovered/runs.db").text == truth)
+    #expect(messages(told).contains("the member store/runs.db is damaged"))
+    #expect((told["inputs"]?[0]?["quarantined"]?["bytes"]?.integer ?? 0) >= 16384)
+  }
+
+  /// What no record is lost with is damage as well: headers, what fills blocks, the end.
+  @Test(arguments: ["4", "600", "1000", "header", "padding", "manifest", "sums", "end"])
+  func damageBesideTheContent(_ what: String) throws {
+    let scratch = try Scratch.here()
+    let (archive, truth) = try runs(scratch)
+    var bytes = try TestFile.read(archive)
+    let hybrid = try #require(places("backup.json\0", bytes).first)
+    switch what {
+    case "header": bytes[try #require(places("store/runs.db\0", bytes).first) + 30] ^= 1
+    case "padding": bytes[hybrid - 1] ^= 1
+    case "manifest": bytes[512 + 40] ^= 1
+    case "sums": bytes[bytes.count - 1536] = bytes[bytes.count - 1536] == 0x31 ? 0x32 : 0x31
+    case "end": bytes[bytes.count - 7] ^= 1
+    default: for at in 0..<(Int(what) ?? 0) { bytes[at] = 0 }
+    }
+    let torn = try scratch.write(bytes, to: "torn/runs.tar")
+    let out = scratch.file("out")
+    let told = try scratch.json(exit: 3, "salvage", torn, "--to", out)
+    #expect(try scratch.python(Self.look, out + "/recovered/runs.db").text == truth)
+    #expect(messages(told).contains { $0.contains("damaged") || $0.contains("SHA256SUMS") })
+    let apart = told["inputs"]?[0]?["quarantined"]?["bytes"]?.integer ?? 0
+    #expect(apart > 0 && apart < 4096, "\(told)")
+  }
+
+  /// Backups that somebody has put in one file: what any of them has comes back, once.
+  @Test(arguments: ["zstd", "gzip", "none"]) func severalInOneFile(_ compression: String) throws {
+    let scratch = try Scratch.here()
+    func line(_ name: String, _ text: String) -> String {
+      #"{"type":"entity","name":"\#(name)","entityType":"t","observations":["\#(text)"]}"# + "\n"
+    }
+    var all: [UInt8] = []
+    let states = [
+      line("both", "same") + line("changed", "before"),
+      line("both", "same") + line("changed", "after") + line("late", "new"), line("last", "one"),
+    ]
+    var ending = ""
+    for state in states {
+      let store = try scratch.write(state, to: "memory.jsonl")
+      let archive = try scratch.backUp(store, ["--compression", compression, "--allow-shrink"])
+      all += try TestFile.read(archive)
+      ending = String(archive.drop { $0 != "." })
+      try scratch.tool("rm", "-r", scratch.file("repo"))
+    }
+    let several = try scratch.write(all, to: "several\(ending)")
+    let out = scratch.file("out")
+    let told = try scratch.json(exit: 3, "salvage", several, "--to", out)
+    let lines = Set(try TestFile.text(out + "/recovered/memory.jsonl").split(separator: "\n"))
+    let wanted = states[0] + line("late", "new") + line("last", "one")
+    #expect(lines == Set(wanted.split(separator: "\n")))
+    #expect(told["counts"]?["entity"]?.integer == 4)
+    #expect(told["filled"]?.integer == 2 && told["conflicts"]?.integer == 1, "\(told)")
+    #expect(try TestFile.text(out + "/conflicts/memory.jsonl") == line("changed", "after"))
+    #expect(told["inputs"]?[0]?["recovered"]?["bytes"]?.integer == all.count)
+    let names = try TestFile.names(out)
+    #expect(!names.contains { $0.hasPrefix(".") }, "\(names)")
+  }
 }
