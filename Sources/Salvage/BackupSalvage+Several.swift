@@ -8,11 +8,12 @@ import SystemPackage
 /// Several backups in one file, one behind the other.
 extension BackupSalvage {
   /// Salvages each by itself, then fills in what the later ones have and those before them lack.
+  /// Which of several states is wanted cannot be told: that there are several is an error.
   /// - Parameter starts: where those behind the first begin.
   func runEach(_ starts: [Int], _ sink: PieceSink) throws {
     sink.note(
       Finding(
-        .warning, .leftover,
+        .error, .leftover,
         "holds \(starts.count + 1) backups, one behind the other: what the first lacks is filled in "
           + "from those behind it"))
     let slices = directory.path(FilePath(".slices"))

@@ -360,6 +360,7 @@ import Testing
     let wanted = states[0] + line("late", "new") + line("last", "one")
     #expect(lines == Set(wanted.split(separator: "\n")))
     #expect(told["counts"]?["entity"]?.integer == 4)
+    #expect(told["inputs"]?[0]?["notes"]?[0]?["severity"]?.text == "error")
     #expect(told["filled"]?.integer == 2 && told["conflicts"]?.integer == 1, "\(told)")
     #expect(try TestFile.text(out + "/conflicts/memory.jsonl") == line("changed", "after"))
     #expect(told["inputs"]?[0]?["recovered"]?["bytes"]?.integer == all.count)
