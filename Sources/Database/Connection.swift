@@ -6,8 +6,8 @@ import SystemPackage
 
 /// An open SQLite database; closed with its owner. One thread at a time.
 ///
-/// Together with `Statement` and `SourceVFS` one of the three files of this room that touch raw
-/// memory. No pointer outlives the call that it is given to, except those of `Statement.bind`.
+/// Together with `Connection+StandIns`, `Statement` and `SourceVFS` one of the files of this room that
+/// touch raw memory. No pointer outlives the call that it is given to, except those of `Statement.bind`.
 package struct Connection: ~Copyable {
   /// How a database is opened.
   package enum Mode: Sendable, Equatable {

@@ -270,12 +270,11 @@ struct RunHistory {
   /// What SQLite says of the database as a whole.
   private func checkIntegrity(_ connection: borrowing Connection) throws {
     do {
-      let check = try Statement("PRAGMA integrity_check(100)", on: connection)
-      while try check.step() {
-        for line in check.text(0).split(separator: "\n") where line != "ok" && line.first != "*" {
-          note(.error, .integrityCheck, String(line))
-        }
+      let found = try connection.integrity(limit: 100)
+      for line in found.problems.flatMap({ $0.split(separator: "\n") }) where line.first != "*" {
+        note(.error, .integrityCheck, String(line))
       }
+      for remark in found.remarks { note(.note, .integrityCheck, remark) }
     } catch {
       guard error.code == .damaged else { throw error }
       note(.error, .integrityCheck, error.message)

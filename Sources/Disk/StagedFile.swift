@@ -29,6 +29,21 @@ package final class StagedFile {
     } catch { throw DiskError(.failed, "cannot open: \(error)", path: path) }
   }
 
+  /// Puts bytes in the place of others in a file that a closed one has written.
+  package static func overwrite(
+    _ path: FilePath, at offset: Int, with bytes: Span<UInt8>
+  ) throws(DiskError) {
+    do {
+      let descriptor = try FileDescriptor.open(
+        path, .writeOnly, options: [.closeOnExec, .noFollow])
+      defer { try? descriptor.close() }
+      try descriptor.seek(offset: Int64(offset), from: .start)
+      try Disk.write(bytes, to: descriptor, path: path)
+    } catch let error as DiskError { throw error } catch let error as Errno {
+      throw DiskError("cannot write", path, error)
+    } catch { throw DiskError(.failed, "cannot write: \(error)", path: path) }
+  }
+
   deinit { if isOpen { try? descriptor.close() } }
 
   package func write(_ bytes: Span<UInt8>) throws(DiskError) {

@@ -1,6 +1,7 @@
 import Database
 import Disk
 import LosslessJSON
+import Records
 import SystemPackage
 
 /// The recovered database while it is written: made by SQLite, so that its owner can open it.
@@ -25,7 +26,7 @@ final class DatabaseOutput {
   }
 
   private let path: FilePath
-  private let connection: Connection
+  private var connection: Connection
   /// Whether the tables are there already.
   private let isCopy: Bool
   private var insertions: [Shape: Insertion] = [:]
@@ -39,6 +40,7 @@ final class DatabaseOutput {
     isCopy = false
     try StagedFile(path).close()
     connection = try Connection(path, .scratch)
+    connection.allowUnknownCollations()
     try connection.execute("PRAGMA page_size=\(file.pageSize)")
     let encoding = !file.isUTF16 ? "UTF-8" : file.isBigEndian ? "UTF-16be" : "UTF-16le"
     try connection.execute("PRAGMA encoding='\(encoding)'")
@@ -80,20 +82,66 @@ final class DatabaseOutput {
     self.path = path
     isCopy = true
     connection = try Connection(Disk.absolute(path), .immutable)
+    connection.allowUnknownCollations()
   }
 
   /// Runs a statement of a schema that is not to be trusted: one CREATE, or nothing. Returns why
-  /// SQLite refuses it.
+  /// SQLite refuses it. A table may need collations and functions that only its own program has.
   func create(_ sql: String) -> String? {
     if isCopy { return nil }
-    do throws(DatabaseError) {
-      guard sql.utf8.prefix(7).elementsEqual("CREATE ".utf8) else {
-        return "is no statement of a schema"
+    guard sql.utf8.prefix(7).elementsEqual("CREATE ".utf8) else {
+      return "is no statement of a schema"
+    }
+    var missing = 0
+    while true {
+      do throws(DatabaseError) {
+        let statement = try Statement(sql, on: connection)
+        try statement.run()
+        return nil
+      } catch {
+        // Each time another one.
+        guard missing < 100, connection.makeFunction(missingIn: error) else { return error.message }
+        missing += 1
+        // What the function would say of the rows cannot be known.
+        try? connection.execute("PRAGMA ignore_check_constraints=ON")
       }
-      let statement = try Statement(sql, on: connection)
-      try statement.run()
-      return nil
-    } catch { return error.message }
+    }
+  }
+
+  /// Makes the indexes, views and triggers, once all rows are there. Nothing stands in for what is
+  /// unknown any more: in an index that is put in order by another collation than its program's, that
+  /// would miss rows. Returns what is left out, and which indexes of keys are in such an order.
+  func create(others: [String]) throws -> [Finding] {
+    try endRows()
+    var found: [Finding] = []
+    for sql in others {
+      guard sql.utf8.prefix(7).elementsEqual("CREATE ".utf8) else { continue }
+      do throws(DatabaseError) { try Statement(sql, on: connection).run() } catch {
+        found.append(Finding(.error, .unreadable, "\(error.message): \(sql.prefix(80))"))
+      }
+    }
+    let keys = try Statement(
+      "SELECT DISTINCT m.name, x.coll FROM sqlite_schema AS m, pragma_index_list(m.name) AS l, "
+        + "pragma_index_xinfo(l.name) AS x WHERE m.type = 'table' "
+        + "AND upper(x.coll) NOT IN ('BINARY', 'NOCASE', 'RTRIM')", on: connection)
+    while try keys.step() {
+      found.append(
+        Finding(
+          .error, .integrityCheck,
+          "a key of its table \(keys.text(0)) is in the order of bytes: let its own program copy the "
+            + "rows to a new table, or REINDEX \(keys.text(1))"))
+    }
+    return found
+  }
+
+  private func endRows() throws {
+    insertions = [:]
+    searches = [:]
+    for name in helpers { try connection.execute("DROP INDEX \(name)") }
+    helpers = []
+    try connection.execute("COMMIT")
+    connection = try Connection(path, .scratch)
+    try connection.execute("BEGIN")
   }
 
   /// Takes back a table that has no rows yet.
@@ -292,9 +340,6 @@ final class DatabaseOutput {
   /// - Parameter isStored: whether it is a migrated database: then what is lost of its header and of
   ///   the tables that its records need is made up for.
   func finish(isStored: Bool) throws {
-    insertions = [:]
-    searches = [:]
-    for name in helpers { try connection.execute("DROP INDEX \(name)") }
     if isStored {
       for sql in SalvagedTable.storedTables {
         try connection.execute(sql.replacing("CREATE TABLE ", with: "CREATE TABLE IF NOT EXISTS "))

@@ -9,6 +9,8 @@ extension DatabaseSalvage {
   struct Verdict {
     var isSound: Bool
     var usesLog: Bool
+    /// What SQLite could not check of a sound one.
+    var remarks: [String] = []
   }
 
   static func verdict(_ path: FilePath) throws -> Verdict {
@@ -22,12 +24,18 @@ extension DatabaseSalvage {
     if try !hasLog && 1..<100 ~= FileFacts(at: path)?.size ?? 0 {
       return Verdict(isSound: false, usesLog: false)
     }
-    if !isOlder, (try? DatabaseSource.read(path) { try isSound($0) }) == true {
-      return Verdict(isSound: true, usesLog: true)
+    if !isOlder, let found = try? DatabaseSource.read(path, { try $0.integrity(limit: 1) }),
+      found.problems.isEmpty
+    {
+      return Verdict(isSound: true, usesLog: true, remarks: found.remarks)
     }
-    let isSoundAlone =
-      hasLog && (try? isSound(try Connection(Disk.absolute(path), .immutable))) == true
-    return Verdict(isSound: isSoundAlone, usesLog: !isOlder && !isSoundAlone)
+    if hasLog,
+      let found = try? Connection(Disk.absolute(path), .immutable).integrity(limit: 1),
+      found.problems.isEmpty
+    {
+      return Verdict(isSound: true, usesLog: false, remarks: found.remarks)
+    }
+    return Verdict(isSound: false, usesLog: !isOlder)
   }
 
   /// Whether the log is of an earlier state than the database, which SQLite does not ask. A commit
@@ -46,18 +54,13 @@ extension DatabaseSalvage {
     return alone.changeCounter > Bytes.number(logged.span, 0, 4)
   }
 
-  private static func isSound(_ connection: borrowing Connection) throws -> Bool {
-    let check = try Statement("PRAGMA integrity_check(1)", on: connection)
-    guard try check.step() else { return false }
-    return check.text(0) == "ok"
-  }
-
   /// Copies the database through SQLite; false where that fails after all.
   func copySound() throws -> Bool {
     do {
       try makeCopy()
       // As in `DatabaseOutput.init(copyAt:)`.
       let copy = try Connection(Disk.absolute(target), .immutable)
+      copy.allowUnknownCollations()
       isMigrated =
         try StoreDatabase.number("PRAGMA application_id", copy) == StoreDatabase.applicationID
       lacksColumns = try hasOtherColumns(copy)
@@ -76,12 +79,32 @@ extension DatabaseSalvage {
 
   private func makeCopy() throws {
     try StagedFile(target).close()
-    let copy = try Connection(target, .scratch)
-    if try usesLog || !WriteAheadLog.exists(beside: path) {
-      try DatabaseSource.read(path) { try copy.copy(from: $0) }
-    } else {
-      try copy.copy(from: Connection(Disk.absolute(path), .immutable))
+    do {
+      let copy = try Connection(target, .scratch)
+      if try usesLog || !WriteAheadLog.exists(beside: path) {
+        try DatabaseSource.read(path) { try copy.copy(from: $0) }
+      } else {
+        try copy.copy(from: Connection(Disk.absolute(path), .immutable))
+      }
     }
+    // SQLite counts its copying as a change: counters of the database's own make the copy the same.
+    for field in Self.counters {
+      let own = try bytes(field, of: path)
+      if own.count == field.count {
+        try StagedFile.overwrite(target, at: field.lowerBound, with: own.span)
+      }
+    }
+  }
+
+  /// The counters of changes and of the schema; the first again, and the library that counted
+  /// (fileformat2.html, 1.3).
+  private static let counters = [24..<28, 40..<44, 92..<100]
+
+  private func bytes(_ field: Range<Int>, of path: FilePath) throws -> ByteBuffer {
+    var bytes = ByteBuffer()
+    _ = try InputFile(opening: path).read(
+      at: field.lowerBound, into: &bytes, atMost: field.count)
+    return bytes
   }
 
   /// Whether a table that is known has columns by other names: then its statement is damaged.

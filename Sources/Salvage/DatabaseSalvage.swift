@@ -72,6 +72,7 @@ final class DatabaseSalvage {
     cells = PageCells(file)
     isSound = verdict.isSound
     try noteLog()
+    for remark in verdict.remarks { sink.note(Finding(.note, .integrityCheck, remark)) }
   }
 
   /// Says of the log what SQLite does not take of it, and says nothing about.
@@ -168,11 +169,7 @@ final class DatabaseSalvage {
     try takeOthers()
     try takeDamaged()
     if deleted != nil { try takeDeleted() }
-    for other in others {
-      if let reason = output?.create(other) {
-        sink.note(Finding(.error, .unreadable, "\(reason): \(other.prefix(80))"))
-      }
-    }
+    for finding in try output?.create(others: others) ?? [] { sink.note(finding) }
     let isStored = isStored
     try output?.finish(isStored: isStored)
     output = nil

@@ -1,0 +1,80 @@
+import Salvage
+import TestSupport
+import Testing
+
+/// What a recovered database keeps beside its rows: its schema, and what that needs.
+struct DatabaseKeepingTests {
+  /// A database that uses a collation and a function of its program's. `damage`: nothing, a page of
+  /// rows, or the entry of an index.
+  private static let ownParts = """
+    import sqlite3, sys
+    db = sqlite3.connect('a.db')
+    db.execute('PRAGMA page_size=1024')
+    db.create_collation('backwards', lambda a, b: (a < b) - (a > b))
+    db.create_function('fold', 1, str.lower, deterministic=True)
+    db.executescript('''
+      CREATE TABLE notes(id INTEGER PRIMARY KEY, title TEXT COLLATE backwards);
+      CREATE INDEX by_title ON notes(title);
+      CREATE TABLE tags(tag TEXT PRIMARY KEY COLLATE backwards, n) WITHOUT ROWID;
+      CREATE TABLE names(name TEXT CHECK(fold(name) <> ''));
+      CREATE INDEX by_name ON names(fold(name));
+      CREATE TABLE plain(id INTEGER PRIMARY KEY, a TEXT);
+      ''')
+    for i in range(100):
+        db.execute('INSERT INTO notes VALUES(?,?)', (i, 'title %d' % i))
+        db.execute('INSERT INTO tags VALUES(?,?)', ('tag %d' % i, i))
+        db.execute('INSERT INTO names VALUES(?)', ('Name %d' % i,))
+        db.execute('INSERT INTO plain VALUES(?,?)', (i, 'text %d' % i))
+    db.execute('CREATE INDEX by_a ON plain(a)')
+    db.commit()
+    db.close()
+    data = bytearray(open('a.db', 'rb').read())
+    at = data.find(b'text 7') if sys.argv[1] == 'row' else data.rfind(b'text 7')
+    if sys.argv[1] == 'row': data[at // 1024 * 1024:at // 1024 * 1024 + 8] = bytes([0xFF] * 8)
+    if sys.argv[1] == 'entry': data[at] = ord('n')
+    open('damaged.db', 'wb').write(data)
+    """
+
+  /// Collations and functions that only its program has are no damage, and a damaged database keeps the
+  /// tables that use them; an index that cannot be put in their order is left out.
+  @Test(arguments: ["none", "row", "entry"])
+  func ownParts(_ damage: String) throws {
+    let scratch = try Scratch()
+    try scratch.python(Self.ownParts, damage)
+    let report = try salvage(scratch)
+    #expect(report.isWhole == (damage == "none"), "\(report.inputs[0].notes)")
+    let notes = report.inputs[0].notes.map(\.message)
+    if damage == "none" {
+      #expect(notes.count == 3 && notes.allSatisfy { $0.contains("were not checked") }, "\(notes)")
+      #expect(try scratch.read("out/recovered/damaged.db") == scratch.read("a.db"))
+      return
+    }
+    #expect(notes.contains { $0.contains("INDEX by_title") }, "\(notes)")
+    #expect(notes.contains { $0.contains("INDEX by_name") }, "\(notes)")
+    #expect(notes.contains { $0.contains("a key of its table tags is in the order of bytes") })
+    try scratch.python(
+      """
+      import sqlite3, sys
+      db = sqlite3.connect('out/recovered/damaged.db')
+      db.create_collation('backwards', lambda a, b: (a < b) - (a > b))
+      db.create_function('fold', 1, str.lower, deterministic=True)
+      whole = sqlite3.connect('a.db')
+      schema = "SELECT sql FROM sqlite_master WHERE type='table' OR name='by_a' ORDER BY 1"
+      assert db.execute(schema).fetchall() == whole.execute(schema).fetchall()
+      for table in ('notes', 'names', 'plain'):
+          found = set(db.execute('SELECT * FROM %s' % table))
+          truth = set(whole.execute('SELECT * FROM %s' % table))
+          if sys.argv[1] == 'row' and table == 'plain': assert 10 < len(found) < 100 and found < truth, len(found)
+          else: assert found == truth, table
+      assert sorted(r[1] for r in db.execute('SELECT * FROM tags')) == list(range(100))
+      assert db.execute("SELECT id FROM notes WHERE title = 'title 7'").fetchall() == [(7,)]
+      """, damage)
+  }
+
+  private func salvage(_ scratch: Scratch) throws -> SalvageReport {
+    try SalvagePlan(
+      SalvageRequest(
+        paths: [scratch.file("damaged.db")], target: scratch.file("out"), time: 1_780_000_000)
+    ).run()
+  }
+}
