@@ -56,7 +56,8 @@ extension Connection {
     } catch { if error.code != .sql { throw error } }
     var found = Integrity()
     let tables = try Statement(
-      "SELECT name FROM sqlite_schema WHERE type = 'table' AND rootpage > 0 ORDER BY name", on: self)
+      "SELECT name FROM sqlite_schema WHERE type = 'table' AND rootpage > 0 ORDER BY name", on: self
+    )
     while try tables.step() {
       let name = tables.text(0)
       let quoted = name.split(separator: "'", omittingEmptySubsequences: false)

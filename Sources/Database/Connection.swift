@@ -183,6 +183,11 @@ package struct Connection: ~Copyable {
     try statement.run()
   }
 
+  /// Lets no trigger of the schema do anything.
+  package borrowing func disableTriggers() {
+    _ = holdfast_configure(handle, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0)
+  }
+
   /// Rows that the last statement changed.
   package var changes: Int { Int(sqlite3_changes64(handle)) }
 

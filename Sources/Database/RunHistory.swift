@@ -32,7 +32,7 @@ extension StoreFormat {
 }
 
 /// Reads the table `runs`: each row is a record, a JSON object of its columns in table order.
-struct RunHistory {
+package struct RunHistory {
   let path: String
   let sink: any RecordSink
 
@@ -234,36 +234,59 @@ struct RunHistory {
     _ column: Column, _ statement: borrowing Statement, _ index: Int, _ record: borrowing Record
   ) {
     let kind = statement.kind(index)
+    // A missing id is what the rules of all records tell.
+    if kind == .null, column.name == "run_id" { return }
+    let fault =
+      kind == .text
+      ? statement.withBytes(index) { Self.fault(column, kind, $0) }
+      : Self.fault(column, kind, ByteBuffer().span)
+    if let fault { note(.error, fault.code, fault.message, record: record.label) }
+  }
+
+  /// What the rules of the kind have against a value.
+  package struct Fault: Sendable {
+    package var code: Finding.Code
+    package var message: String
+  }
+
+  /// Whether a table `runs` of these columns is one of runs, and no table of another program's.
+  package static func isTable(ofColumns names: [String]) -> Bool {
+    columns.allSatisfy { !$0.isOriginal || names.contains($0.name) }
+  }
+
+  /// What the rules have against a value of a column; nil where that is nothing, or the column is not
+  /// one of theirs.
+  /// - Parameter bytes: of a text.
+  package static func fault(
+    _ column: String, _ kind: Statement.Kind, _ bytes: Span<UInt8>
+  ) -> Fault? {
+    columns.first { $0.name == column }.flatMap { fault($0, kind, bytes) }
+  }
+
+  private static func fault(
+    _ column: Column, _ kind: Statement.Kind, _ bytes: Span<UInt8>
+  ) -> Fault? {
     if kind == .null {
-      // A missing id is what the rules of all records tell.
-      guard column.isRequired, column.name != "run_id" else { return }
-      note(.error, .missingField, "has no \(column.name)", record: record.label)
-      return
+      return column.isRequired ? Fault(code: .missingField, message: "has no \(column.name)") : nil
     }
     // Whole numbers stored in a column of reals come back as reals; both serve as times.
     guard kind == column.kind || (column.kind == .real && kind == .integer) else {
-      note(
-        .error, .wrongType, "its \(column.name) is of the wrong type (\(kind))",
-        record: record.label)
-      return
+      return Fault(code: .wrongType, message: "its \(column.name) is of the wrong type (\(kind))")
     }
-    guard column.kind == .text else { return }
-    statement.withBytes(index) { bytes in
-      guard column.isJSON else {
-        if !bytes.isUTF8 {
-          note(.error, .wrongType, "its \(column.name) is no UTF-8", record: record.label)
-        }
-        return
-      }
-      do throws(JSONError) {
-        var index = JSONIndex()
-        try index.scan(bytes)
-      } catch {
-        note(
-          .error, .badJSON,
-          "its \(column.name) is no JSON: \(error.reason.rawValue), at byte \(error.offset)",
-          record: record.label)
-      }
+    guard column.kind == .text else { return nil }
+    guard column.isJSON else {
+      return bytes.isUTF8
+        ? nil : Fault(code: .wrongType, message: "its \(column.name) is no UTF-8")
+    }
+    do throws(JSONError) {
+      var index = JSONIndex()
+      try index.scan(bytes)
+      return nil
+    } catch {
+      return Fault(
+        code: .badJSON,
+        message:
+          "its \(column.name) is no JSON: \(error.reason.rawValue), at byte \(error.offset)")
     }
   }
 

@@ -163,6 +163,59 @@ final class DatabaseOutput {
     try connection.execute("PRAGMA writable_schema=OFF")
   }
 
+  /// The table of this name; nil where there is none.
+  func table(named name: String) throws -> SalvagedTable? {
+    let table = try table(name)
+    return table.columns.isEmpty ? nil : table
+  }
+
+  /// Takes rows out of a table of a finished database, without what triggers would do meanwhile.
+  /// - Parameter refused: nil for a row that stays, else what to do as it goes.
+  /// - Returns: how many; nil where SQLite cannot take one out. Then nothing was changed or done.
+  static func takeOut(
+    _ table: SalvagedTable, of path: FilePath, _ refused: (PageRow) -> (() throws -> Void)?
+  ) throws -> Int? {
+    let connection = try Connection(path, .scratch)
+    connection.disableTriggers()
+    let (name, id) = (SQLText.name(table.name), table.idName ?? "rowid")
+    let columns = table.columns.map { SQLText.name($0.name) }.joined(separator: ", ")
+    var ids: [Int] = []
+    do {
+      let rows = try Statement("SELECT \(id), \(columns) FROM \(name) ORDER BY 1", on: connection)
+      while try rows.step() {
+        let values = table.columns.indices.map { value(rows, $0 + 1) }
+        let row = PageRow(id: rows.integer(0), values: values)
+        guard let act = refused(row) else { continue }
+        if ids.isEmpty {
+          do { _ = try Statement("DELETE FROM \(name) WHERE \(id) = ?", on: connection) } catch {
+            return nil
+          }
+        }
+        ids.append(rows.integer(0))
+        try act()
+      }
+    }
+    if ids.isEmpty { return 0 }
+    try connection.execute("BEGIN")
+    let removal = try Statement("DELETE FROM \(name) WHERE \(id) = ?", on: connection)
+    for id in ids {
+      removal.bind(1, id)
+      try removal.run()
+    }
+    try connection.execute("COMMIT")
+    return ids.count
+  }
+
+  private static func value(_ rows: borrowing Statement, _ column: Int) -> PageValue {
+    switch rows.kind(column) {
+    case .null: .null
+    case .integer: .integer(rows.integer(column))
+    case .real: .real(rows.real(column))
+    case .text: .text(rows.bytes(column))
+    case .blob: .blob(rows.bytes(column))
+    }
+  }
+
   /// What SQLite makes of a table that was created.
   func table(_ name: String) throws -> SalvagedTable {
     var columns: [SalvagedTable.Column] = []

@@ -70,7 +70,7 @@ extension DatabaseSalvage {
       return false
     }
     if isMigrated, !lacksColumns { lacksColumns = try !settleStored() }
-    if !lacksColumns { return true }
+    if !lacksColumns, try takeOutRefused() { return true }
     // Its pages are in order and its statements are not: what they lost is known otherwise.
     isSound = false
     try Disk.remove(target)
@@ -100,7 +100,7 @@ extension DatabaseSalvage {
   /// (fileformat2.html, 1.3).
   private static let counters = [24..<28, 40..<44, 92..<100]
 
-  private func bytes(_ field: Range<Int>, of path: FilePath) throws -> ByteBuffer {
+  func bytes(_ field: Range<Int>, of path: FilePath) throws -> ByteBuffer {
     var bytes = ByteBuffer()
     _ = try InputFile(opening: path).read(
       at: field.lowerBound, into: &bytes, atMost: field.count)

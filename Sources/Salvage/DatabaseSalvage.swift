@@ -258,6 +258,11 @@ final class DatabaseSalvage {
     let found = try cells.rows(page.span, number, kind)
     var tally = PageTally(rows: 0, suspect: found.suspect.count, bad: found.badCount)
     for row in found.rows {
+      if let fault = fault(row, in: tables[table]) {
+        tally.suspect += 1
+        try suspects.add(row, tables[table], "page \(number): \(fault.message)")
+        continue
+      }
       switch try output?.insert(row, into: tables[table], table) {
       case .written where isStored:
         // Each record has a row there, and others elsewhere.

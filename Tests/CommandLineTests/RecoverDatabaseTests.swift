@@ -153,4 +153,89 @@ import Testing
     #expect(found["altered"]?.integer == 1, "\(found)")
     #expect(try scratch.python(Self.rows, out + "/recovered/runs.db").text == truth)
   }
+
+  /// A sound database with a run of which damage has altered a text. `which`: one of many, or the only one.
+  private static let refused = """
+    import sqlite3, sys
+    path, mode, which = sys.argv[1:]
+    made = sqlite3.connect(path)
+    made.execute('PRAGMA journal_mode=' + mode)
+    made.execute('CREATE TABLE runs (run_id TEXT PRIMARY KEY, plan_id TEXT NOT NULL, '
+        'objective TEXT NOT NULL, plan_result TEXT NOT NULL, execution_result TEXT, '
+        'created_at REAL NOT NULL)')
+    made.execute("CREATE TRIGGER kept BEFORE DELETE ON runs BEGIN SELECT raise(ABORT, 'no'); END")
+    made.executemany('INSERT INTO runs VALUES (?, ?, ?, ?, NULL, ?)',
+        [(f'run-{i}', 'plan', 'x', '{}', 1.5 * i) for i in range(9 if which == 'one' else 0)])
+    made.execute('INSERT INTO runs VALUES (?, ?, ?, ?, NULL, ?)',
+        ('run-bad', 'plan', 'x', '{"a":"%s"}' % ('z' * 100), 1.5))
+    made.commit()
+    made.close()
+    """
+
+  private static let alter = """
+    import sys
+    data = open(sys.argv[1], 'rb').read()
+    open(sys.argv[1], 'wb').write(data.replace(b'z' * 100, b'z' * 50 + bytes([0xFF]) + b'z' * 49))
+    """
+
+  /// A run that the rules refuse is not recovered; once it is set aside, the history is sound. Where
+  /// nothing else is left, it stays as it is, every time.
+  @Test(arguments: ["delete", "wal"], ["one", "only"])
+  func refusedRuns(_ mode: String, _ which: String) throws {
+    let scratch = try Scratch.here()
+    let store = scratch.file("runs.db")
+    try scratch.python(Self.refused, store, mode, which)
+    let archive = try scratch.backUp(store)
+    try scratch.python(Self.alter, store)
+    let bytes = try TestFile.read(store)
+    let told = try scratch.json(exit: 3, "salvage", store, "--to", scratch.file("out"))
+    let count = which == "one" ? 9 : 0
+    #expect(told["inputs"]?[0]?["recovered"]?["records"]?.integer == count)
+    #expect(told["inputs"]?[0]?["irregular"]?["records"]?.integer == 1)
+    #expect((told["counts"]?["run"]?.integer ?? 0) == count, "\(told)")
+    let script = try TestFile.text(scratch.file("out/irregular/runs.db.sql"))
+    #expect(script.contains("'run-bad'") && script.contains("invalid UTF-8"), "\(script)")
+    let found = try scratch.python(Self.rows, scratch.file("out/recovered/runs.db"))
+    #expect(found.lines.count == count && !found.text.contains("run-bad"))
+    #expect(try TestFile.read(scratch.file("out/recovered/runs.db"))[18] == bytes[18])
+    // Not from the backup beside it.
+    let alone = try scratch.write(bytes, to: "alone/runs.db")
+    for turn in 1...2 {
+      if which == "only" {
+        try scratch.holdfast(exit: 13, "recover", alone, "--yes")
+        #expect(try TestFile.read(alone) == bytes)
+        #expect(try TestFile.names(scratch.file("alone/.recovery")) == [".lock"])
+      } else {
+        try scratch.holdfast(exit: turn == 1 ? 3 : 0, "recover", alone, "--yes")
+        #expect(try scratch.python(Self.rows, alone).lines.count == count)
+      }
+    }
+    let mended = try scratch.json(exit: 3, "recover", store, "--yes", "--with", archive)
+    let rows = try scratch.python(Self.rows, store)
+    #expect(rows.lines.count == count + 1 && rows.text.contains(String(repeating: "z", count: 100)))
+    let log = try TestFile.text(try #require(mended["log"]?.text))
+    #expect(log.contains("run:run-bad: from "), "\(log)")
+    try scratch.holdfast(exit: 0, "recover", store, "--yes")
+  }
+
+  /// What is wrong with a history and cannot be mended does not have it replaced.
+  @Test func nothingToChange() throws {
+    let scratch = try Scratch.here()
+    let store = scratch.file("runs.db")
+    try scratch.python(
+      """
+      import sqlite3, sys
+      made = sqlite3.connect(sys.argv[1])
+      made.execute('CREATE TABLE runs (run_id TEXT PRIMARY KEY, objective TEXT)')
+      made.execute("INSERT INTO runs VALUES ('r', 'o')")
+      made.commit()
+      """, store)
+    let bytes = try TestFile.read(store)
+    for _ in 1...2 {
+      let refused = try scratch.holdfast(exit: 13, "recover", store, "--yes")
+      #expect(refused.message.contains("cannot be mended"), "\(refused)")
+      #expect(try TestFile.read(store) == bytes)
+      #expect(try TestFile.names(scratch.file(".recovery")) == [".lock"])
+    }
+  }
 }
