@@ -31,6 +31,9 @@ final class DatabaseOutput {
   private let isCopy: Bool
   private var insertions: [Shape: Insertion] = [:]
   private var searches: [Shape: Insertion] = [:]
+  /// The highest row ids that were given in tables that never give one twice, as far as pages say so.
+  private var sequences: [[UInt8]: Int] = [:]
+  static let sequence = "sqlite_sequence"
   /// Indexes that are not to stay.
   private var helpers: [String] = []
 
@@ -139,9 +142,34 @@ final class DatabaseOutput {
     searches = [:]
     for name in helpers { try connection.execute("DROP INDEX \(name)") }
     helpers = []
+    try writeSequences()
     try connection.execute("COMMIT")
     connection = try Connection(path, .scratch)
     try connection.execute("BEGIN")
+  }
+
+  /// Makes the table that SQLite itself makes with the first one that never gives a row id twice.
+  func createSequence() -> String? {
+    let name = SQLText.name("of \(Self.sequence)")
+    let reason = create("CREATE TABLE \(name)(a INTEGER PRIMARY KEY AUTOINCREMENT)")
+    if let reason { return reason }
+    try? connection.execute("DROP TABLE \(name)")
+    return nil
+  }
+
+  private func writeSequences() throws {
+    for (name, last) in sequences.sorted(by: { $0.key.lexicographicallyPrecedes($1.key) }) {
+      let change = try Statement(
+        "UPDATE \(Self.sequence) SET seq = max(seq, ?2) WHERE name = ?1", on: connection)
+      change.bind(1, text: name.span)
+      change.bind(2, last)
+      try change.run()
+      if connection.changes > 0 { continue }
+      let row = try Statement("INSERT INTO \(Self.sequence) VALUES(?1, ?2)", on: connection)
+      row.bind(1, text: name.span)
+      row.bind(2, last)
+      try row.run()
+    }
   }
 
   /// Takes back a table that has no rows yet.
@@ -274,6 +302,13 @@ final class DatabaseOutput {
   /// Writes a row once.
   /// - Parameter number: of the table, for the statements that are kept.
   func insert(_ row: PageRow, into table: SalvagedTable, _ number: Int) throws -> Outcome {
+    if table.name == Self.sequence, row.values.count == 2,
+      case (.text(let name), .integer(let last)) = (row.values[0], row.values[1])
+    {
+      // SQLite writes such a row itself, with the rows of the table.
+      sequences[name] = max(sequences[name] ?? last, last)
+      return .known
+    }
     let shape = Shape(table: number, count: row.values.count)
     do throws(DatabaseError) {
       if insertions[shape] == nil {

@@ -92,6 +92,7 @@ extension DatabaseSalvage {
     let tree = try PageTree(cells, root: entry.root, isTaken: isTaken)
     if isOwn, entry.name != "sqlite_sequence" {
       // Statistics, which `ANALYZE` makes anew.
+      sink.note(Finding(.note, .leftover, "\(entry.name) is left out: ANALYZE makes it anew"))
       for number in tree.pages + tree.interior { owner[number] = Self.indexOwner }
       return
     }
@@ -127,7 +128,7 @@ extension DatabaseSalvage {
   private func created(
     _ entry: Entry, isOwn: Bool, in output: DatabaseOutput
   ) throws -> SalvagedTable? {
-    let reason = isOwn ? nil : output.create(entry.sql)
+    let reason = isOwn ? output.createSequence() : output.create(entry.sql)
     let isMigrated = file.applicationID == StoreDatabase.applicationID
     let table = try output.table(entry.name)
     let known = SalvagedTable.statement(

@@ -71,6 +71,61 @@ struct DatabaseKeepingTests {
       """, damage)
   }
 
+  /// No row id is given twice, though the rows that had the last ones are gone; and what is left out,
+  /// statistics, is named.
+  @Test(arguments: [false, true])
+  func rowIDsGiven(_ isFirst: Bool) throws {
+    let scratch = try Scratch()
+    try scratch.python(
+      """
+      import sqlite3, sys
+      db = sqlite3.connect('a.db')
+      db.execute('PRAGMA page_size=1024')
+      if sys.argv[1] == 'true':
+          # Its table comes before those that it is for.
+          db.execute('CREATE TABLE first(id INTEGER PRIMARY KEY AUTOINCREMENT)')
+          db.execute('DROP TABLE first')
+      db.execute('CREATE TABLE plain(id INTEGER PRIMARY KEY, a TEXT)')
+      db.execute('CREATE TABLE some(id INTEGER PRIMARY KEY AUTOINCREMENT, a TEXT)')
+      db.execute('CREATE TABLE none(id INTEGER PRIMARY KEY AUTOINCREMENT)')
+      for i in range(300): db.execute('INSERT INTO plain VALUES(?,?)', (i, 'text %d' % i))
+      for i in range(9): db.execute('INSERT INTO some(a) VALUES(?)', ('x',))
+      db.execute('INSERT INTO none VALUES(7)')
+      db.execute('DELETE FROM some WHERE id > 4')
+      db.execute('DELETE FROM none')
+      db.execute('CREATE INDEX by_a ON plain(a)')
+      db.execute('ANALYZE')
+      db.commit()
+      db.close()
+      data = bytearray(open('a.db', 'rb').read())
+      at = data.find(b'text 150') // 1024 * 1024
+      data[at:at + 1024] = bytes(1024)
+      open('damaged.db', 'wb').write(data)
+      """, "\(isFirst)")
+    let report = try salvage(scratch)
+    let notes = report.inputs[0].notes.map(\.message)
+    #expect(notes.count == 2 && notes[0].contains("sqlite_stat1 is left out"), "\(notes)")
+    #expect(!scratch.exists("out/irregular/damaged.db.sql"))
+    let said = try scratch.python(
+      """
+      import sqlite3
+      db = sqlite3.connect('out/recovered/damaged.db')
+      print(sorted(db.execute('SELECT * FROM sqlite_sequence')))
+      print(sorted(r[0] for r in db.execute("SELECT name FROM sqlite_master WHERE type='table'")))
+      print(db.execute('INSERT INTO some(a) VALUES(1)').lastrowid)
+      print(db.execute('SELECT count(*) FROM plain').fetchone()[0] + 4)
+      """)
+    let records = report.inputs[0].account[.recovered].records
+    #expect(
+      said == """
+        [('none', 7), ('some', 9)]
+        ['none', 'plain', 'some', 'sqlite_sequence']
+        10
+        \(records)
+
+        """, "\(said)")
+  }
+
   private func salvage(_ scratch: Scratch) throws -> SalvageReport {
     try SalvagePlan(
       SalvageRequest(
