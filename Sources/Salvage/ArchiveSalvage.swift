@@ -38,9 +38,11 @@ struct ArchiveLayout {
     guard !tree.isSingleFile else { return nil }
     var listed: [FilePath: [Hash256]] = [:]
     var named: [FilePath: [Hash256: String]] = [:]
+    var absent: [FilePath: [Hash256: String]] = [:]
     // Archives with an index or an object, and those of them with an index that can be read.
     var archives: Set<FilePath> = []
     var sound: Set<FilePath> = []
+    var strays: [Entry] = []
     var objects = 0
     var indexes = 0
     for (position, file) in tree.files.enumerated() where !file.isDirectory {
@@ -49,24 +51,40 @@ struct ArchiveLayout {
         archives.insert(Self.split(file.name).root)
       }
       guard Self.split(file.name).inner == FilePath("index.json") else { continue }
-      guard let found = try Self.entries(of: tree, position) else { continue }
-      sound.insert(Self.split(file.name).root)
+      guard let text = try JSONText(readingAll: tree.path(position)), text.kind() == .object else {
+        continue
+      }
+      let root = Self.split(file.name).root
+      let found = Self.entries(of: text)
+      sound.insert(root)
       if !found.isEmpty { indexes += 1 }
       for entry in found {
-        let root = Self.split(file.name).root
         named[root, default: [:]][entry.hash] = entry.text
-        if let path = entry.path { listed[path, default: []].append(entry.hash) }
+        if let path = entry.path { listed[root.pushing(path), default: []].append(entry.hash) }
       }
     }
+    absent = named
     for (position, file) in tree.files.enumerated() where !file.isDirectory {
       let (root, inner) = Self.split(file.name)
       let name = inner.lastComponent?.string ?? ""
       let own = Hash256(hex: name.hasSuffix(".json") ? String(name.dropLast(5)) : name)
       var claims = listed[file.name] ?? []
       var isListed = !claims.isEmpty
+      var isStray = false
       if let own, !claims.contains(own) { claims.append(own) }
+      // Any name may have been given to an object that an index has the hash of.
+      if claims.isEmpty, inner != FilePath("index.json"), !name.hasSuffix(".tmp"),
+        let hashes = named[root],
+        let hash = try Self.contentHash(tree.path(position)), hashes[hash] != nil
+      {
+        claims = [hash]
+        isStray = true
+      }
       // An index that has the hash, but leads elsewhere, names the object all the same.
-      for hash in claims where named[root]?.removeValue(forKey: hash) != nil { isListed = true }
+      for hash in claims where named[root]?[hash] != nil {
+        isListed = true
+        absent[root]?[hash] = nil
+      }
       let role: ArchiveRole
       if inner == FilePath("index.json") {
         role = .index
@@ -84,11 +102,14 @@ struct ArchiveLayout {
         skipped.append(position)
         continue
       }
-      entries.append(Entry(file: position, root: root, role: role))
+      let entry = Entry(file: position, root: root, role: role)
+      if isStray { strays.append(entry) } else { entries.append(entry) }
     }
+    // Behind those that lie where they belong.
+    entries += strays
     guard objects > 0 || indexes > 0 else { return nil }
     for at in entries.indices where entries[at].role == .index {
-      entries[at].missing = (named[entries[at].root] ?? [:]).values.sorted()
+      entries[at].missing = (absent[entries[at].root] ?? [:]).values.sorted()
     }
   }
 
@@ -101,23 +122,25 @@ struct ArchiveLayout {
     return (FilePath(root: nil, [first]), FilePath(root: nil, components.dropFirst()))
   }
 
-  /// What an index names that lies inside the archive; nil where it is damaged.
-  private static func entries(
-    of tree: DiskTree, _ file: Int
-  ) throws -> [(path: FilePath?, hash: Hash256, text: String)]? {
-    let root = split(tree.files[file].name).root
-    guard let text = try JSONText(readingAll: tree.path(file)), text.kind() == .object else {
-      return nil
-    }
-    return text.children(of: 0).compactMap { key in
+  /// What an index names, each with its path if that lies inside the archive.
+  static func entries(of text: JSONText) -> [(path: FilePath?, hash: Hash256, text: String)] {
+    text.children(of: 0).compactMap { key in
       guard let hash = Hash256(hex: text.decoded(key).span), text.kind(key + 1) == .string
       else { return nil }
       let bytes = text.decoded(key + 1)
       var path = FilePath(bytes: bytes)
       if path?.root != nil || path?.isEmpty == true { path = nil }
       if path?.components.allSatisfy({ $0.kind == .regular }) == false { path = nil }
-      return (path.map(root.pushing), hash, String(decoding: bytes, as: UTF8.self))
+      return (path, hash, String(decoding: bytes, as: UTF8.self))
     }
+  }
+
+  /// Nil for what is no JSON object.
+  private static func contentHash(_ path: FilePath) throws -> Hash256? {
+    var record = Record()
+    guard let text = try JSONText(readingAll: path), text.kind() == .object else { return nil }
+    record.text = text
+    return record.contentHash()
   }
 }
 
@@ -136,8 +159,10 @@ extension JSONText {
 final class ArchiveSalvage {
   private let directory: OutputDirectory
   private var indexes: [FilePath: [String: FilePath]] = [:]
-  /// Archives whose index was read whole: only what it names is a record.
-  private var soundIndexes: Set<FilePath> = []
+  /// What the indexes named that were read whole: only that is a record.
+  private var named: [FilePath: [Hash256: FilePath?]] = [:]
+  /// Their own text, with what it says.
+  private var originals: [FilePath: (text: ByteBuffer, entries: [String: String])] = [:]
   private var written: Set<FilePath> = []
 
   init(in directory: OutputDirectory) { self.directory = directory }
@@ -153,7 +178,8 @@ final class ArchiveSalvage {
     var record = Record()
     do throws(JSONError) { try record.text.parse(text) } catch {
       if case .object(let claims, let isListed) = role,
-        let range = try Self.findNamed(&record, text, claims)
+        let range = try Self.findNamed(&record, text, claims.contains)
+          ?? Self.findNamed(&record, text, { isNamed($0, in: root) })
       {
         try quarantine(text, 0..<range.lowerBound, sink)
         try takeObject(
@@ -172,7 +198,11 @@ final class ArchiveSalvage {
     }
     switch role {
     case .index:
-      soundIndexes.insert(root)
+      guard record.text.kind() == .object else {
+        sink.note(Finding(.warning, .badIndex, "was made anew from the objects there are"))
+        return try sink.irregular(text, reason: "is no index", line: 1)
+      }
+      takeIndex(record.text, root)
       for name in input.missing {
         sink.note(Finding(.error, .missingFile, "names \(name), which is not in the archive"))
       }
@@ -194,7 +224,7 @@ final class ArchiveSalvage {
   /// Where in a file that is more or other than one value the object stands that has the hash which
   /// the file's name and the index tell: then it is whole, whatever is around it. It is in `record`.
   private static func findNamed(
-    _ record: inout Record, _ text: Span<UInt8>, _ claims: [Hash256]
+    _ record: inout Record, _ text: Span<UInt8>, _ isKnown: (Hash256) -> Bool
   ) throws -> Range<Int>? {
     var index = JSONIndex()
     var at = 0
@@ -213,8 +243,7 @@ final class ArchiveSalvage {
         }
         let range = start + Int(entry.start)..<start + Int(entry.end)
         try record.text.parse(text.extracting(range))
-        let hash = record.contentHash()
-        if claims.allSatisfy({ $0 == hash }) { return range }
+        if isKnown(record.contentHash()) { return range }
         token = max(token + 1, Int(entry.next))
       }
       at = failure.map { max(start + 1, start + $0.offset - 3) } ?? start + Int(index.tokens[0].end)
@@ -245,21 +274,63 @@ final class ArchiveSalvage {
     isListed: Bool, _ sink: PieceSink
   ) throws {
     let hash = record.contentHash()
-    if let wrong = claims.first(where: { $0 != hash }) {
+    let isNamed = isNamed(hash, in: input.root)
+    // What a file is called and what an index calls it may both be wrong; either proves its content.
+    guard claims.isEmpty || claims.contains(hash) || isNamed else {
       try sink.irregular(
         text, shape: .hashMismatch,
-        reason: "its content has the hash \(hash.hex), not \(wrong.hex)", line: 1)
+        reason: "its content has the hash \(hash.hex), not \(claims[0].hex)", line: 1)
       return
     }
-    if !isListed, soundIndexes.contains(input.root) {
+    if !isNamed, !isListed, named[input.root] != nil {
       sink.note(
         Finding(.note, .orphan, "is not named by the index: its file is kept, but it is no record"))
       try keep(text, FilePath("recovered").pushing(input.name))
       try sink.redundant(text)
       return
     }
-    indexes[input.root]?[hash.hex] = input.inner
-    try recover(&record, text, FilePath("recovered").pushing(input.name), sink)
+    for wrong in claims where wrong != hash {
+      sink.note(
+        Finding(
+          .error, .hashMismatch,
+          "is what has the hash \(hash.hex), and not \(wrong.hex), as its name or the index says"))
+    }
+    // The same content in two places is one record.
+    if indexes[input.root]?[hash.hex] != nil { return try sink.redundant(text) }
+    let inner = place(of: hash, claims, input)
+    indexes[input.root]?[hash.hex] = inner
+    let place = FilePath("recovered").pushing(input.top).pushing(input.root).pushing(inner)
+    try recover(&record, text, place, sink)
+  }
+
+  private func isNamed(_ hash: Hash256, in root: FilePath) -> Bool { named[root]?[hash] != nil }
+
+  /// Where in its archive an object goes: where it lies, unless that is the place of another one.
+  private func place(
+    of hash: Hash256, _ claims: [Hash256], _ input: SalvageInput
+  ) -> FilePath {
+    let name = input.inner.lastComponent?.string ?? ""
+    let own = Hash256(hex: name.hasSuffix(".json") ? String(name.dropLast(5)) : name)
+    if own == hash || (own == nil && claims.allSatisfy { $0 == hash }) { return input.inner }
+    return (named[input.root]?[hash] ?? nil) ?? Self.usualPlace(hash)
+  }
+
+  private static func usualPlace(_ hash: Hash256) -> FilePath {
+    let hex = hash.hex
+    return FilePath("\(hex.prefix(2))/\(hex.dropFirst(2).prefix(2))/\(hex).json")
+  }
+
+  private func takeIndex(_ text: JSONText, _ root: FilePath) {
+    var paths: [Hash256: FilePath?] = [:]
+    var entries: [String: String] = [:]
+    for entry in ArchiveLayout.entries(of: text) {
+      paths[entry.hash] = entry.path
+      entries[entry.hash.hex] = entry.text
+    }
+    named[root] = paths
+    if entries.count == text.children(of: 0).count {
+      originals[root] = (text.bytes, entries)
+    }
   }
 
   /// A whole file that its writer did not come to rename: an object of its own, unless there is
@@ -274,7 +345,7 @@ final class ArchiveSalvage {
       return
     }
     if indexes[input.root]?[hex] != nil { return try sink.redundant(text) }
-    let inner = FilePath("\(hex.prefix(2))/\(hex.dropFirst(2).prefix(2))/\(hex).json")
+    let inner = Self.usualPlace(record.contentHash())
     indexes[input.root]?[hex] = inner
     sink.note(
       Finding(.note, .leftover, "was complete, so it is recovered as \(hex).json"))
@@ -308,6 +379,10 @@ final class ArchiveSalvage {
         }
       }
       let place = FilePath("recovered").pushing(top).pushing(root).appending("index.json")
+      if let original = originals[root], original.entries == entries.mapValues(\.string) {
+        try keep(original.text.span, place)
+        continue
+      }
       try keep(builder.bytes.span, place)
     }
   }

@@ -166,6 +166,53 @@ import Testing
     #expect(input?["recovered"]?["records"]?.integer == Int(count.lines[0]))
   }
 
+  /// Content with a hash that its own name or the index has is whole, whatever else they say of it. Each
+  /// is recovered once; what is called wrong is told, and `recover` mends it.
+  @Test(arguments: ["key", "path", "swapped", "renamed", "twice"])
+  func provenObjects(_ what: String) throws {
+    let scratch = try Scratch.here()
+    let store = try SampleStore.archivePair.make(in: scratch).path
+    let digest = try scratch.digest(store)
+    let intents = store + "/intents"
+    let edges = try TestFile.read(store + "/edges/index.json")
+    try scratch.python(
+      """
+      import glob, json, os, shutil, sys
+      root, what = sys.argv[1:]
+      index = json.load(open(root + '/index.json'))
+      a, b = sorted(index)[:2]
+      one, two = root + '/' + index[a], root + '/' + index[b]
+      if what == 'key':
+          index[('1' if a[0] == '0' else '0') + a[1:]] = index.pop(a)
+      if what == 'path': index[b] = index[a]
+      if what == 'swapped':
+          os.rename(one, root + '/x')
+          os.rename(two, one)
+          os.rename(root + '/x', two)
+      if what == 'renamed': os.rename(one, os.path.dirname(one) + '/renamed.json')
+      if what == 'twice':
+          shutil.copy(one, root)
+          os.remove(root + '/index.json')
+      else: json.dump(index, open(root + '/index.json', 'w'), indent=1)
+      """, intents, what)
+    let out = scratch.file("out")
+    let isTold = ["key", "path", "swapped"].contains(what)
+    let told = try scratch.json(exit: isTold ? 3 : 0, "salvage", store, "--to", out)
+    #expect(try scratch.digest(out + "/recovered") == digest)
+    #expect(try TestFile.read(out + "/recovered/edges/index.json") == edges)
+    #expect(!TestFile.exists(out + "/irregular") && !TestFile.exists(out + "/quarantine"))
+    let records = told["inputs"]?.elements.map { $0["recovered"]?["records"]?.integer ?? 0 } ?? []
+    let counts = ["intent", "edge"].map { told["counts"]?[$0]?.integer ?? 0 }
+    #expect(records.reduce(0, +) == counts.reduce(0, +), "\(told)")
+    if what == "twice" { return }
+    let mended = try scratch.json(exit: 3, "recover", store, "--yes")
+    let replaced = mended["replaced"]?.elements.compactMap(\.text) ?? []
+    #expect(!replaced.isEmpty && !replaced.contains { $0.contains("/edges/") }, "\(mended)")
+    #expect(try scratch.digest(store) == digest)
+    try scratch.holdfast(exit: 0, "inspect", store)
+    try scratch.holdfast(exit: 0, "recover", store, "--yes")
+  }
+
   /// A record that was altered has another hash than the file is named after.
   @Test func alteredObjects() throws {
     let scratch = try Scratch.here()
