@@ -51,20 +51,20 @@ extension SalvageInput {
     let size = try file.facts().size
     var hasGraph = false
     var hasIntents = false
-    var hasTasks = false
+    var tasks = TaskWords()
     for sample in 0..<samples {
       let offset = size / samples * sample
       if sample > 0, offset < sampleSize * sample { continue }
       let text = try self.sample(path, at: offset)
       if snapshotMarks.contains(where: { contains(text.span, $0) }) { hasIntents = true }
       if marks.contains(where: { contains(text.span, $0) }) { hasGraph = true }
-      if taskMarks.allSatisfy({ contains(text.span, $0) }) { hasTasks = true }
+      tasks.look(in: text.span)
     }
     if hasIntents, try !startsWithLine(path) { return .intentSnapshot }
     if hasGraph { return .memoryGraph }
     let tree = try DiskTree(path)
     if try StoreFormat.taskList.recognises(tree) { return .taskList }
-    if hasTasks, try isBeyondTelling(path) { return .taskList }
+    if tasks.areOfTaskList, try isBeyondTelling(path) { return .taskList }
     let formats: [StoreFormat] = [.memoryGraph, .jsonLines]
     for format in formats where try format.recognises(tree) {
       return Kind(rawValue: format.name) ?? .jsonLines
@@ -105,8 +105,35 @@ extension SalvageInput {
     "\"rtfs_intent_source\":", "\"intents\": {", "\"intents\":{", "(intent-graph",
   ]
 
-  /// The words that task lists have, all of them.
-  private static let taskMarks: [StaticString] = ["\"tasks\":", "\"completed\":"]
+  /// Which words of task lists (FORMATS) were seen in a file. What is beyond telling as a whole is
+  /// one by several of them, for any of them may be what is damaged and others have each of them.
+  private struct TaskWords {
+    private static let words: [StaticString] = [
+      "\"completed\":", "\"tasks\":", "\"tasks_by_user\":", "\"title\":", "\"description\":",
+      "\"username\":", "\"version\":", "\"created_at\":", "\"updated_at\":",
+    ]
+    private var seen: Set<Int> = []
+    /// Whether objects follow each other without a comma, line by line.
+    private var hasLines = false
+
+    mutating func look(in text: Span<UInt8>) {
+      for (number, word) in Self.words.enumerated() where !seen.contains(number) {
+        if SalvageInput.contains(text, word) { seen.insert(number) }
+      }
+      hasLines =
+        hasLines || SalvageInput.contains(text, "}\n{") || SalvageInput.contains(text, "}\r\n{")
+    }
+
+    private func has(_ words: ClosedRange<Int>) -> Bool { !seen.isDisjoint(with: words) }
+
+    var areOfTaskList: Bool {
+      guard has(0...0), !hasLines else { return false }
+      if has(1...2) { return true }
+      // The key above the tasks is gone: the users beside them tell, or the other fields.
+      guard has(3...4) else { return false }
+      return has(5...5) || Set([4, 6, 7, 8]).isSubset(of: seen)
+    }
+  }
 
   /// Whether the file neither starts with a line that is a value, nor is one.
   static func isBeyondTelling(_ path: FilePath) throws -> Bool {

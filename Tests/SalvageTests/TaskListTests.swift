@@ -120,4 +120,51 @@ struct TaskListTests {
     #expect(try result.lines("irregular").map(SalvageTests.text) == [value == "7" ? "7" : "1"])
     #expect(!result.report.isWhole)
   }
+
+  /// A list of tasks whose head is damaged is one by what is left of it.
+  @Test(arguments: [
+    (#"{"users":{"u":{"username":"u","created_at": x"}},"tasks_by_user":{"u":[T]}}"#, 2),
+    ("{\"users\":{\"u\":{\"username\":\"u\"}},\"tasks_by\u{0}user\":{\"u\":[T]}}", 3),
+    (#"["users":{"u":{"username":"u"}},"tasks_by_user":{"u":[T]}}"#, 3),
+    ("{\"version\":\"1.0\",\"ta\u{0}ks\":[T]}", 2),
+    (#"x"version":"1.0","tasks":[T]}"#, 2),
+    ("{\"projects\":{\"p\":{\"id\":\"p\",\"user_id\":\u{0}}},\"tasks\":{\"u\":{\"p\":[T]}}}", 2),
+  ])
+  func recognisedBehindDamage(_ frame: String, _ count: Int) throws {
+    let tasks = (0..<2).map {
+      let id = frame.contains("version") ? #""3fa85f64-5717-4562-b3fc-2c963f66af0\#($0)""# : "\($0)"
+      return #"{"id":\#(id),"title":"t","description":"d","completed":false,"user":"u","#
+        + #""created_at":"2026-01-04T07:45:00Z","updated_at":"2026-01-04T07:45:00Z"}"#
+    }
+    let bytes = replace("[T]", "[\(tasks.joined(separator: ","))]", frame)
+    let result = try Salvaged(bytes, as: "tasks.json")
+    #expect(result.report.inputs[0].kind == "task-list")
+    #expect(result.account[.recovered].records == count)
+  }
+
+  /// Other documents and lines with the same fields are none, be they damaged.
+  @Test(arguments: [
+    "{\"todos\":[{\"id\":1,\"title\":\"t\u{0}\",\"completed\":false}]}",
+    "{\"id\":1,\"title\":\"t\u{0}\",\"completed\":false,\"username\":\"u\"}\n"
+      + "{\"id\":2,\"title\":\"t\",\"completed\":true,\"username\":\"u\"}\n"
+      + "{\"id\":3,\"title\":\"t\",\"completed\":true,\"username\":\"u\"}\n",
+    "{\"version\":\"2.0.0\",\"tasks\":[{\"label\":\"build\u{0}\",\"type\":\"shell\"}]}",
+  ])
+  func notRecognisedBehindDamage(_ text: String) throws {
+    let result = try Salvaged(Array(text.utf8), as: "tasks.json")
+    #expect(result.report.inputs[0].kind != "task-list")
+  }
+}
+
+/// Where `part` starts in `text`.
+private func range(of part: String, _ text: [UInt8]) -> Int? {
+  let part = Array(part.utf8)
+  return text.indices.first { text[$0...].starts(with: part) }
+}
+
+/// The text with the first `part` in it replaced.
+private func replace(_ part: String, _ other: String, _ text: String) -> [UInt8] {
+  let all = Array(text.utf8)
+  guard let start = range(of: part, all) else { return all }
+  return all[..<start] + Array(other.utf8) + all[(start + part.utf8.count)...]
 }
