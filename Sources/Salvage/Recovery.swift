@@ -104,6 +104,7 @@ package struct RecoveryPlan {
     if !isSingleFile { inner.contexts = request.contexts }
     inner.backup = request.backup
     inner.formats = request.formats
+    inner.isForRecovery = true
     let report = try SalvagePlan(inner, insideOf: folder).run()
     // An empty store in its place would look sound.
     guard report.total(.recovered).records > 0 || report.filled.count > 0 else {
@@ -177,6 +178,7 @@ package struct RecoveryPlan {
     // Its name is durable from the start, what it holds before anything is replaced.
     try Disk.makeDirectory(undo)
     var replaced: [FilePath] = []
+    var kept: [(copy: FilePath, place: FilePath)] = []
     var swaps: [(source: FilePath, target: FilePath, before: FileFacts?)] = []
     for index in changed {
       let (file, place) = (recovered.files[index], places[index])
@@ -186,9 +188,12 @@ package struct RecoveryPlan {
       swaps.append((recovered.path(index), target, before))
       if before != nil {
         try Disk.copy(fileAt: target, to: undo.pushing(file.name), durably: true)
+        kept.append((undo.pushing(file.name), target))
       }
       for (log, ending) in try Disk.logs(of: target) {
-        try Disk.copy(fileAt: log, to: undo.pushing(file.name).followed(by: ending), durably: true)
+        let copy = undo.pushing(file.name).followed(by: ending)
+        try Disk.copy(fileAt: log, to: copy, durably: true)
+        kept.append((copy, log))
       }
     }
     try Disk.syncTree(undo)
@@ -206,8 +211,9 @@ package struct RecoveryPlan {
       replaced.append(isSingleFile ? request.store : swap.target)
     }
     try Disk.remove(mark)
-    return Result(
-      report: report, replaced: replaced, undo: undo, log: try keepLog(of: output))
+    let swap = RecoveryLog.Swap(replaced: replaced, undo: undo, kept: kept)
+    let log = try RecoveryLog(report, at: request.time, swap: swap).append(in: folder)
+    return Result(report: report, replaced: replaced, undo: undo, log: log)
   }
 
   private func free(_ name: String) throws -> FilePath {
@@ -226,19 +232,5 @@ package struct RecoveryPlan {
         .changed, "was changed while it was salvaged", path: path,
         hint: "stop the program that writes it, and run recover again")
     }
-  }
-
-  /// Appends the log of the salvage to that of the day; returns where.
-  private func keepLog(of output: FilePath) throws -> FilePath {
-    let name = RecoveryLog.name(at: request.time)
-    let target = folder.appending(name)
-    let input = try InputFile(opening: output.appending(name))
-    var bytes = ByteBuffer()
-    _ = try input.read(at: 0, into: &bytes, atMost: try input.facts().size)
-    let file =
-      try FileFacts(at: target) == nil ? StagedFile(target) : StagedFile(reopening: target)
-    try file.write(bytes.span)
-    try file.close(durably: true)
-    return target
   }
 }

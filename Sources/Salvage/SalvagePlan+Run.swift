@@ -11,6 +11,8 @@ extension SalvagePlan {
     let directory = try OutputDirectory(for: request.target)
     let ledger = try LedgerFile(in: directory, time: request.time)
     var report = SalvageReport(output: directory.target)
+    report.skipped = skipped
+    report.backup = request.backup
     var archives: [FilePath: ArchiveSalvage] = [:]
     for input in inputs where input.kind == .contentArchive && archives[input.top] == nil {
       archives[input.top] = ArchiveSalvage(in: directory)
@@ -47,7 +49,7 @@ extension SalvagePlan {
     }
     try split(in: directory, &report)
     try ledger.close(report)
-    try RecoveryLog(report, request, skipped: skipped).write(in: directory)
+    if !request.isForRecovery { try RecoveryLog(report, at: request.time).write(in: directory) }
     try directory.publish()
     return report
   }

@@ -17,6 +17,8 @@ package struct SalvageRequest: Sendable {
   package var takesDeleted = false
   /// A backup of the store, for records that the damage has destroyed.
   package var backup: FilePath?
+  /// Whether the recovered store is going to be swapped in: then whoever does that writes the log.
+  var isForRecovery = false
   /// The kinds of stores there are.
   package var formats = StoreFormat.fileFormats
   /// Unix seconds: the time in the ledger and in the name of the log.

@@ -131,6 +131,10 @@ package struct SalvageReport: Sendable {
   package var filled = FilledRecords()
   /// Records recovered from contexts that were not asked for, and kept apart.
   package var otherContexts = 0
+  /// Files of the inputs that belong to no store.
+  var skipped: [FilePath] = []
+  /// The backup that was filled in from.
+  var backup: FilePath?
   /// What may hold several contexts: the input, and its name below `recovered/`.
   var graphs: [(path: FilePath, name: FilePath)] = []
 

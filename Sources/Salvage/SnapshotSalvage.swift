@@ -82,7 +82,8 @@ final class SnapshotSalvage {
         .error, .badJSON,
         context == .end || context == .start
           ? "is no JSON as it stands: a comma is missing or one too many; it was written anew"
-          : "is no JSON as it stands: its end is missing; it was written anew"))
+          : "is no JSON as it stands: its end is missing, and records may be lost with it; "
+            + "it was written anew"))
   }
 
   private func walk(_ text: Span<UInt8>, isFinal: Bool) throws -> Int {

@@ -42,11 +42,20 @@ import Testing
     #expect(try scratch.digest(store) == digest)
     let undo = try #require(found["undo"]?.text)
     #expect(try TestFile.read(undo + "/memory.jsonl") == before)
-    #expect(try TestFile.text(found["log"]?.text ?? "").contains("torn-tail"))
+    let log = try TestFile.text(found["log"]?.text ?? "")
+    #expect(log.contains("torn-tail") && log.contains("Put in place\n  \(store)\n"), "\(log)")
+    // All is done that a salvage leaves to do.
+    #expect(!log.contains("--with") && !log.contains("recovered/"), "\(log)")
+    for word in log.split(whereSeparator: { " \n".contains($0) }) where word.hasPrefix("/") {
+      #expect(TestFile.exists(String(word)), "\(word)")
+    }
     // Once more: nothing is left to do.
     let after = try TestFile.names(scratch.file(".recovery"))
     #expect(try scratch.json("recover", store, "--yes")["sound"]?.isTrue == true)
     #expect(try TestFile.names(scratch.file(".recovery")) == after)
+    let undoing = log.split(separator: "\n").filter { $0.hasPrefix("  cp ") }.map(String.init)
+    try scratch.tool("sh", "-ec", undoing.joined(separator: "\n"))
+    #expect(try TestFile.read(store) == before)
   }
 
   /// What a backup that cannot be relied on could fill in is not given up in silence.

@@ -66,4 +66,13 @@ struct LedgerTests {
     let named = #""file":"quarantine/memory.jsonl/rest""#
     #expect(ledger.split(separator: "\n").count { $0.hasSuffix("\(named)},") } == 5)
   }
+
+  /// A name that would break a line of the log is escaped in it.
+  @Test func aNameWithALineFeed() throws {
+    let result = try Salvaged(Array("{\"lost\":".utf8), as: "a\nb.jsonl", kind: "memory-graph")
+    let log = text(try result.scratch.read("out/recovery-2026-05-28.log"))
+    let lines = log.split(separator: "\n")
+    #expect(lines.contains { $0.hasSuffix(#"in/a\x0ab.jsonl"#) }, "\(log)")
+    #expect(!lines.contains { $0.hasPrefix("b.jsonl") }, "\(log)")
+  }
 }

@@ -48,6 +48,17 @@ struct TornSnapshotTests {
     }
   }
 
+  /// One that ends between two records has lost none that can be seen: it is told all the same.
+  @Test func theEndIsMissing() throws {
+    let end = try #require(text(Self.whole).range(of: "," + Self.edge(1)))
+    let result = try Salvaged(Array(Self.whole[..<end]), as: "s.json", kind: "intent-snapshot")
+    #expect(result.account[.quarantined].bytes == 0 && !result.report.isWhole)
+    let note = result.report.inputs[0].notes.first?.message
+    #expect(note?.range(of: "records may be lost") != nil, "\(note ?? "")")
+    let log = text(try result.scratch.read("out/recovery-2026-05-28.log"))
+    #expect(log.range(of: "may be in a backup: salvage --with REPO") != nil, "\(log)")
+  }
+
   @Test(arguments: [0x69, 0x65] as [UInt8])
   func theNameOfAContainerIsAltered(_ first: UInt8) throws {
     var bytes = Self.whole
