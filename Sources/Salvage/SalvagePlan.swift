@@ -55,6 +55,7 @@ package struct SalvagePlan: Sendable {
       if tree.isSingleFile {
         let name = Self.free(tree.files[0].name, &taken)
         var input = try Self.input(path, name, request.kind)
+        try checkArchive(input)
         if input.kind == .backup, !isOnly { input.top = name }
         try checkContexts(of: input)
         inputs.append(input)
@@ -121,6 +122,15 @@ package struct SalvagePlan: Sendable {
         hint: "name a backup of this store with --with, or the right --kind")
     }
     if wanted != .contentArchive { inputs[0].kind = wanted }
+  }
+
+  /// Throws `refused` where one file is called a content archive, which is a directory; a backup may
+  /// be one of it.
+  private func checkArchive(_ input: SalvageInput) throws {
+    guard request.kind == StoreFormat.contentArchive.name, input.kind != .backup else { return }
+    throw SalvageError(
+      .refused, "is a file, and a content archive is a directory", path: input.path.string,
+      hint: "name the directory of the archive, or leave --kind out")
   }
 
   /// Throws `refused` where contexts are asked for of a file that holds none.

@@ -213,6 +213,17 @@ import Testing
     try scratch.holdfast(exit: 0, "recover", store, "--yes")
   }
 
+  /// A content archive is a directory: no file is one, whatever it holds.
+  @Test func aFileCalledAnArchive() throws {
+    let scratch = try Scratch.here()
+    let path = "\(Self.samples)/intact/memory.jsonl"
+    let out = scratch.file("out")
+    let refused = try scratch.holdfast(
+      exit: 13, "salvage", path, "--to", out, "--kind", "content-archive")
+    #expect(refused.message.contains("is a file"), "\(refused)")
+    #expect(!TestFile.exists(out))
+  }
+
   /// A record that was altered has another hash than the file is named after.
   @Test func alteredObjects() throws {
     let scratch = try Scratch.here()
