@@ -20,6 +20,7 @@ extension SnapshotSalvage {
     value = TextBytes.skipSpace(text, value + 1)
     guard value < text.count else { return isFinal ? try fail(text, start, .end(value)) : start }
     let key = try JSONText(text.extracting(start..<keyEnd)).decoded(0)
+    let isJoined = commas != (isFirst ? 0 : 1)
     noteValue()
     // No intent is a list or a text: the end of the last one is missing.
     let isRoot = context == .root || (context == .intents && text[value] != 0x7B)
@@ -29,8 +30,16 @@ extension SnapshotSalvage {
       enter(entered)
       return value + 1
     }
+    if case .tasks(var path) = context {
+      // Where no comma is, the key of another user may have been.
+      if looksInside, isJoined, path.count == 1 { path = [nil] }
+      context = .tasks(path)
+    }
     if case .tasks(let path) = context, let below = Self.below(path, key, text[value]) {
       try pass(text.extracting(start..<value + 1))
+      if path.count == 1 || text[value] == 0x5B {
+        places?.note(list: key, of: path.first ?? nil)
+      }
       context = below
       noteOpening()
       return value + 1
@@ -51,7 +60,7 @@ extension SnapshotSalvage {
         // No list where one must be: it counts as a task, and breaks its rules.
         try pass(text.extracting(start..<value))
         try record.text.parse(text.extracting(value..<end))
-        try take(.task, scope: (path + [key]).flatMap(TaskScope.step), text.extracting(value..<end))
+        try takeTask(path + [key], text.extracting(value..<end))
       } else if context == .intents {
         try pass(text.extracting(start..<value))
         try takeValue(text, value..<end, .intent, scope: key)

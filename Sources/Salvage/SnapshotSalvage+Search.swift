@@ -20,6 +20,7 @@ extension SnapshotSalvage {
       if byte == 0x22, places != nil, let (list, end) = lostTaskList(text, at) {
         try lose(text.extracting(start..<at), nil)
         try pass(text.extracting(at..<end))
+        noteOpening()
         context = list
         return end
       }
@@ -41,9 +42,12 @@ extension SnapshotSalvage {
       switch scan(text, at, isFinal: isFinal) {
       case .needsMore: return try held(text, start, at)
       case .failure(let error):
-        at = try swallowed(text, base: at) ?? deeper(at, max(at + 1, error.offset - 3))
+        // The lists in what is no task are looked for one by one.
+        let inner = places == nil ? try swallowed(text, base: at) : nil
+        at = inner ?? deeper(at, max(at + 1, error.offset - 3))
       case .value(let end):
-        if let inner = try swallowed(text, base: at) {
+        let inner = try swallowed(text, base: at)
+        if let inner, try places == nil || kind(of: text.extracting(at..<end)) != nil {
           at = inner
           continue
         }
@@ -89,9 +93,7 @@ extension SnapshotSalvage {
     if kind == .project, let key = TaskList.ownKey(of: &record) { noteProject(key) }
     guard kind == .task else { return try take(kind, scope: [], body) }
     if let scope = taskScope() { return try take(.task, scope: scope, body) }
-    let reason = "the user and the project above it are lost"
-    if output != nil { try sink?.irregular(body, reason: reason, line: line) }
-    line += body.occurrences(of: 0x0A)
+    try takeHomeless(body)
   }
 
   /// Takes what was passed over so far and waits for more from `at` on.

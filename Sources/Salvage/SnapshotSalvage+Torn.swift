@@ -16,7 +16,7 @@ extension SnapshotSalvage {
     try first.run(open())
     if first.isWhole { return first }
     let second = SnapshotSalvage(nil, to: nil)
-    second.places = places
+    second.places = first.places
     second.looksInside = true
     second.seen = first.seen
     try second.run(open())
@@ -37,6 +37,11 @@ extension SnapshotSalvage {
         return taken(key)
       }
       let name = try JSONText(text.extracting(key)).decoded(0)
+      if text[start] == 0x5B, places?.lists.contains(name) == true,
+        try kindOfFirst(token, text, base) == .task
+      {
+        return taken(key)
+      }
       guard let inner = container(name, text[start]) else { continue }
       if case .context(.list(let kind)) = inner {
         guard try kindOfFirst(token, text, base) == kind else { continue }

@@ -70,12 +70,24 @@ extension SnapshotSalvage {
       case .needsMore: return start
       case .value(let end):
         noteValue()
+        if let inner = try swallowed(text, base: at) {
+          context = .lost
+          try lose(text.extracting(at..<inner), JSONError(.expectedCommaOrEnd, at: inner))
+          return inner
+        }
         try record.text.parse(text.extracting(at..<end))
-        try take(.task, scope: path.flatMap(TaskScope.step), text.extracting(at..<end))
+        try takeTask(path, text.extracting(at..<end))
         return end
-      case .failure(let error): return try fail(text, at, error)
+      case .failure(let error):
+        guard let end = taskWithBadBytes(text, at, error) else {
+          return try fail(text, at, error, value: at)
+        }
+        noteValue()
+        try lose(text.extracting(at..<end), error)
+        return end
       }
     default:
+      if context == .end { isMalformed = true }
       context = .lost
       return at
     }

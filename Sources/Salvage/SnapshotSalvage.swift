@@ -19,9 +19,11 @@ final class SnapshotSalvage {
     /// In the object of intents.
     case intents
     case list(RecordKind)
-    /// In an object of task lists, under these keys; in such a list; in a map of users or projects.
-    case tasks([[UInt8]])
-    case taskList([[UInt8]])
+    /// In an object of task lists, under these keys; in such a list. The user is nil where damage
+    /// has taken the key.
+    case tasks([[UInt8]?])
+    case taskList([[UInt8]?])
+    /// In a map of users or projects.
     case keyed(RecordKind)
     /// Behind damage.
     case lost

@@ -121,6 +121,92 @@ struct TaskListTests {
     #expect(!result.report.isWhole)
   }
 
+  /// Two users with projects of the same names, all of which belong to the first.
+  private static func shared(_ saysUser: Bool) -> String {
+    func task(_ number: Int, _ user: String) -> String { Self.task(number, saysUser ? user : nil) }
+    return #"{"projects":{"p1":{"id":"p1","user_id":"ann"},"p2":{"id":"p2","user_id":"ann"}},"#
+      + #""tasks":{"ann":{"p1":[\#(task(0, "ann"))],"p2":[\#(task(1, "ann"))]},"#
+      + #""bob":{"p1":[\#(task(2, "bob")),\#(task(3, "bob"))],"p2":[\#(task(4, "bob"))],"#
+      + #""p3":[\#(task(5, "bob"))]},"cy":{"p1":[\#(task(6, "cy"))]}},"users":{}}"#
+  }
+
+  /// Damage in a task or in the key of its user gives none of that user's tasks to another, whoever
+  /// owns the projects: what a task says of its user counts, and what says nothing stays apart.
+  @Test(
+    arguments: [
+      (#""task 3""#, "\"\u{0}\"", [3]), (#""bob":{"#, "\"b\u{0}b\":{", []),
+      (#"},"bob":{"#, "", []), (#"3","completed":false"#, #"3""#, [3]),
+    ], [true, false])
+  func noTaskOfAnother(_ damage: (was: String, now: String, lost: [Int]), _ saysUser: Bool) throws {
+    let places = ["ann/p1/", "ann/p2/", "bob/p1/", "bob/p1/", "bob/p2/", "bob/p3/", "cy/p1/"]
+    let truth = places.enumerated().map { "\($1)\($0)" }
+    let whole = truth.indices.filter { !damage.lost.contains($0) }
+    var damaged = replace(damage.was, damage.now, Self.shared(saysUser))
+    // Nothing but what is behind the task tells that its end is missing.
+    if damage.was.contains("completed") {
+      let start = #"3""#
+      let from = try #require(range(of: start, damaged))
+      let to = try #require(range(of: #""p2":["# + Self.task(4, saysUser ? "bob" : nil), damaged))
+      damaged = damaged[..<(from + start.utf8.count)] + Array(",".utf8) + damaged[to...]
+    }
+    let result = try Salvaged(damaged, as: "tasks.json", kind: "task-list")
+    let sink = Collector()
+    let path = result.scratch.file("out/recovered/tasks.json")
+    try StoreFormat.taskList.read(DiskTree(path), ReadOptions(), sink)
+    #expect(sink.names.isSubset(of: Set(whole.map { truth[$0] })), "\(sink.names)")
+    let apart = try result.lines("irregular").map(text).joined()
+    for number in whole where !sink.names.contains(truth[number]) {
+      #expect(!saysUser, "\(number) of \(sink.names)")
+      #expect(apart.contains(#""id":\#(number),"#), "\(number)")
+    }
+    #expect(!result.report.isWhole)
+  }
+
+  /// Behind a few bad bytes in a text of a task its list goes on; more of them may hide that it ends.
+  @Test(arguments: [(1, true), (8, true), (30, false)])
+  func badBytesInATask(_ count: Int, _ isKnown: Bool) throws {
+    let bad = String(repeating: "\u{0}", count: count)
+    let list = [Self.task(0, nil), Self.task(1, nil), Self.task(2, nil)].joined(separator: ",")
+    let damaged = replace("task 1", bad, #"{"projects":{},"tasks":{"ann":{"p":[\#(list)]}}}"#)
+    let result = try Salvaged(damaged, as: "tasks.json", kind: "task-list")
+    let sink = Collector()
+    let path = result.scratch.file("out/recovered/tasks.json")
+    try StoreFormat.taskList.read(DiskTree(path), ReadOptions(), sink)
+    #expect(sink.names == (isKnown ? ["ann/p/0", "ann/p/2"] : ["ann/p/0"]))
+    #expect(result.account[.irregular].records == (isKnown ? 0 : 1))
+  }
+
+  /// Of a list that lost its head the keys and the tasks tell the shape.
+  @Test(arguments: [
+    (#"s":{"u":{"p":[T]},"#, "u/p/0"), (#"_user":{"u":[T],"#, "u/0"), (#"{"p":[T],"#, "u/p/0"),
+  ])
+  func theShapeIsLost(_ start: String, _ place: String) throws {
+    let rest = #""v":{"q":[\#(Self.task(1, "v"))]}}}"#
+    let text =
+      "\u{0}\u{0}" + start
+      + (place == "u/0"
+        ? #""v":[\#(Self.task(1, "v"))]}}"# : start.first == "{" ? "}," + rest : rest)
+    let bytes = replace("T]", "\(Self.task(0, "u"))]", text)
+    let result = try Salvaged(bytes, as: "tasks.json", kind: "task-list")
+    let sink = Collector()
+    let path = result.scratch.file("out/recovered/tasks.json")
+    try StoreFormat.taskList.read(DiskTree(path), ReadOptions(), sink)
+    #expect(sink.names == [place, place == "u/0" ? "v/1" : "v/q/1"])
+  }
+
+  /// Where each list stands under the owner of its project, the owner tells as well.
+  @Test func theOwnerOfAProject() throws {
+    let text =
+      #"{"projects":{"p":{"id":"p","user_id":"ann"},"q":{"id":"q","user_id":"bob"}},"#
+      + #""tasks":{"ann":{"p":[\#(Self.task(0, nil))]},"#
+      + "\"b\u{0}\":{\"q\":[\(Self.task(1, nil))]}}}"
+    let result = try Salvaged(Array(text.utf8), as: "tasks.json", kind: "task-list")
+    let sink = Collector()
+    let path = result.scratch.file("out/recovered/tasks.json")
+    try StoreFormat.taskList.read(DiskTree(path), ReadOptions(), sink)
+    #expect(sink.names == ["ann/p/0", "bob/q/1"])
+  }
+
   /// A list of tasks whose head is damaged is one by what is left of it.
   @Test(arguments: [
     (#"{"users":{"u":{"username":"u","created_at": x"}},"tasks_by_user":{"u":[T]}}"#, 2),
