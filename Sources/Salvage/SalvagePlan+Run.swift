@@ -154,6 +154,8 @@ extension SalvagePlan {
     let salvage = SnapshotSalvage(sink, to: taker, known: survey.known)
     salvage.places = survey.places
     salvage.looksInside = survey.looksInside
+    salvage.isBroken = survey.isBroken
+    salvage.intentParts = survey.intentParts
     salvage.seen = survey.seen
     try salvage.run(stream)
     try taker.finish()

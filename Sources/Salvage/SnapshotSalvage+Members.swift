@@ -53,6 +53,18 @@ extension SnapshotSalvage {
         try lose(text.extracting(start..<inner), JSONError(.expectedCommaOrEnd, at: inner))
         return inner
       }
+      if context == .intents, text[value] == 0x7B { learnIntent(text, value) }
+      if isBroken, places == nil, context == .root || context == .intents {
+        switch try torn(text, start..<keyEnd, value, end, isFinal: isFinal) {
+        case .needsMore: return start
+        case .torn(let end):
+          context = .intents
+          try lose(text.extracting(start..<end), JSONError(.expectedCommaOrEnd, at: end))
+          return end
+        case .intent: context = .intents
+        case .other: break
+        }
+      }
       if case .keyed(let kind) = context {
         try pass(text.extracting(start..<value))
         try takeKeyed(kind, key, text.extracting(value..<end))
@@ -75,7 +87,7 @@ extension SnapshotSalvage {
       } else if end < text.count, !endsMember(text, end) {
         return try fail(text, start, JSONError(.expectedCommaOrEnd, at: end))
       } else {
-        if places == nil { isMalformed = isMalformed || sink == nil }
+        hasOwnMembers = true
         try pass(text.extracting(start..<value))
         try takeValue(text, value..<end, .document, scope: key)
       }
@@ -83,7 +95,7 @@ extension SnapshotSalvage {
     }
   }
 
-  private func endsMember(_ text: Span<UInt8>, _ end: Int) -> Bool {
+  func endsMember(_ text: Span<UInt8>, _ end: Int) -> Bool {
     let next = TextBytes.skipSpace(text, end)
     return next == text.count || text[next] == 0x2C || text[next] == 0x7D
   }
@@ -95,7 +107,7 @@ extension SnapshotSalvage {
     try take(kind, scope: TaskList.ownKey(of: &record) == key ? [] : key, body)
   }
 
-  private static let frameKeys = ["version", "timestamp", "manifest", "rtfs"].map {
+  static let frameKeys = ["version", "timestamp", "manifest", "rtfs"].map {
     Array($0.utf8)
   }
 

@@ -14,11 +14,13 @@ extension SnapshotSalvage {
     let first = SnapshotSalvage(nil, to: nil)
     first.places = places
     try first.run(open())
-    if first.isWhole { return first }
+    if first.isWhole, places != nil || !first.hasOwnMembers { return first }
     let second = SnapshotSalvage(nil, to: nil)
     second.places = first.places
     second.looksInside = true
+    second.isBroken = !first.isWhole
     second.seen = first.seen
+    (second.intentParts, second.intentsLearned) = (first.intentParts, first.intentsLearned)
     try second.run(open())
     return second
   }
@@ -51,6 +53,137 @@ extension SnapshotSalvage {
       return taken(key)
     }
     return nil
+  }
+
+  /// What a member of the intents is, or one of the outermost object that may be one of theirs.
+  enum Member {
+    case intent
+    /// What is left of an intent that lost a bracket, or its head, up to there.
+    case torn(Int)
+    case other
+    case needsMore
+  }
+
+  /// Tells what the member from `key` to `end` is, in a text that is broken. An intent that lost the
+  /// bracket of one of its members ends with that: the members behind stand among the intents, and
+  /// its last bracket seems to end them all.
+  func torn(
+    _ text: Span<UInt8>, _ key: Range<Int>, _ value: Int, _ end: Int, isFinal: Bool
+  ) throws -> Member {
+    if context == .root {
+      return text[value] == 0x7B && isNamed(0, by: key, text, value) ? .intent : .other
+    }
+    var at = end
+    var isTorn = text[value] != 0x7B
+    var own: Set<[UInt8]> = []
+    if isTorn {
+      let name = try JSONText(text.extracting(key)).decoded(0)
+      if Self.frameKeys.contains(name) { return .other }
+    } else {
+      own = memberNames(text, value)
+      // One that has all that others have is whole, whatever stands behind it.
+      if intentParts.isSubset(of: own) { return .other }
+    }
+    while true {
+      let next = TextBytes.skipSpace(text, at)
+      let behind = next < text.count ? TextBytes.skipSpace(text, next + 1) : next
+      guard behind < text.count else {
+        if !isFinal { return .needsMore }
+        return isTorn ? .torn(at) : .other
+      }
+      if text[next] == 0x7D {
+        switch goesOn(text, behind, isFinal: isFinal) {
+        case nil: return .needsMore
+        case true?: return .torn(next + 1)
+        case false?: return isTorn ? .torn(at) : .other
+        }
+      }
+      guard text[next] == 0x2C else { return isTorn ? .torn(at) : .other }
+      switch part(text, behind, isFinal: isFinal) {
+      case .part(let key, let end):
+        // Of a whole intent and of one behind it that has lost its head.
+        if own.contains(key.map { text[$0] }) { return .other }
+        at = end
+        isTorn = true
+      case .needsMore: return .needsMore
+      case .intent, .other: return isTorn ? .torn(at) : .other
+      }
+    }
+  }
+
+  /// Whether the intents go on behind a bracket that seems to end them, or so does the outermost
+  /// object; nil where it takes more text to tell.
+  private func goesOn(_ text: Span<UInt8>, _ behind: Int, isFinal: Bool) -> Bool? {
+    if text[behind] == 0x7D {
+      let last = TextBytes.skipSpace(text, behind + 1)
+      if last == text.count { return isFinal ? false : nil }
+      return text[last] == 0x2C
+    }
+    guard text[behind] == 0x2C else { return false }
+    switch part(text, TextBytes.skipSpace(text, behind + 1), isFinal: isFinal) {
+    case .intent: return true
+    case .needsMore: return nil
+    default: return false
+    }
+  }
+
+  private enum Part {
+    case intent
+    /// A member of no snapshot, which belongs to an intent: its key, and its end.
+    case part(Range<Int>, Int)
+    case other
+    case needsMore
+  }
+
+  private func part(_ text: Span<UInt8>, _ start: Int, isFinal: Bool) -> Part {
+    guard start < text.count else { return isFinal ? .other : .needsMore }
+    guard text[start] == 0x22 else { return .other }
+    let keyEnd: Int
+    switch scan(text, start, isFinal: isFinal) {
+    case .needsMore: return .needsMore
+    case .failure: return .other
+    case .value(let end): keyEnd = end
+    }
+    let colon = TextBytes.skipSpace(text, keyEnd)
+    let value = colon < text.count ? TextBytes.skipSpace(text, colon + 1) : colon
+    guard value < text.count else { return isFinal ? .other : .needsMore }
+    guard text[colon] == 0x3A,
+      let name = try? JSONText(text.extracting(start..<keyEnd)).decoded(0),
+      container(name, text[value]) == nil, !Self.frameKeys.contains(name)
+    else { return .other }
+    switch scan(text, value, isFinal: isFinal) {
+    case .needsMore: return .needsMore
+    case .failure: return .other
+    case .value(let end):
+      if text[value] == 0x7B {
+        if isNamed(0, by: start..<keyEnd, text, value) { return .intent }
+        if (try? kind(of: text.extracting(value..<end))) == .intent { return .other }
+      }
+      return endsMember(text, end) ? .part(start..<keyEnd, end) : .other
+    }
+  }
+
+  /// Learns which members of intents are objects, from the one in `index`.
+  func learnIntent(_ text: Span<UInt8>, _ base: Int) {
+    guard sink == nil, intentsLearned < 64 else { return }
+    intentsLearned += 1
+    intentParts.formUnion(memberNames(text, base, onlyObjects: true))
+  }
+
+  /// The names of the members of the object in `index`, as spelt.
+  private func memberNames(
+    _ text: Span<UInt8>, _ base: Int, onlyObjects: Bool = false
+  ) -> Set<[UInt8]> {
+    var names: Set<[UInt8]> = []
+    var key = 1
+    while key + 1 < index.count {
+      let range = base + Int(index.tokens[key].start)..<base + Int(index.tokens[key].end)
+      if !onlyObjects || index.tokens[key + 1].kind == .object {
+        names.insert(range.map { text[$0] })
+      }
+      key = Int(index.tokens[key + 1].next)
+    }
+    return names
   }
 
   private func taken(_ key: Range<Int>) -> Int {

@@ -51,6 +51,11 @@ final class SnapshotSalvage {
   var descended = 0
   /// Whether a record may have taken others for its own: where the text is not whole.
   var looksInside = false
+  /// Whether bytes are lost, or brackets: then a member may stand where it does for want of them.
+  var isBroken = false
+  /// The names of the members of intents that are objects, as the first of them have them.
+  var intentParts: Set<[UInt8]> = []
+  var intentsLearned = 0
   /// The kinds of which there was a container.
   var seen: Set<RecordKind> = []
   /// Commas since the last value or bracket; whether that was a bracket that opens.
@@ -58,6 +63,8 @@ final class SnapshotSalvage {
   var isFirst = true
   /// Whether there is a comma too many or too few, or a container under a name of no container.
   var isMalformed = false
+  /// Whether the outermost object has members that are of no snapshot.
+  var hasOwnMembers = false
   private(set) var filled = FilledRecords()
   /// Bytes that belonged to no record, in the pass so far.
   private(set) var losses = 0

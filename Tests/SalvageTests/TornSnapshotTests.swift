@@ -48,6 +48,39 @@ struct TornSnapshotTests {
     }
   }
 
+  /// Without the bracket of a member, an intent ends with that member and its last bracket ends all
+  /// of them: it is one loss, and the intents behind it are none of the outermost object's members.
+  @Test(arguments: [#""constraints":{"#, #""metadata":{"#], 0..<count)
+  func aBracketInARecordIsMissing(_ word: String, _ number: Int) throws {
+    let torn = Self.intents[number].replacing(word, with: "")
+    let bytes = Array(text(Self.whole).replacing(Self.intents[number], with: torn).utf8)
+    let result = try Salvaged(bytes, as: "s.json", kind: "intent-snapshot")
+    #expect(result.account[.recovered].records == 2 * Self.count - 1)
+    #expect(result.account[.quarantined].ranges == 1 && result.account[.irregular].records == 0)
+    #expect(result.report.counts == [.intent: Self.count - 1, .edge: Self.count])
+    let recovered = text(try result.scratch.read("out/recovered/s.json"))
+    for other in Self.intents.indices {
+      #expect((recovered.range(of: Self.intents[other]) != nil) == (other != number))
+    }
+  }
+
+  /// The intent in front of one that lost its head is whole: what follows it is not its own.
+  @Test(arguments: 0..<count) func theHeadOfARecordIsMissing(_ number: Int) throws {
+    let head = #""i-\#(number)":{"intent_id":"i-\#(number)","name":null,"#
+    let bytes = Array(text(Self.whole).replacing(head, with: "").utf8)
+    let result = try Salvaged(bytes, as: "s.json", kind: "intent-snapshot")
+    #expect(result.report.counts == [.intent: Self.count - 1, .edge: Self.count])
+    #expect(result.account[.quarantined].ranges == 1 && result.account[.irregular].records == 0)
+  }
+
+  /// A member of the outermost object that is like an intent is none while nothing is broken.
+  @Test func aMemberLikeAnIntentStays() throws {
+    let bytes = Array(#"{"version":"1.1","intents":{},"edges":[],\#(Self.intent(1))}"#.utf8)
+    let result = try Salvaged(bytes, as: "s.json", kind: "intent-snapshot")
+    #expect(result.report.isWhole && result.report.counts == [.document: 1])
+    #expect(try result.scratch.read("out/recovered/s.json") == bytes)
+  }
+
   /// One that ends between two records has lost none that can be seen: it is told all the same.
   @Test func theEndIsMissing() throws {
     let end = try #require(text(Self.whole).range(of: "," + Self.edge(1)))
