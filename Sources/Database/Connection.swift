@@ -142,11 +142,6 @@ package struct Connection: ~Copyable {
     if result != SQLITE_OK { throw failure("cannot write", result) }
   }
 
-  /// Lets no trigger of the schema run.
-  borrowing func disableTriggers() {
-    _ = holdfast_configure(handle, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0)
-  }
-
   /// Copies the whole of `source`, as it is at one moment, over this database.
   ///
   /// One step, under one read lock: a writer that never pauses can neither starve it nor make it
