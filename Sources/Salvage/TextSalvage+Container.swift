@@ -212,41 +212,51 @@ extension TextSalvage {
   }
 
   /// In a container, where the record ends that only has bytes in its strings that none may have: what
-  /// is behind it stands where a record may start. Leaves the index as it was if there is none.
-  func spoiledEnd(_ text: Span<UInt8>, _ range: Range<Int>, _ first: JSONError) -> Int? {
-    guard style.isContainer, [.invalidUTF8, .controlCharacter].contains(first.reason),
-      wasted <= 8 * (consumed + Self.step)
-    else { return nil }
-    let limit = min(range.upperBound, first.offset + Self.spoiledLimit)
-    wasted += limit - range.lowerBound
-    var copy = ByteBuffer()
-    copy.append(text.extracting(range.lowerBound..<limit))
-    var bytes = copy.array
-    var error = JSONError(first.reason, at: first.offset - range.lowerBound)
+  /// is behind it stands where a record may start. Leaves the index as it was.
+  func spoiledEnd(_ text: Span<UInt8>, _ range: Range<Int>, _ error: JSONError) -> Int? {
+    guard style.isContainer else { return nil }
     defer { _ = scan(text, range) }
-    for _ in 0..<Self.spoiledRuns {
-      guard [.invalidUTF8, .controlCharacter].contains(error.reason),
-        wasted <= 8 * (consumed + Self.step)
-      else { return nil }
-      wasted += error.offset
-      var at = error.offset
-      while at < bytes.count, bytes[at] < 0x20 || bytes[at] >= 0x7F {
-        if bytes[at] == 0x0A { return nil }
-        bytes[at] = 0x3F
-        at += 1
-      }
-      switch scan(bytes.span, 0..<bytes.count) {
+    var limit = min(range.upperBound, error.offset + Self.spoiledStep)
+    while true {
+      switch mended(text.extracting(range.lowerBound..<limit), error.offset - range.lowerBound) {
       case .value(let end):
         let past = range.lowerBound + end
         let next = TextBytes.skipSpace(text, past)
-        guard next < range.upperBound, text[next] == 0x2C || text[next] == 0x5D,
-          swallowedRecord(text, start: range.lowerBound, end: past) == nil
+        let isBetween = next < range.upperBound && (text[next] == 0x2C || text[next] == 0x5D)
+        let isWhole = isBetween && swallowedRecord(text, start: range.lowerBound, end: past) == nil
+        return isWhole ? past : nil
+      case .failure(let next):
+        guard next.reason == .unexpectedEnd, limit < range.upperBound,
+          limit - range.lowerBound < Self.spoiledLimit
         else { return nil }
-        return past
-      case .failure(let next): error = next
+        limit = min(range.upperBound, limit + 4 * (limit - range.lowerBound))
       }
     }
-    return nil
+  }
+
+  /// Parses the value at the start of a text as if the bytes in its strings that none may have, the
+  /// first of them at `offset`, were others.
+  private func mended(_ text: Span<UInt8>, _ offset: Int) -> Scanned {
+    var copy = ByteBuffer()
+    copy.append(text)
+    var bytes = copy.array
+    wasted += bytes.count
+    var error = JSONError(.controlCharacter, at: offset)
+    for _ in 0..<Self.spoiledRuns where wasted <= 8 * (consumed + Self.step) {
+      var at = error.offset
+      while at < bytes.count, bytes[at] < 0x20 || bytes[at] >= 0x7F, bytes[at] != 0x0A {
+        bytes[at] = 0x3F
+        at += 1
+      }
+      if at == error.offset { break }
+      guard case .failure(let next) = scan(bytes.span, 0..<bytes.count) else {
+        return .value(Int(index.tokens[0].end))
+      }
+      error = next
+      guard [.controlCharacter, .invalidUTF8].contains(error.reason) else { break }
+      wasted += error.offset
+    }
+    return .failure(error)
   }
 
   /// In a container, a record that was cut off inside an array takes all that follow for its

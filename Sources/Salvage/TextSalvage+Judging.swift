@@ -118,32 +118,41 @@ extension TextSalvage {
   /// Whether an object stands in a list, behind another one, and what follows it says that it is
   /// one of its records: one that only records are like, in the same list, or the next list.
   private func isAmongRecords(_ text: Span<UInt8>, _ range: Range<Int>, end: Int) -> Bool {
-    let visible = text.extracting(0..<end)
     var before = range.lowerBound
     for byte in [UInt8(0x2C), 0x7D] {
       while before > 0, TextBytes.isBlank(text[before - 1]) { before -= 1 }
       guard before > 0, text[before - 1] == byte else { return false }
       before -= 1
     }
-    var at = range.upperBound
-    var isKnown = false
+    // What is so of an object is so of those behind it that were asked for it.
+    if consumed + range.upperBound > siblings.end {
+      var at = range.upperBound
+      siblings.areRecords = leadsToRecord(text.extracting(0..<end), &at)
+      siblings.end = consumed + at
+    }
+    return siblings.areRecords
+  }
+
+  /// Whether behind the objects that follow at `at`, with commas between them, there is a record, or
+  /// the next list of a wrapper. Goes on to where that is known.
+  private func leadsToRecord(_ text: Span<UInt8>, _ at: inout Int) -> Bool {
+    var isRecord = false
     while wasted <= 8 * (consumed + Self.step) {
-      at = TextBytes.skipSpace(visible, at)
-      guard at < end, text[at] == 0x2C || text[at] == 0x5D else { return false }
-      if isKnown { return true }
-      let isLast = text[at] == 0x5D
-      at = TextBytes.skipSpace(visible, at + 1)
-      if isLast {
-        guard at < end, text[at] == 0x2C else { return false }
-        let key = visible.extracting(TextBytes.skipSpace(visible, at + 1)..<end)
+      let mark = TextBytes.skipSpace(text, at)
+      guard mark < text.count, text[mark] == 0x2C || text[mark] == 0x5D else { return false }
+      if isRecord { return true }
+      let next = TextBytes.skipSpace(text, mark + 1)
+      if text[mark] == 0x5D {
+        guard next < text.count, text[next] == 0x2C else { return false }
+        let key = text.extracting(TextBytes.skipSpace(text, next + 1)..<text.count)
         return Self.listKeys.contains { TextBytes.starts(key, $0) }
       }
-      guard at < end, text[at] == 0x7B, case .value(let next) = scan(text, at..<end) else {
-        return false
-      }
-      wasted += next - at
-      isKnown = self.isKnown(text, at..<next, token: 0, base: at)
-      at = next
+      guard next < text.count, text[next] == 0x7B,
+        case .value(let end) = scan(text, next..<text.count)
+      else { return false }
+      wasted += end - next
+      isRecord = isKnown(text, next..<end, token: 0, base: next)
+      at = end
     }
     return false
   }

@@ -109,7 +109,9 @@ extension TextSalvage {
         let isPlaced = isClean && start == at
         breaks = error.offset
         fragment.note(error, start: start, isPlaced: isPlaced)
-        if isPlaced, let past = spoiledEnd(text, start..<end, error) {
+        if isPlaced, [.invalidUTF8, .controlCharacter].contains(error.reason),
+          let past = spoiledEnd(text, start..<end, error)
+        {
           try flush(text, &fragment, upTo: past, next: nil)
           at = past
           continue

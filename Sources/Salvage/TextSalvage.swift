@@ -41,6 +41,9 @@ final class TextSalvage {
   var isLineStart = true
   /// Bytes that were parsed in vain and will be again, which must stay few.
   var wasted = 0
+  /// The objects of a list that were looked at last for what they say of those before them: where
+  /// they end, and whether they are records.
+  var siblings = (end: 0, areRecords: false)
   var consumed = 0
   /// Whether records that are damaged only a little are mended.
   var repairs = false
@@ -56,9 +59,10 @@ final class TextSalvage {
   static let valueLimit = 256 << 20
   /// Text is looked at this many bytes at a time where no line ends sooner.
   static let step = 1 << 20
-  /// How much behind the first of its bytes that none may have a record is looked at, and how many
-  /// runs of such bytes it may have.
+  /// How much of a record with bytes in its strings that none may have is looked at, how much behind
+  /// the first of them at once, and how many runs of them it may have.
   static let spoiledLimit = 1 << 16
+  static let spoiledStep = 1 << 10
   static let spoiledRuns = 8
   /// A container that is longer is not looked at as a whole.
   static let containerLimit = 16 * step
