@@ -5,7 +5,7 @@ import Records
 /// any more, and in the free space of the others.
 extension DatabaseSalvage {
   func takeDeleted() throws {
-    for number in stride(from: 1, through: file.pageCount, by: 1) {
+    for number in file.numbers {
       let page = try file.page(number)
       guard let kind = cells.kind(page.span, number), kind == .leafTable else { continue }
       let known = owner[number].flatMap { $0 >= 0 ? $0 : nil }

@@ -22,7 +22,7 @@ extension DatabaseSalvage {
       isMapped = false
       lacksStatements = true
       // The statements tell themselves from other rows, wherever they stand.
-      for number in stride(from: 2, through: file.pageCount, by: 1) where owner[number] == nil {
+      for number in file.numbers where number > 1 && owner[number] == nil {
         guard !free.contains(number) else { continue }
         let found = try self.entries(on: number, isOfSchema: false)
         if found.isEmpty { continue }
@@ -188,7 +188,7 @@ extension DatabaseSalvage {
     var keyed: [Int] = []
     var below: Set<Int> = []
     var leaves: [Int] = []
-    for number in stride(from: 2, through: file.pageCount, by: 1) {
+    for number in file.numbers where number > 1 {
       guard owner[number] == nil, !free.contains(number) else { continue }
       let page = try file.page(number)
       guard let kind = cells.kind(page.span, number) else { continue }

@@ -218,8 +218,8 @@ final class DatabaseSalvage {
     cells.treePages = Set(owner.keys)
     for number in owner.keys.sorted() { try cells.claim(number, isOfTree: true) }
     if isMapped, !lacksStatements { return }
-    for number in stride(from: 2, through: file.pageCount, by: 1)
-    where owner[number] == nil && !free.contains(number) {
+    for number in file.numbers
+    where number > 1 && owner[number] == nil && !free.contains(number) {
       try cells.claim(number, isOfTree: false)
     }
   }

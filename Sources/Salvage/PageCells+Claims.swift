@@ -84,7 +84,7 @@ extension PageCells {
   func likelyFree() throws -> Set<Int> {
     let trunks = try file.likelyTrunks()
     if trunks.isEmpty { return [] }
-    for number in stride(from: 1, through: file.pageCount, by: 1) {
+    for number in file.numbers {
       try claim(number, isOfTree: false)
     }
     defer { claims = [:] }
@@ -109,8 +109,9 @@ extension PageCells {
     var ends: [Int: Int] = [:]
     // For no number of bytes do cells of this size go on elsewhere.
     let limit = (file.pageSize - 267) * 32 / 255 - 23
-    let step = max(1, file.pageCount / 400)
-    for number in stride(from: 1, through: file.pageCount, by: step) {
+    let step = max(1, file.numbers.count / 400)
+    for index in stride(from: 0, to: file.numbers.count, by: step) {
+      let number = file.numbers[index]
       let page = try file.page(number)
       guard let kind = kind(page.span, number), kind.isLeaf else { continue }
       var last = 0

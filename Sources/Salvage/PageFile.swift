@@ -8,7 +8,10 @@ final class PageFile {
   let pageSize: Int
   /// Bytes at the end of each page that hold no cells.
   private(set) var reserved: Int
+  /// The greatest number of a page.
   let pageCount: Int
+  /// The numbers of the pages that there are, in order: between them a log may leave out many.
+  let numbers: [Int]
   /// Whether the header of the file is one.
   let hasHeader: Bool
   /// Pages that the header says there are, where the file has fewer; else 0.
@@ -43,17 +46,17 @@ final class PageFile {
     var head = ByteBuffer()
     _ = try file.read(at: 0, into: &head, atMost: 100)
     var named = Self.namedSize(head.span)
-    var beside: (pages: [Int: Int], pageSize: Int, pageCount: Int)?
+    var beside: (pages: [Int: Int], pageSize: Int)?
     if usesLog, let found = try WriteAheadLog(of: path), (named ?? found.pageSize) == found.pageSize
     {
-      beside = (found.pages, found.pageSize, found.pages.keys.max() ?? 0)
+      beside = (found.pages, found.pageSize)
     }
     var journal: RollbackJournal?
     if beside == nil, let found = try RollbackJournal(of: path),
       (named ?? found.pageSize) == found.pageSize
     {
       journal = found
-      beside = (found.pages, found.pageSize, found.pageCount)
+      beside = (found.pages, found.pageSize)
     }
     log = journal == nil ? WriteAheadLog.path(of: path) : RollbackJournal.path(of: path)
     rolledBack = journal?.pages.count ?? 0
@@ -87,7 +90,9 @@ final class PageFile {
     statedPages = hasHeader ? Bytes.number(bytes, 28, 4) : 0
     missingPages = newer.isEmpty ? max(0, statedPages - size / pageSize) : 0
     let inFile = (size + pageSize - 1) / pageSize
-    pageCount = journal?.pageCount ?? max(inFile, beside?.pageCount ?? 0)
+    let last = max(inFile, newer.keys.max() ?? 0)
+    pageCount = min(last, journal?.pageCount ?? last)
+    numbers = Array(1..<min(inFile, pageCount) + 1) + newer.keys.filter { $0 > inFile }.sorted()
     shortPage = size % pageSize > 0 && newer[inFile] == nil ? inFile : 0
   }
 
@@ -163,7 +168,7 @@ final class PageFile {
   /// a database whose header is lost.
   func likelyTrunks() throws -> [Int: [Int]] {
     var found: [Int: [Int]] = [:]
-    for number in stride(from: 2, through: pageCount, by: 1) {
+    for number in numbers where number > 1 {
       let bytes = try page(number)
       if let leaves = trunk(bytes.span), !leaves.isEmpty { found[number] = leaves }
     }
@@ -262,7 +267,8 @@ final class PageFile {
       if at < pointers + 2 * cells || at >= size { return false }
       if at < last { continue }
       last = at
-      end = at + (page[0] == 0x0D ? Bytes.varint(page, at)?.value ?? 0 : 0)
+      let length = page[0] == 0x0D ? Bytes.varint(page, at)?.value ?? 0 : 0
+      end = (0..<size).contains(length) ? at + length : 0
     }
     // Cells fill a page from its end, where some bytes may hold none.
     return last >= size / 2 || (end > size - 256 && end < size)
