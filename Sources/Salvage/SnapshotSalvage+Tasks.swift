@@ -101,6 +101,7 @@ extension SnapshotSalvage {
   /// end of one task and the beginning of another: the list goes on behind it. Nil for any other.
   func taskWithBadBytes(_ text: Span<UInt8>, _ start: Int, _ error: JSONError) -> Int? {
     let badByteLimit = 8
+    guard error.reason == .invalidUTF8 || error.reason == .controlCharacter else { return nil }
     let length = min(text.count - start, 64 << 10)
     var mended = (start..<start + length).map { text[$0] }
     var error = error
