@@ -60,23 +60,33 @@ final class DatabaseOutput {
     ofIndex name: String, _ sql: String, on table: SalvagedTable
   ) throws -> SalvagedTable? {
     if isCopy { return nil }
-    if !sql.isEmpty, create(sql) != nil { return nil }
+    try connection.execute("SAVEPOINT probe")
     var entries = SalvagedTable(name: name, columns: [])
     entries.hasRowID = false
+    if sql.isEmpty || create(sql) == nil {
+      entries.columns = try columns(ofIndex: name, on: table)
+    }
+    // A damaged statement may have made anything else.
+    try connection.execute("ROLLBACK TO probe; RELEASE probe")
+    return entries.columns.isEmpty ? nil : entries
+  }
+
+  private func columns(
+    ofIndex name: String, on table: SalvagedTable
+  ) throws -> [SalvagedTable.Column] {
+    var columns: [SalvagedTable.Column] = []
     let info = try Statement(
       "SELECT cid, coalesce(name, '') FROM pragma_index_xinfo(?) ORDER BY seqno", on: connection)
     info.bind(1, text: name)
     while try info.step() {
       let column = table.columns.first { $0.name == info.text(1) }
       let isID = info.integer(0) == -1
-      entries.columns.append(
+      columns.append(
         SalvagedTable.Column(
           name: info.text(1), affinity: isID ? .integer : column?.affinity ?? .blob,
           isNotNull: isID || column?.isNotNull == true, isWritable: true))
     }
-    info.reset()
-    if !sql.isEmpty { try connection.execute("DROP INDEX \(SQLText.name(name))") }
-    return entries.columns.isEmpty ? nil : entries
+    return columns
   }
 
   /// Looks into a database that was copied as it is; nothing is made in it. It may be one that is
@@ -178,9 +188,21 @@ final class DatabaseOutput {
     try connection.execute("DROP TABLE IF EXISTS \(SQLText.name(name))")
   }
 
-  /// A virtual table is put in the schema as it was: its rows are in tables of their own.
-  func declare(virtualTable name: String, _ sql: String) throws {
-    if isCopy { return }
+  /// A virtual table is put in the schema as it was: its rows are in tables of their own. Returns
+  /// why SQLite would not read it there.
+  func declare(virtualTable name: String, _ sql: String) throws -> String? {
+    if isCopy { return nil }
+    // SQLite keeps the name as it was written.
+    let names = [name, SQLText.name(name), "[\(name)]", "`\(name)`", "'\(name)'"]
+    let isOfName = names.contains { name in
+      let head = "CREATE VIRTUAL TABLE \(name)"
+      guard sql.utf8.starts(with: head.utf8) else { return false }
+      return sql.utf8.dropFirst(head.utf8.count).first.map(TextBytes.isBlank) == true
+    }
+    guard isOfName else { return "is no statement of a virtual table" }
+    do throws(DatabaseError) { _ = try Statement(sql, on: connection) } catch {
+      return error.message
+    }
     try connection.execute("PRAGMA writable_schema=ON")
     let row = try Statement(
       "INSERT INTO sqlite_master(type,name,tbl_name,rootpage,sql) VALUES('table',?1,?1,0,?2)",
@@ -189,6 +211,7 @@ final class DatabaseOutput {
     row.bind(2, text: sql)
     try row.run()
     try connection.execute("PRAGMA writable_schema=OFF")
+    return nil
   }
 
   /// The table of this name; nil where there is none.

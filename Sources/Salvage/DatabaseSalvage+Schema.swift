@@ -87,7 +87,12 @@ extension DatabaseSalvage {
 
   private func addTable(_ entry: Entry) throws {
     guard let output, !tables.contains(where: { $0.name == entry.name }) else { return }
-    if entry.root == 0 { return try output.declare(virtualTable: entry.name, entry.sql) }
+    if entry.root == 0 {
+      guard let reason = try output.declare(virtualTable: entry.name, entry.sql) else { return }
+      lacksStatements = true
+      let text = "\(entry.name): \(reason): \(entry.sql.prefix(80))"
+      return sink.note(Finding(.error, .unreadable, text))
+    }
     let isOwn = entry.name.utf8.prefix(7).elementsEqual("sqlite_".utf8)
     let tree = try PageTree(cells, root: entry.root, isTaken: isTaken)
     if isOwn, entry.name != "sqlite_sequence" {

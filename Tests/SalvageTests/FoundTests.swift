@@ -7,7 +7,9 @@ import Testing
 struct FoundTests {
   private static let folder = FilePath(#filePath).removingLastComponent().appending("Found")
 
-  @Test(arguments: ["short-header.db", "no-value.tar.gz", "list-and-projects.json"])
+  @Test(arguments: [
+    "short-header.db", "no-value.tar.gz", "list-and-projects.json", "virtual-table.db",
+  ])
   func inputs(_ name: String) throws {
     let path = Self.folder.appending(name)
     let bytes = try Scratch.read(path)
