@@ -29,6 +29,16 @@ extension FreshDatabase {
         }
       } catch { if error.code != .sql { throw error } }
     }
+    // No row id that was given is given again.
+    do throws(DatabaseError) {
+      try connection.execute(
+        "INSERT INTO main.sqlite_sequence SELECT name, 0 FROM older.sqlite_sequence WHERE name IN "
+          + "(SELECT name FROM main.sqlite_schema) "
+          + "AND name NOT IN (SELECT name FROM main.sqlite_sequence)")
+      try connection.execute(
+        "UPDATE main.sqlite_sequence SET seq = max(seq, coalesce((SELECT o.seq FROM "
+          + "older.sqlite_sequence AS o WHERE o.name = main.sqlite_sequence.name), 0))")
+    } catch { if error.code != .sql { throw error } }
   }
 
   /// A virtual table is put in the schema as it was: its rows are in tables of their own.

@@ -102,6 +102,8 @@ final class RunTable {
   /// Whether the table was there before.
   private let isOlder: Bool
   private var insertion: Insertion?
+  /// Whether runs get the row ids that they had, and others those behind them.
+  private var keepsIDs = false
 
   /// The first version's columns, then those of later ones in their order.
   private static let known: [(name: String, type: String)] = [
@@ -136,7 +138,24 @@ final class RunTable {
     try connection.execute("PRAGMA foreign_keys=OFF; PRAGMA trusted_schema=ON")
     try readColumns()
     try connection.execute("BEGIN")
+    try keepIDs()
     try connection.execute("DELETE FROM runs")
+  }
+
+  /// Remembers the row ids, which other tables may name.
+  private func keepIDs() throws {
+    let names = columns + computed
+    if names.contains(Array("rowid".utf8)) { return }
+    let own = try Statement(
+      "SELECT 1 FROM pragma_table_info('runs') WHERE pk > 0 AND upper(type) = 'INTEGER'",
+      on: connection)
+    if try own.step() { return }
+    do throws(DatabaseError) {
+      try connection.execute("CREATE TEMP TABLE kept(id INTEGER PRIMARY KEY, run)")
+      try connection.execute("INSERT INTO temp.kept SELECT rowid, run_id FROM main.runs")
+      try connection.execute("CREATE INDEX temp.kept_by_run ON kept(run)")
+      keepsIDs = true
+    } catch { if error.code != .sql { throw error } }
   }
 
   private static func isThere(_ connection: borrowing Connection) throws -> Bool {
@@ -216,6 +235,13 @@ final class RunTable {
     for column in columns where !isOlder && !keys.contains(column) {
       names.append(Self.quoted(column))
       values.append("NULL")
+    }
+    if keepsIDs, let run = written.firstIndex(where: { keys[$0] == Array("run_id".utf8) }) {
+      names.append("rowid")
+      values.append(
+        "coalesce((SELECT id FROM temp.kept WHERE run IS ?\(run + 1)), "
+          + "max(coalesce((SELECT max(rowid) FROM main.runs), 0), "
+          + "coalesce((SELECT max(id) FROM temp.kept), 0)) + 1)")
     }
     let list = "\(names.joined(separator: ", "))) VALUES (\(values.joined(separator: ", "))"
     let made = Insertion(

@@ -60,15 +60,27 @@ final class DatabaseOutput {
     ofIndex name: String, _ sql: String, on table: SalvagedTable
   ) throws -> SalvagedTable? {
     if isCopy { return nil }
-    try connection.execute("SAVEPOINT probe")
     var entries = SalvagedTable(name: name, columns: [])
     entries.hasRowID = false
-    if sql.isEmpty || create(sql) == nil {
+    if sql.isEmpty {
       entries.columns = try columns(ofIndex: name, on: table)
+    } else {
+      let heads = ["CREATE INDEX ", "CREATE UNIQUE INDEX "]
+      guard heads.contains(where: { sql.utf8.starts(with: $0.utf8) }), create(sql) == nil else {
+        return nil
+      }
+      // A damaged statement may have given it another name.
+      let made = try lastMade()
+      entries.columns = try columns(ofIndex: made, on: table)
+      try connection.execute("DROP INDEX \(SQLText.name(made))")
     }
-    // A damaged statement may have made anything else.
-    try connection.execute("ROLLBACK TO probe; RELEASE probe")
     return entries.columns.isEmpty ? nil : entries
+  }
+
+  private func lastMade() throws -> String {
+    let last = try Statement(
+      "SELECT name FROM sqlite_schema ORDER BY rowid DESC LIMIT 1", on: connection)
+    return try last.step() ? last.text(0) : ""
   }
 
   private func columns(

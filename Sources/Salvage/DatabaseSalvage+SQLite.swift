@@ -24,6 +24,8 @@ extension DatabaseSalvage {
     if try !hasLog && 1..<100 ~= FileFacts(at: path)?.size ?? 0 {
       return Verdict(isSound: false, usesLog: false)
     }
+    // SQLite takes NULs for what is missing of the last page.
+    if try !hasLog && endsInAPage(path) { return Verdict(isSound: false, usesLog: false) }
     if !isOlder, let found = try? DatabaseSource.read(path, { try $0.integrity(limit: 1) }),
       found.problems.isEmpty
     {
@@ -36,6 +38,13 @@ extension DatabaseSalvage {
       return Verdict(isSound: true, usesLog: false, remarks: found.remarks)
     }
     return Verdict(isSound: false, usesLog: !isOlder)
+  }
+
+  /// Whether the file ends in the middle of one of the pages that its header says there are.
+  private static func endsInAPage(_ path: FilePath) throws -> Bool {
+    let file = try PageFile(path, usesLog: false)
+    return file.hasHeader && file.rolledBack == 0 && file.statedPages == file.numbers.count
+      && file.isShort(file.pageCount)
   }
 
   /// Whether the log is of an earlier state than the database, which SQLite does not ask. A commit

@@ -259,14 +259,15 @@ final class PageCells {
       start = found.end
     }
     let local = localSize(size.value, inTable: hasID)
-    guard start + local <= min(page.count, file.usable) else { return nil }
+    let limit = min(page.count, file.limit(number))
+    guard start + local <= limit else { return nil }
     let head = page.extracting(start..<start + local)
     if local == size.value {
       guard let (values, isText) = values(head) else { return nil }
       return Cell(row: PageRow(id: id, values: values), isDoubtful: !isText, end: start + local)
     }
     let end = start + local + 4
-    guard end <= page.count, Self.isHead(head, of: size.value) else { return nil }
+    guard end <= limit, Self.isHead(head, of: size.value) else { return nil }
     var out = ByteBuffer()
     out.append(head)
     guard

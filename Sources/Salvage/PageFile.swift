@@ -36,8 +36,9 @@ final class PageFile {
   private let log: FilePath
   /// Pages of which the rollback journal has what counts.
   let rolledBack: Int
-  /// The last page, where the file ends in it; else 0.
+  /// The last page, where the file ends in it; else 0. How much of it there is.
   private let shortPage: Int
+  private let shortCount: Int
 
   /// - Parameter usesLog: whether the write-ahead log beside it belongs to it.
   init(_ path: FilePath, usesLog: Bool = true) throws {
@@ -91,9 +92,12 @@ final class PageFile {
     missingPages = newer.isEmpty ? max(0, statedPages - size / pageSize) : 0
     let inFile = (size + pageSize - 1) / pageSize
     let last = max(inFile, newer.keys.max() ?? 0)
-    pageCount = min(last, journal?.pageCount ?? last)
+    // What the journal says of it is under no checksum; the first page says it too.
+    let before = journal?.pageCount ?? last
+    pageCount = before == statedPages ? min(last, before) : last
     numbers = Array(1..<min(inFile, pageCount) + 1) + newer.keys.filter { $0 > inFile }.sorted()
     shortPage = size % pageSize > 0 && newer[inFile] == nil ? inFile : 0
+    shortCount = size % pageSize
   }
 
   /// The page size that the header of a database names; nil where that is none.
@@ -126,6 +130,9 @@ final class PageFile {
 
   /// From here on these versions of pages stand for all others: offsets in the log.
   func take(_ pages: [Int: Int]) { newer.merge(pages) { $1 } }
+
+  /// Where the cells of a page must end.
+  func limit(_ number: Int) -> Int { number == shortPage ? min(shortCount, usable) : usable }
 
   /// Whether the file ends in the page.
   func isShort(_ number: Int) -> Bool { number == shortPage }
@@ -260,18 +267,14 @@ final class PageFile {
     let cells = Bytes.number(page, 3, 2)
     let pointers = page[0] < 0x0A ? 12 : 8
     guard cells > 0, pointers + 2 * cells <= size else { return false }
-    var (last, end) = (0, 0)
+    var last = 0
     for cell in 0..<cells {
       let at = Bytes.number(page, pointers + 2 * cell, 2)
       // Cells lie behind what points at them; in text there is no such order.
       if at < pointers + 2 * cells || at >= size { return false }
-      if at < last { continue }
-      last = at
-      let length = page[0] == 0x0D ? Bytes.varint(page, at)?.value ?? 0 : 0
-      end = (0..<size).contains(length) ? at + length : 0
+      last = max(last, at)
     }
-    // Cells fill a page from its end, where some bytes may hold none.
-    return last >= size / 2 || (end > size - 256 && end < size)
+    return last >= size / 2
   }
 }
 

@@ -51,7 +51,7 @@ struct RecoveryLog {
       add("")
       add("As it was before; these commands undo the recovery")
       for (copy, place) in swap.kept {
-        add("  cp -p \(Self.shown(Disk.absolute(copy))) \(Self.shown(Disk.absolute(place)))")
+        add("  cp -p \(Self.quoted(Disk.absolute(copy))) \(Self.quoted(Disk.absolute(place)))")
       }
     }
     add("")
@@ -62,6 +62,17 @@ struct RecoveryLog {
   /// Adds a line: what would break it, or means something to a terminal, is escaped.
   private mutating func add(_ line: String) {
     text += MemberPath.printable(Array(line.utf8)) + "\n"
+  }
+
+  /// A path as shells take it.
+  private static func quoted(_ path: FilePath) -> String {
+    let text = path.string
+    let isPlain = text.utf8.allSatisfy {
+      (0x61...0x7A).contains($0 | 0x20) || (0x2B...0x3A).contains($0) || $0 == 0x5F
+    }
+    if isPlain { return text }
+    let parts = text.split(separator: "'", omittingEmptySubsequences: false)
+    return "'\(parts.joined(separator: "'\\''"))'"
   }
 
   private static func shown(_ path: FilePath) -> String {

@@ -290,7 +290,8 @@ struct TarHeader {
       let record = text.extracting(min(digit + 1, at + length)..<at + length)
       if TextBytes.starts(record, "path=") { result.name = bytes(record, from: 5) }
       if TextBytes.starts(record, "size=") {
-        result.size = Int(String(decoding: bytes(record, from: 5), as: UTF8.self))
+        let size = Int(String(decoding: bytes(record, from: 5), as: UTF8.self))
+        if let size, (0..<1 << 60).contains(size) { result.size = size }
       }
       at += length
     }

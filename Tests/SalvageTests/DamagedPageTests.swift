@@ -41,6 +41,9 @@ struct DamagedPageTests {
     elif case == 'shared':
         table('t(id INTEGER PRIMARY KEY, a TEXT)')
         fill('t', [(i, ('%03d ' % i) * 2150) for i in range(1, 41)])
+    elif case == 'one page over':
+        table('t(id INTEGER PRIMARY KEY, a TEXT)')
+        fill('t', [(i, 'row %d' % i + 'x' * 8000) for i in range(1, 201)])
     elif case == 'chain':
         table('t(id INTEGER PRIMARY KEY, a TEXT)')
         fill('t', [(i, 'L' * 4500 if i == 20 else 'small %d' % i) for i in range(1, 41)])
@@ -91,6 +94,8 @@ struct DamagedPageTests {
         a, b = pointer(0), pointer(1)
         data[a:a + 4] = data[b:b + 4]
     if case == 'chain': del data[-4096:]
+    if case == 'one page over': del data[-8192:]
+    if case == 'cut': del data[-20:]
     if case in ('lookalike', 'wide le', 'wide be'): data[:100] = bytes(100)
     leaf = leaves()[1] * size if len(leaves()) > 1 else 0
     if case == 'head kind': data[leaf] = 12
@@ -129,7 +134,9 @@ struct DamagedPageTests {
     "head kind": Expected(rows: "2000"),
     "head": Expected(rows: "1329", apart: 671, note: "the head of page"),
     "head count": Expected(rows: "2000", note: "8 were found without"),
-    "head cut": Expected(rows: "1968", apart: 1, note: "1 pages are missing"),
+    "head cut": Expected(rows: "1968", note: "1 pages are missing"),
+    "one page over": Expected(rows: "199", note: "2 pages are missing"),
+    "cut": Expected(rows: "1994", apart: 5, note: "1 rows of it cannot be read"),
     "row id": Expected(rows: "1999", apart: 1, note: "1 rows of it are in irregular/"),
   ]
 
