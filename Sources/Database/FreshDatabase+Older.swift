@@ -68,7 +68,7 @@ extension FreshDatabase {
       if info.integer(1) == 0 { names.append(quoted(info.text(0))) }
     }
     let kind = try Statement(
-      "SELECT wr FROM pragma_table_list WHERE schema='older' AND name=?", on: connection)
+      "SELECT wr FROM pragma_table_list(?) WHERE schema='older'", on: connection)
     kind.bind(1, text: table)
     let hasRowID = try kind.step() && kind.integer(0) == 0
     if hasRowID, let id = ["rowid", "_rowid_", "oid"].first(where: { !all.contains($0) }) {

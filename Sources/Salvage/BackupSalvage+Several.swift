@@ -11,11 +11,6 @@ extension BackupSalvage {
   /// Which of several states is wanted cannot be told: that there are several is an error.
   /// - Parameter starts: where those behind the first begin.
   func runEach(_ starts: [Int], _ sink: PieceSink) throws {
-    sink.note(
-      Finding(
-        .error, .leftover,
-        "holds \(starts.count + 1) backups, one behind the other: what the first lacks is filled in "
-          + "from those behind it"))
     let slices = directory.path(FilePath(".slices"))
     defer { try? Disk.remove(slices) }
     let bounds = [0] + starts + [input.size]
@@ -31,6 +26,12 @@ extension BackupSalvage {
         let first = BackupSalvage(part, request, in: directory, into: folder.string)
         try first.run(sink) { _ in }
         (manifest, counts, filled) = (first.manifest, first.counts, first.filled)
+        let text =
+          isNothing && starts.count == 1
+          ? "holds a backup behind something else"
+          : "holds \(isNothing ? starts.count : bounds.count - 1) backups, one behind the other: "
+            + "what the first lacks is filled in from those behind it"
+        sink.note(Finding(.error, .leftover, text))
         continue
       }
       part.top = input.top.appending(name)
@@ -41,6 +42,9 @@ extension BackupSalvage {
       try Disk.remove(directory.path(later.folder))
     }
   }
+
+  /// Whether what has been read so far is no backup at all.
+  private var isNothing: Bool { manifest == nil && counts.isEmpty }
 
   private func fill(from later: BackupSalvage, _ name: String, _ sink: PieceSink) throws {
     let store = directory.path(later.folder.pushing(later.graph))
@@ -54,15 +58,26 @@ extension BackupSalvage {
         isFilled = false
       }
       filled.add(fill.filled)
-      counts.merge(fill.counts, uniquingKeysWith: +)
-      for (kind, count) in fill.counts { sink.count(kind, count) }
-      sink.creditAll(fill.counts.values.reduce(0, +))
+      add(fill.counts, sink)
     }
     if isFilled { return }
+    if isNothing {
+      try Disk.makeDirectory(target.removingLastComponent())
+      try Disk.rename(later.target, to: target, replacing: false)
+      manifest = later.manifest
+      return add(later.counts, sink)
+    }
     // Of another store: it has a place of its own.
     let place = FilePath("recovered").pushing(input.top).appending(name)
     try Disk.makeDirectory(directory.path(place).removingLastComponent())
     try Disk.rename(later.target, to: directory.path(place), replacing: false)
+    add(later.counts, sink)
     sink.note(Finding(.warning, .leftover, "one of them is of another store: it is in \(place)"))
+  }
+
+  private func add(_ more: [RecordKind: Int], _ sink: PieceSink) {
+    counts.merge(more, uniquingKeysWith: +)
+    for (kind, count) in more { sink.count(kind, count) }
+    sink.creditAll(more.values.reduce(0, +))
   }
 }

@@ -303,7 +303,7 @@ final class DatabaseOutput {
           isNotNull: info.integer(2) != 0, isWritable: hidden == 0))
     }
     let kind = try Statement(
-      "SELECT wr FROM pragma_table_list WHERE schema='main' AND name=?", on: connection)
+      "SELECT wr FROM pragma_table_list(?) WHERE schema='main'", on: connection)
     kind.bind(1, text: name)
     var table = SalvagedTable(name: name, columns: columns)
     table.hasRowID = try !(kind.step() && kind.integer(0) != 0)

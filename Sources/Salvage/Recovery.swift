@@ -179,6 +179,7 @@ package struct RecoveryPlan {
     try Disk.makeDirectory(undo)
     var replaced: [FilePath] = []
     var kept: [(copy: FilePath, place: FilePath)] = []
+    var added: [FilePath] = []
     var swaps: [(source: FilePath, target: FilePath, before: FileFacts?)] = []
     for index in changed {
       let (file, place) = (recovered.files[index], places[index])
@@ -189,6 +190,8 @@ package struct RecoveryPlan {
       if before != nil {
         try Disk.copy(fileAt: target, to: undo.pushing(file.name), durably: true)
         kept.append((undo.pushing(file.name), target))
+      } else {
+        added.append(target)
       }
       for (log, ending) in try Disk.logs(of: target) {
         let copy = undo.pushing(file.name).followed(by: ending)
@@ -211,7 +214,7 @@ package struct RecoveryPlan {
       replaced.append(isSingleFile ? request.store : swap.target)
     }
     try Disk.remove(mark)
-    let swap = RecoveryLog.Swap(replaced: replaced, undo: undo, kept: kept)
+    let swap = RecoveryLog.Swap(replaced: replaced, undo: undo, kept: kept, added: added)
     let log = try RecoveryLog(report, at: request.time, swap: swap).append(in: folder)
     return Result(report: report, replaced: replaced, undo: undo, log: log)
   }

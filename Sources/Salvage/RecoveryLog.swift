@@ -24,6 +24,8 @@ struct RecoveryLog {
     var undo: FilePath
     /// What is in it, and where each file was.
     var kept: [(copy: FilePath, place: FilePath)]
+    /// Files that the store did not have before.
+    var added: [FilePath]
   }
 
   /// - Parameter swap: nil for a salvage that leaves the store as it is.
@@ -53,6 +55,7 @@ struct RecoveryLog {
       for (copy, place) in swap.kept {
         add("  cp -p \(Self.quoted(Disk.absolute(copy))) \(Self.quoted(Disk.absolute(place)))")
       }
+      for place in swap.added { add("  rm \(Self.quoted(Disk.absolute(place)))") }
     }
     add("")
     add("What to do next")

@@ -28,12 +28,12 @@ final class TarWalk {
   private(set) var resumptions: [Int] = []
   /// Where backups begin, behind the first byte.
   private(set) var backups: [Int] = []
-  private let path: FilePath
+  private let file: InputFile
   private let size: Int
   private static let blockSize = 512
 
   init(_ path: FilePath) throws {
-    self.path = path
+    file = try InputFile(opening: path)
     size = try FileFacts(at: path)?.size ?? 0
     try run()
   }
@@ -76,6 +76,8 @@ final class TarWalk {
   /// archive ends in.
   private func skip(from start: Int) throws -> Int {
     var at = start
+    let step = 1 << 20
+    while at < size, try isZero(at..<min(at + step, size)) { at += step }
     while at < size, try isZero(at..<min(at + Self.blockSize, size)) { at += Self.blockSize }
     if at >= size { return size }
     let block = try read(at, Self.blockSize)
@@ -135,7 +137,7 @@ final class TarWalk {
 
   private func read(_ at: Int, _ count: Int) throws -> ByteBuffer {
     var bytes = ByteBuffer()
-    _ = try InputFile(opening: path).read(at: at, into: &bytes, atMost: count)
+    _ = try file.read(at: at, into: &bytes, atMost: count)
     return bytes
   }
 }

@@ -91,6 +91,9 @@ import Testing
           INSERT INTO plain (rowid, x) VALUES (41, 'kept as well');
           CREATE TABLE keyed (k TEXT PRIMARY KEY, v) WITHOUT ROWID;
           INSERT INTO keyed VALUES ('k', NULL);
+          CREATE TABLE given (n INTEGER PRIMARY KEY AUTOINCREMENT);
+          INSERT INTO given VALUES (9);
+          DELETE FROM given;
           CREATE VIEW latest AS SELECT max(created_at) FROM runs;
           CREATE INDEX notes_by_t ON notes (t);
           CREATE INDEX runs_by_objective ON runs (objective);
@@ -105,10 +108,12 @@ import Testing
       assert made.execute('PRAGMA integrity_check').fetchall() == [('ok',)]
       print(sorted(made.execute('SELECT type, name, sql FROM sqlite_schema').fetchall()))
       for what in ('* FROM runs ORDER BY run_id', '* FROM notes', 'rowid, * FROM plain',
-                   '* FROM keyed', '* FROM latest'):
+                   '* FROM keyed', '* FROM latest', '* FROM sqlite_sequence'):
           print(made.execute('SELECT ' + what).fetchall())
       """
     let truth = try scratch.python(look, store).text
+    let last = "SELECT rowid, run_id FROM runs WHERE run_id > 'run-0100' ORDER BY 1"
+    let lastTruth = try scratch.tool("sqlite3", store, last).text
     try scratch.python(
       """
       import sqlite3, sys
@@ -130,6 +135,10 @@ import Testing
     let found = try scratch.json(exit: 3, "recover", store, "--yes")
     #expect((found["filled"]?.integer ?? 0) > 0, "\(found)")
     #expect(try scratch.python(look, store).text == truth)
+    // The table that its owner filled keeps the row ids of what the damage left.
+    if kind == "runs" {
+      #expect(try scratch.tool("sqlite3", store, last).text == lastTruth)
+    }
     #expect(try scratch.json("recover", store, "--yes")["sound"]?.isTrue == true)
   }
 

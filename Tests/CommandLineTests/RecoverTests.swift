@@ -58,6 +58,41 @@ import Testing
     #expect(try TestFile.read(store) == before)
   }
 
+  /// The commands that undo a recovery work wherever the store lies.
+  @Test(arguments: ["it's here", "$(id) `id`; \\ \"q\"", "a*b [c] ~ é"])
+  func undoneInAnOddPlace(_ name: String) throws {
+    let scratch = try Scratch.here()
+    let torn =
+      "{\"type\":\"entity\",\"name\":\"a\",\"entityType\":\"t\",\"observations\":[]}\n{\"ty"
+    let store = try scratch.write(torn, to: "\(name)/memory.jsonl")
+    let found = try scratch.json(exit: 3, "recover", store, "--yes")
+    #expect(try TestFile.text(store) != torn)
+    let log = try TestFile.text(found["log"]?.text ?? "")
+    let undoing = log.split(separator: "\n").filter { $0.hasPrefix("  cp ") }.map(String.init)
+    try scratch.tool("sh", "-ec", undoing.joined(separator: "\n"))
+    #expect(try TestFile.text(store) == torn, "\(log)")
+  }
+
+  /// A file that a recovery adds goes with the others when it is undone.
+  @Test func anAddedFileUndone() throws {
+    let scratch = try Scratch.here()
+    let (store, before) = (scratch.file("archive"), scratch.file("before"))
+    try scratch.tool("cp", "-a", "\(SalvageKindTests.samples)/intact/archive", store)
+    try scratch.holdfast(exit: 0, "backup", store)
+    let hash = "00bcf5fbf92d0bfe9c44c0809564739c913625ec862e226ec96cdaeb493cc4a9"
+    let place = store + "/intents/00/bc/\(hash).json"
+    try scratch.tool("rm", place)
+    try scratch.tool("cp", "-a", store, before)
+    let found = try scratch.json(exit: 3, "recover", store, "--yes")
+    #expect(TestFile.exists(place), "\(found)")
+    let log = try TestFile.text(found["log"]?.text ?? "")
+    let undoing = log.split(separator: "\n").filter {
+      $0.hasPrefix("  cp ") || $0.hasPrefix("  rm ")
+    }
+    try scratch.tool("sh", "-ec", undoing.joined(separator: "\n"))
+    try scratch.tool("diff", "-r", "-x", ".recovery", "-x", ".backup", before, store)
+  }
+
   /// What a backup that cannot be relied on could fill in is not given up in silence.
   @Test func aBackupThatCannotBeReliedOn() throws {
     let scratch = try Scratch.here()

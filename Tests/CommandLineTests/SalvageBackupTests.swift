@@ -84,8 +84,10 @@ import Testing
     #expect(outvoted == (altered == "verbatim"), "\(notes)")
   }
 
-  /// Archives of others: a name that no file can have, and a size that only an extended header tells.
-  @Test func extendedHeaders() throws {
+  /// Archives of others: a name that no file can have, and a size that an extended header tells, or
+  /// that none can have.
+  @Test(arguments: ["", "-512", "-9223372036854775808"]) func extendedHeaders(_ size: String) throws
+  {
     let scratch = try Scratch.here()
     let line = #"{"type":"entity","name":"e","entityType":"t","observations":[]}"# + "\n"
     try scratch.python(
@@ -93,12 +95,13 @@ import Testing
       import io, sys, tarfile
       data = sys.argv[2].encode()
       with tarfile.open(sys.argv[1], 'w', format=tarfile.PAX_FORMAT) as tar:
-          for name, extra in (('n' * 300, {}), ('memory.jsonl', {'size': str(len(data))})):
+          size = sys.argv[3] or str(len(data))
+          for name, extra in (('n' * 300, {}), ('memory.jsonl', {'size': size})):
               info = tarfile.TarInfo('store/' + name)
               info.size = len(data)
               info.pax_headers = extra
               tar.addfile(info, io.BytesIO(data))
-      """, scratch.file("x.tar"), line)
+      """, scratch.file("x.tar"), line, size)
     let out = scratch.file("out")
     try scratch.holdfast(exit: 3, "salvage", scratch.file("x.tar"), "--to", out)
     for name in ["memory.jsonl", "recovered-0.jsonl"] {
@@ -366,5 +369,23 @@ import Testing
     #expect(told["inputs"]?[0]?["recovered"]?["bytes"]?.integer == all.count)
     let names = try TestFile.names(out)
     #expect(!names.contains { $0.hasPrefix(".") }, "\(names)")
+  }
+
+  /// What stands in front of a backup and is none costs it neither its records nor its place.
+  @Test func behindSomethingElse() throws {
+    let scratch = try Scratch.here()
+    let store = try scratch.write(
+      SampleRecords.lines(SampleRecords.graph(30), last: "\n"), to: "memory.jsonl")
+    let archive = try scratch.backUp(store, ["--compression", "none"])
+    let front = Array(repeating: UInt8(0x23), count: 3000)
+    let pushed = try scratch.write(front + TestFile.read(archive), to: "pushed.tar")
+    let out = scratch.file("out")
+    let told = try scratch.json(exit: 3, "salvage", pushed, "--to", out)
+    #expect(try TestFile.read(out + "/recovered/memory.jsonl") == TestFile.read(store))
+    let counts = ["entity", "relation"].compactMap { told["counts"]?[$0]?.integer }
+    #expect(counts.reduce(0, +) == told["inputs"]?[0]?["recovered"]?["records"]?.integer)
+    #expect(counts.reduce(0, +) == 30, "\(told)")
+    #expect(told["inputs"]?[0]?["quarantined"]?["bytes"]?.integer == front.count)
+    #expect(messages(told).contains("holds a backup behind something else"))
   }
 }
