@@ -22,7 +22,7 @@ extension FreshDatabase {
     for object in objects {
       do throws(DatabaseError) {
         if object.isTable, object.sql.uppercased().hasPrefix("CREATE VIRTUAL") {
-          try declare(object.name, object.sql, connection)
+          try connection.declare(virtualTable: object.name, object.sql)
         } else {
           try Statement(object.sql, on: connection).run()
           if object.isTable { try copyRows(of: object.name, connection) }
@@ -41,20 +41,6 @@ extension FreshDatabase {
     } catch { if error.code != .sql { throw error } }
   }
 
-  /// A virtual table is put in the schema as it was: its rows are in tables of their own.
-  private static func declare(
-    _ name: String, _ sql: String, _ connection: borrowing Connection
-  ) throws(DatabaseError) {
-    try connection.execute("PRAGMA writable_schema=ON")
-    let row = try Statement(
-      "INSERT INTO sqlite_schema(type,name,tbl_name,rootpage,sql) VALUES('table',?1,?1,0,?2)",
-      on: connection)
-    row.bind(1, text: name)
-    row.bind(2, text: sql)
-    try row.run()
-    try connection.execute("PRAGMA writable_schema=OFF")
-  }
-
   private static func copyRows(
     of table: String, _ connection: borrowing Connection
   ) throws(DatabaseError) {
@@ -65,7 +51,7 @@ extension FreshDatabase {
     while try info.step() {
       all.append(info.text(0).lowercased())
       // Those that SQLite computes cannot be written.
-      if info.integer(1) == 0 { names.append(quoted(info.text(0))) }
+      if info.integer(1) == 0 { names.append(Connection.quoted(info.text(0))) }
     }
     let kind = try Statement(
       "SELECT wr FROM pragma_table_list(?) WHERE schema='older'", on: connection)
@@ -76,11 +62,7 @@ extension FreshDatabase {
     }
     let list = names.joined(separator: ", ")
     try connection.execute(
-      "INSERT INTO main.\(quoted(table)) (\(list)) SELECT \(list) FROM older.\(quoted(table))")
-  }
-
-  private static func quoted(_ name: String) -> String {
-    let parts = name.split(separator: "\"", omittingEmptySubsequences: false)
-    return "\"\(parts.joined(separator: "\"\""))\""
+      "INSERT INTO main.\(Connection.quoted(table)) (\(list)) SELECT \(list) FROM older.\(Connection.quoted(table))"
+    )
   }
 }

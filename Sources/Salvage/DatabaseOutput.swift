@@ -26,9 +26,9 @@ final class DatabaseOutput {
   }
 
   private let path: FilePath
-  private var connection: Connection
+  private(set) var connection: Connection
   /// Whether the tables are there already.
-  private let isCopy: Bool
+  let isCopy: Bool
   private var insertions: [Shape: Insertion] = [:]
   private var searches: [Shape: Insertion] = [:]
   /// The highest row ids that were given in tables that never give one twice, as far as pages say so.
@@ -53,54 +53,6 @@ final class DatabaseOutput {
     try connection.execute("PRAGMA application_id=\(file.applicationID)")
   }
 
-  /// What the entries of an index of a table are, that which leads to its row among them, as a table
-  /// without row ids; nil where SQLite makes no index of the statement.
-  /// - Parameter sql: empty for one that its table's statement makes.
-  func entries(
-    ofIndex name: String, _ sql: String, on table: SalvagedTable
-  ) throws -> SalvagedTable? {
-    if isCopy { return nil }
-    var entries = SalvagedTable(name: name, columns: [])
-    entries.hasRowID = false
-    if sql.isEmpty {
-      entries.columns = try columns(ofIndex: name, on: table)
-    } else {
-      let heads = ["CREATE INDEX ", "CREATE UNIQUE INDEX "]
-      guard heads.contains(where: { sql.utf8.starts(with: $0.utf8) }), create(sql) == nil else {
-        return nil
-      }
-      // A damaged statement may have given it another name.
-      let made = try lastMade()
-      entries.columns = try columns(ofIndex: made, on: table)
-      try connection.execute("DROP INDEX \(SQLText.name(made))")
-    }
-    return entries.columns.isEmpty ? nil : entries
-  }
-
-  private func lastMade() throws -> String {
-    let last = try Statement(
-      "SELECT name FROM sqlite_schema ORDER BY rowid DESC LIMIT 1", on: connection)
-    return try last.step() ? last.text(0) : ""
-  }
-
-  private func columns(
-    ofIndex name: String, on table: SalvagedTable
-  ) throws -> [SalvagedTable.Column] {
-    var columns: [SalvagedTable.Column] = []
-    let info = try Statement(
-      "SELECT cid, coalesce(name, '') FROM pragma_index_xinfo(?) ORDER BY seqno", on: connection)
-    info.bind(1, text: name)
-    while try info.step() {
-      let column = table.columns.first { $0.name == info.text(1) }
-      let isID = info.integer(0) == -1
-      columns.append(
-        SalvagedTable.Column(
-          name: info.text(1), affinity: isID ? .integer : column?.affinity ?? .blob,
-          isNotNull: isID || column?.isNotNull == true, isWritable: true))
-    }
-    return columns
-  }
-
   /// Looks into a database that was copied as it is; nothing is made in it. It may be one that is
   /// written with a log, which a connection for writing would want.
   init(copyAt path: FilePath) throws {
@@ -110,56 +62,7 @@ final class DatabaseOutput {
     connection.allowUnknownCollations()
   }
 
-  /// Runs a statement of a schema that is not to be trusted: one CREATE, or nothing. Returns why
-  /// SQLite refuses it. A table may need collations and functions that only its own program has.
-  func create(_ sql: String) -> String? {
-    if isCopy { return nil }
-    guard sql.utf8.prefix(7).elementsEqual("CREATE ".utf8) else {
-      return "is no statement of a schema"
-    }
-    var missing = 0
-    while true {
-      do throws(DatabaseError) {
-        let statement = try Statement(sql, on: connection)
-        try statement.run()
-        return nil
-      } catch {
-        // Each time another one.
-        guard missing < 100, connection.makeFunction(missingIn: error) else { return error.message }
-        missing += 1
-        // What the function would say of the rows cannot be known.
-        try? connection.execute("PRAGMA ignore_check_constraints=ON")
-      }
-    }
-  }
-
-  /// Makes the indexes, views and triggers, once all rows are there. Nothing stands in for what is
-  /// unknown any more: in an index that is put in order by another collation than its program's, that
-  /// would miss rows. Returns what is left out, and which indexes of keys are in such an order.
-  func create(others: [String]) throws -> [Finding] {
-    try endRows()
-    var found: [Finding] = []
-    for sql in others {
-      guard sql.utf8.prefix(7).elementsEqual("CREATE ".utf8) else { continue }
-      do throws(DatabaseError) { try Statement(sql, on: connection).run() } catch {
-        found.append(Finding(.error, .unreadable, "\(error.message): \(sql.prefix(80))"))
-      }
-    }
-    let keys = try Statement(
-      "SELECT DISTINCT m.name, x.coll FROM sqlite_schema AS m, pragma_index_list(m.name) AS l, "
-        + "pragma_index_xinfo(l.name) AS x WHERE m.type = 'table' "
-        + "AND upper(x.coll) NOT IN ('BINARY', 'NOCASE', 'RTRIM')", on: connection)
-    while try keys.step() {
-      found.append(
-        Finding(
-          .error, .integrityCheck,
-          "a key of its table \(keys.text(0)) is in the order of bytes: let its own program copy the "
-            + "rows to a new table, or REINDEX \(keys.text(1))"))
-    }
-    return found
-  }
-
-  private func endRows() throws {
+  func endRows() throws {
     insertions = [:]
     searches = [:]
     for name in helpers { try connection.execute("DROP INDEX \(name)") }
@@ -168,15 +71,6 @@ final class DatabaseOutput {
     try connection.execute("COMMIT")
     connection = try Connection(path, .scratch)
     try connection.execute("BEGIN")
-  }
-
-  /// Makes the table that SQLite itself makes with the first one that never gives a row id twice.
-  func createSequence() -> String? {
-    let name = SQLText.name("of \(Self.sequence)")
-    let reason = create("CREATE TABLE \(name)(a INTEGER PRIMARY KEY AUTOINCREMENT)")
-    if let reason { return reason }
-    try? connection.execute("DROP TABLE \(name)")
-    return nil
   }
 
   private func writeSequences() throws {
@@ -194,44 +88,6 @@ final class DatabaseOutput {
     }
   }
 
-  /// Takes back a table that has no rows yet.
-  func drop(_ name: String) throws {
-    if isCopy { return }
-    try connection.execute("DROP TABLE IF EXISTS \(SQLText.name(name))")
-  }
-
-  /// A virtual table is put in the schema as it was: its rows are in tables of their own. Returns
-  /// why SQLite would not read it there.
-  func declare(virtualTable name: String, _ sql: String) throws -> String? {
-    if isCopy { return nil }
-    // SQLite keeps the name as it was written.
-    let names = [name, SQLText.name(name), "[\(name)]", "`\(name)`", "'\(name)'"]
-    let isOfName = names.contains { name in
-      let head = "CREATE VIRTUAL TABLE \(name)"
-      guard sql.utf8.starts(with: head.utf8) else { return false }
-      return sql.utf8.dropFirst(head.utf8.count).first.map(TextBytes.isBlank) == true
-    }
-    guard isOfName else { return "is no statement of a virtual table" }
-    do throws(DatabaseError) { _ = try Statement(sql, on: connection) } catch {
-      return error.message
-    }
-    try connection.execute("PRAGMA writable_schema=ON")
-    let row = try Statement(
-      "INSERT INTO sqlite_master(type,name,tbl_name,rootpage,sql) VALUES('table',?1,?1,0,?2)",
-      on: connection)
-    row.bind(1, text: name)
-    row.bind(2, text: sql)
-    try row.run()
-    try connection.execute("PRAGMA writable_schema=OFF")
-    return nil
-  }
-
-  /// The table of this name; nil where there is none.
-  func table(named name: String) throws -> SalvagedTable? {
-    let table = try table(name)
-    return table.columns.isEmpty ? nil : table
-  }
-
   /// Takes rows out of a table of a finished database, without what triggers would do meanwhile.
   /// - Parameter refused: nil for a row that stays, else what to do as it goes.
   /// - Returns: how many; nil where SQLite cannot take one out. Then nothing was changed or done.
@@ -240,8 +96,8 @@ final class DatabaseOutput {
   ) throws -> Int? {
     let connection = try Connection(path, .scratch)
     connection.disableTriggers()
-    let (name, id) = (SQLText.name(table.name), table.idName ?? "rowid")
-    let columns = table.columns.map { SQLText.name($0.name) }.joined(separator: ", ")
+    let (name, id) = (Connection.quoted(table.name), table.idName ?? "rowid")
+    let columns = table.columns.map { Connection.quoted($0.name) }.joined(separator: ", ")
     var ids: [Int] = []
     do {
       let rows = try Statement("SELECT \(id), \(columns) FROM \(name) ORDER BY 1", on: connection)
@@ -277,61 +133,6 @@ final class DatabaseOutput {
     case .text: .text(rows.bytes(column))
     case .blob: .blob(rows.bytes(column))
     }
-  }
-
-  /// What SQLite makes of a table that was created.
-  func table(_ name: String) throws -> SalvagedTable {
-    var columns: [SalvagedTable.Column] = []
-    var keys: [Int] = []
-    var types: [String] = []
-    let info = try Statement(
-      "SELECT name, type, \"notnull\", pk, hidden FROM pragma_table_xinfo(?)", on: connection)
-    info.bind(1, text: name)
-    var positions: [Int: Int] = [:]
-    var number = 0
-    while try info.step() {
-      defer { number += 1 }
-      let hidden = info.integer(4)
-      // Computed when read: no page holds it.
-      if hidden == 2 { continue }
-      if info.integer(3) > 0 { keys.append(columns.count) }
-      positions[number] = columns.count
-      types.append(info.text(1).uppercased())
-      columns.append(
-        SalvagedTable.Column(
-          name: info.text(0), affinity: SalvagedTable.affinity(info.text(1)),
-          isNotNull: info.integer(2) != 0, isWritable: hidden == 0))
-    }
-    let kind = try Statement(
-      "SELECT wr FROM pragma_table_list(?) WHERE schema='main'", on: connection)
-    kind.bind(1, text: name)
-    var table = SalvagedTable(name: name, columns: columns)
-    table.hasRowID = try !(kind.step() && kind.integer(0) != 0)
-    guard table.hasRowID else {
-      table.columns = try storedOrder(name, positions).map { columns[$0] }
-      return table
-    }
-    // With DESC behind it the key has an index of its own and is no row id (sqlite.org/lang_createtable.html).
-    if keys.count == 1, types[keys[0]] == "INTEGER" {
-      let own = try Statement(
-        "SELECT 1 FROM pragma_index_list(?) WHERE origin='pk'", on: connection)
-      own.bind(1, text: name)
-      if try !own.step() { table.idColumn = keys[0] }
-    }
-    let names = columns.map { $0.name.lowercased() }
-    table.idName = ["rowid", "_rowid_", "oid"].first { !names.contains($0) }
-    return table
-  }
-
-  /// The columns of a table WITHOUT ROWID as its pages hold them: those of the key come first.
-  private func storedOrder(_ name: String, _ positions: [Int: Int]) throws -> [Int] {
-    let order = try Statement(
-      "SELECT x.cid FROM pragma_index_list(?) AS l, pragma_index_xinfo(l.name) AS x "
-        + "WHERE l.origin='pk' ORDER BY x.seqno", on: connection)
-    order.bind(1, text: name)
-    var found: [Int] = []
-    while try order.step() { if let at = positions[order.integer(0)] { found.append(at) } }
-    return found
   }
 
   /// Writes a row once.
@@ -378,7 +179,7 @@ final class DatabaseOutput {
   func holdsEntry(_ entry: PageRow, of table: SalvagedTable) throws -> Bool {
     var values = entry.values[...]
     var tests: [String] = []
-    let names = table.columns.filter(\.isWritable).map { SQLText.name($0.name) }
+    let names = table.columns.filter(\.isWritable).map { Connection.quoted($0.name) }
     if table.hasRowID {
       guard case .integer(let id)? = values.popLast(), let name = table.idName else { return false }
       tests.append("\(name)=\(id)")
@@ -390,7 +191,7 @@ final class DatabaseOutput {
     }
     if names.isEmpty || values.isEmpty { return false }
     let search = try Statement(
-      "SELECT 1 FROM \(SQLText.name(table.name)) WHERE \(tests.joined(separator: " AND ")) LIMIT 1",
+      "SELECT 1 FROM \(Connection.quoted(table.name)) WHERE \(tests.joined(separator: " AND ")) LIMIT 1",
       on: connection)
     for (index, value) in values.enumerated() { Self.bind(value, index + 1, search) }
     return try search.step()
@@ -399,8 +200,9 @@ final class DatabaseOutput {
   /// Lets rows of the table be found by any of their values, until the end.
   func indexAllColumns(of table: SalvagedTable) {
     for column in table.columns {
-      let name = SQLText.name("\(table.name)_by_\(column.name)")
-      let sql = "CREATE INDEX \(name) ON \(SQLText.name(table.name))(\(SQLText.name(column.name)))"
+      let name = Connection.quoted("\(table.name)_by_\(column.name)")
+      let sql =
+        "CREATE INDEX \(name) ON \(Connection.quoted(table.name))(\(Connection.quoted(column.name)))"
       if create(sql) == nil { helpers.append(name) }
     }
   }
@@ -409,13 +211,13 @@ final class DatabaseOutput {
   func holds(rowID id: Int, of table: SalvagedTable) throws -> Bool {
     guard let name = table.idName else { return false }
     let search = try Statement(
-      "SELECT 1 FROM \(SQLText.name(table.name)) WHERE \(name)=\(id)", on: connection)
+      "SELECT 1 FROM \(Connection.quoted(table.name)) WHERE \(name)=\(id)", on: connection)
     return try search.step()
   }
 
   /// The columns that a row of `count` values is written to.
   private static func targets(_ table: SalvagedTable, _ count: Int) -> [String] {
-    var names = table.columns.prefix(count).filter(\.isWritable).map { SQLText.name($0.name) }
+    var names = table.columns.prefix(count).filter(\.isWritable).map { Connection.quoted($0.name) }
     if table.hasRowID, table.idColumn == nil, let id = table.idName { names.append(id) }
     return names
   }
@@ -423,13 +225,13 @@ final class DatabaseOutput {
   private static func insertion(_ table: SalvagedTable, _ count: Int) -> String {
     let names = targets(table, count)
     let marks = Array(repeating: "?", count: names.count).joined(separator: ",")
-    return "INSERT INTO \(SQLText.name(table.name))(\(names.joined(separator: ","))) "
+    return "INSERT INTO \(Connection.quoted(table.name))(\(names.joined(separator: ","))) "
       + "VALUES(\(marks))"
   }
 
   private static func search(_ table: SalvagedTable, _ count: Int) -> String {
     let tests = targets(table, count).map { "\($0) IS ?" }.joined(separator: " AND ")
-    return "SELECT 1 FROM \(SQLText.name(table.name)) WHERE \(tests)"
+    return "SELECT 1 FROM \(Connection.quoted(table.name)) WHERE \(tests)"
   }
 
   private static func bind(

@@ -138,7 +138,7 @@ extension DatabaseSalvage {
         + "AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'", on: copy)
     while try names.step() {
       let name = names.text(0)
-      let rows = try Statement("SELECT count(*) FROM \(SQLText.name(name))", on: copy)
+      let rows = try Statement("SELECT count(*) FROM \(Connection.quoted(name))", on: copy)
       guard try rows.step() else { continue }
       let found = rows.integer(0)
       tallies[0, default: PageTally()].rows += found

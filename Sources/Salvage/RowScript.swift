@@ -1,3 +1,4 @@
+import Database
 import SystemPackage
 
 /// Rows that are kept out of the recovered database, as SQL, each with the reason.
@@ -19,13 +20,13 @@ final class RowScript {
         guard index < table.columns.count else { break }
         if index == table.idColumn, value == .null, let id = row.id { value = .integer(id) }
       }
-      names.append(SQLText.name(table.map { $0.columns[index].name } ?? "c\(index)"))
+      names.append(Connection.quoted(table.map { $0.columns[index].name } ?? "c\(index)"))
       texts.append(SQLText.literal(value))
     }
     let id = row.id.map { ", row \($0)" } ?? ""
     let name = table?.name ?? "lost_\(row.values.count)"
     let line =
-      "-- \(reason)\(id)\nINSERT INTO \(SQLText.name(name))(\(names.joined(separator: ","))) "
+      "-- \(reason)\(id)\nINSERT INTO \(Connection.quoted(name))(\(names.joined(separator: ","))) "
       + "VALUES(\(texts.joined(separator: ",")));\n"
     try file.append(Array(line.utf8).span)
   }

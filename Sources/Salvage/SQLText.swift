@@ -1,10 +1,5 @@
 /// Names and values as SQL spells them.
 enum SQLText {
-  static func name(_ name: String) -> String {
-    "\"" + name.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\"")
-      + "\""
-  }
-
   /// A value, exactly.
   static func literal(_ value: PageValue) -> String {
     switch value {
