@@ -15,13 +15,15 @@ extension DatabaseError {
       (isNameless ? "a temporary file: " : "") + (action.map { "\($0): " } ?? "") + reason,
       path: isNameless ? nil : path, result: result)
     switch result & 0xFF {
-    case SQLITE_CORRUPT, SQLITE_NOTADB: code = .damaged
+    case SQLITE_CORRUPT, SQLITE_NOTADB: breakUp()
     case SQLITE_BUSY, SQLITE_LOCKED, SQLITE_PROTOCOL:
       code = Interruption.signalNumber == 0 ? .busy : .interrupted
       hint = "wait for the program that writes to it, and run it again"
     case SQLITE_FULL: fillUp()
     case SQLITE_READONLY, SQLITE_PERM, SQLITE_AUTH: code = .notWritable
     case SQLITE_INTERRUPT: code = .interrupted
+    // Of the schema format in the header (sqlite.org/fileformat2.html, 1.3.8).
+    case SQLITE_ERROR where reason == "unsupported file format": breakUp()
     case SQLITE_ERROR, SQLITE_CONSTRAINT, SQLITE_MISMATCH, SQLITE_RANGE: code = .sql
     // SQLite knows a full disk, but not a quota or a limit on the size of files, and no reason why a
     // file cannot be opened.
@@ -33,6 +35,11 @@ extension DatabaseError {
       }
     default: break
     }
+  }
+
+  private mutating func breakUp() {
+    code = .damaged
+    hint = "holdfast salvage gets what its pages still hold"
   }
 
   private mutating func fillUp() {

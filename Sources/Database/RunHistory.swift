@@ -275,8 +275,13 @@ package struct RunHistory {
     }
     guard column.kind == .text else { return nil }
     guard column.isJSON else {
-      return bytes.isUTF8
-        ? nil : Fault(code: .wrongType, message: "its \(column.name) is no UTF-8")
+      if !bytes.isUTF8 {
+        return Fault(code: .wrongType, message: "its \(column.name) is no UTF-8")
+      }
+      return holdsLostSector(bytes)
+        ? Fault(
+          code: .nulBytes, message: "its \(column.name) holds a run of NULs as of a lost sector")
+        : nil
     }
     do throws(JSONError) {
       var index = JSONIndex()
@@ -288,6 +293,21 @@ package struct RunHistory {
         message:
           "its \(column.name) is no JSON: \(error.reason.rawValue), at byte \(error.offset)")
     }
+  }
+
+  /// Whether the text holds as many NULs in a row as a disk has bytes in a sector.
+  private static func holdsLostSector(_ text: Span<UInt8>) -> Bool {
+    let sector = 512
+    var at = sector - 1
+    while at < text.count {
+      var start = at
+      while text[start] == 0 {
+        if at - start == sector - 1 { return true }
+        start -= 1
+      }
+      at = start + sector
+    }
+    return false
   }
 
   /// What SQLite says of the database as a whole.

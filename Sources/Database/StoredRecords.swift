@@ -218,7 +218,10 @@ package struct StoredRecords {
       do throws(JSONError) { try record.text.parse(bytes) } catch { reason = error }
     }
     if let reason {
-      note(.unreadable, "record \(count) is no JSON: \(reason.reason.rawValue)")
+      note(
+        .unreadable,
+        "record \(count), \(record.kind.rawValue):\(statement.text(1)), is no JSON: "
+          + reason.reason.rawValue)
       return false
     }
     record.place.length = record.text.bytes.count

@@ -48,6 +48,7 @@ extension DatabaseSalvage {
     }
     try StagedFile.overwrite(target, at: place.lowerBound, with: versions.span)
     guard let count else { return false }
+    if count == 0 { return true }
     tallies[0, default: PageTally()].rows -= count
     sink.count(.run, -count)
     return true

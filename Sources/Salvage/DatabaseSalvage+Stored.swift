@@ -41,6 +41,7 @@ extension DatabaseSalvage {
     } catch let error as DatabaseError where error.code == .sql { return false }
     let written = try writer.finish()
     count(records)
+    for finding in records.unreadable { sink.note(finding) }
     for label in records.altered {
       sink.note(
         Finding(
@@ -70,6 +71,8 @@ private final class StoredRecordSink: RecordSink {
   private(set) var counts: [RecordKind: Int] = [:]
   /// Labels of records that do not have the hash beside them.
   private(set) var altered: [String] = []
+  /// What is wrong with rows that no record could be made of.
+  private(set) var unreadable: [Finding] = []
   var errors = 0
   private var isAltered = false
 
@@ -87,5 +90,9 @@ private final class StoredRecordSink: RecordSink {
   func note(_ finding: Finding) {
     if finding.severity == .error { errors += 1 }
     if finding.code == .hashMismatch { isAltered = true }
+    if finding.code == .unreadable {
+      unreadable.append(
+        Finding(.error, .unreadable, "\(finding.message): its row is in irregular/"))
+    }
   }
 }

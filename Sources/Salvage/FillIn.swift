@@ -12,7 +12,8 @@ import SystemPackage
 /// two differ, that is told. Whether a record that is missing was destroyed or deleted since the
 /// backup cannot be told, so each is named with its origin. But a file whose time of last change
 /// is still the one in the backup's manifest has not been written since: then what differs was
-/// altered by damage, and the backup's record takes its place.
+/// altered by damage, and the backup's record takes its place; and what such a file lacks was
+/// destroyed.
 ///
 /// The version of a record that was not taken is kept below `conflicts/`.
 struct FillIn {
@@ -48,7 +49,7 @@ struct FillIn {
     }
     let options = ReadOptions(
       idField: source.backup?.manifest.idField.flatMap(JSONPointer.init))
-    let unwritten = try unwritten(whole.backup?.manifest)
+    let (unwritten, isCut) = try unwritten(whole.backup?.manifest)
     let place = directory.path(FilePath(".filled"))
     defer { try? Disk.remove(place) }
     try Disk.makeDirectory(place)
@@ -77,7 +78,7 @@ struct FillIn {
       try format.read(elsewhere, options, own)
     }
     let filler = FillSink(own, writer, source.tree, conflicts)
-    filler.fills = !isSound || conflicts.altered > 0
+    filler.fills = !isSound || isCut || conflicts.altered > 0
     do { try source.format.read(source.tree, options, filler) } catch let error as StoreError
       where error.code == .notFound && !request.contexts.isEmpty
     {
@@ -108,23 +109,31 @@ struct FillIn {
   }
 
   /// The files of the damaged store that were not written since the backup, by their names in it;
-  /// for a store of one file the empty name.
-  private func unwritten(_ manifest: Manifest?) throws -> Set<FilePath> {
-    guard let manifest, let path = request.paths.first else { return [] }
+  /// for a store of one file the empty name. `isCut` tells whether any of them has lost bytes.
+  private func unwritten(_ manifest: Manifest?) throws -> (files: Set<FilePath>, isCut: Bool) {
+    guard let manifest, let path = request.paths.first else { return ([], false) }
     let isFile = try FileFacts(at: path)?.isRegular ?? false
     let entries = manifest.storeEntries.filter { $0.header.kind == .regular }
-    guard !isFile || entries.count == 1 else { return [] }
-    var found: Set<FilePath> = []
+    guard !isFile || entries.count == 1 else { return ([], false) }
+    var (found, isCut): (Set<FilePath>, Bool) = ([], false)
     for entry in entries {
       let name = FilePath(bytes: Array(entry.header.path.dropFirst(Manifest.storePrefix.count)))
-      guard let name, let facts = try FileFacts(at: isFile ? path : path.pushing(name)) else {
+      guard let name else { continue }
+      let place = isFile ? path : path.pushing(name)
+      guard let facts = try FileFacts(at: place),
+        facts.modified == (entry.header.seconds, entry.header.nanoseconds)
+      else { continue }
+      // What is written to a database may be in its log alone.
+      if try WriteAheadLog.exists(beside: place),
+        let log = try FileFacts(at: WriteAheadLog.path(of: place)),
+        log.modified.seconds >= manifest.time
+      {
         continue
       }
-      if facts.modified == (entry.header.seconds, entry.header.nanoseconds) {
-        found.insert(isFile ? FilePath("") : name)
-      }
+      found.insert(isFile ? FilePath("") : name)
+      if facts.size < entry.header.size { isCut = true }
     }
-    return found
+    return (found, isCut)
   }
 }
 

@@ -1,3 +1,4 @@
+import Database
 import Disk
 import LosslessJSON
 import Records
@@ -70,7 +71,11 @@ package struct RecoveryPlan {
     do {
       whole = try OpenedStore(
         opening: request.store, formats: request.formats, kind: request.kind)
-    } catch let error as StoreError { return [damage(error, request)] }
+    } catch let error as StoreError {
+      return [damage(error.message, request)]
+    } catch let error as DatabaseError where error.code == .damaged {
+      return [damage(error.message, request)]
+    }
     guard whole.backup == nil else {
       throw SalvageError(
         .usage, "is a backup and no store", path: request.store.string,
@@ -83,7 +88,7 @@ package struct RecoveryPlan {
     do { try store.format.read(store.tree, ReadOptions(), survey) } catch let error as StoreError {
       // All of a context may be what the damage of a graph of one file has destroyed.
       guard !request.contexts.isEmpty, error.code == .notFound else {
-        return [damage(error, request)]
+        return [damage(error.message, request)]
       }
       missing = error
     }
@@ -93,8 +98,8 @@ package struct RecoveryPlan {
     return errors
   }
 
-  private static func damage(_ error: StoreError, _ request: RecoveryRequest) -> Finding {
-    Finding(.error, .unreadable, error.message, path: request.store.string)
+  private static func damage(_ message: String, _ request: RecoveryRequest) -> Finding {
+    Finding(.error, .unreadable, message, path: request.store.string)
   }
 
   private func salvage(into target: FilePath) throws -> SalvageReport {

@@ -140,7 +140,8 @@ package struct SalvageReport: Sendable {
 
   /// Whether nothing was lost or refused.
   package var isWhole: Bool {
-    inputs.allSatisfy(\.isWhole) && filled.conflicts == 0 && filled.altered == 0
+    inputs.allSatisfy(\.isWhole) && filled.count == 0 && filled.conflicts == 0
+      && filled.altered == 0
   }
 
   package func total(_ fate: Fate) -> InputAccount.Tally {

@@ -106,6 +106,8 @@ extension SnapshotSalvage {
     var mended = (start..<start + length).map { text[$0] }
     var error = error
     error.offset -= start
+    // What is known of the text as it stands is still asked for.
+    var index = JSONIndex()
     for _ in 0..<badByteLimit {
       guard error.reason == .invalidUTF8 || error.reason == .controlCharacter,
         error.offset < mended.count

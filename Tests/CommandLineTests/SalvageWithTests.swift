@@ -42,6 +42,28 @@ import Testing
     #expect(damaged.split(separator: 0x0A).contains(kept.dropLast()))
   }
 
+  /// Nothing has written the file since the backup, and it is shorter: what it lacks was destroyed,
+  /// though all that is left is sound.
+  @Test(arguments: [true, false]) func cutBetweenLines(_ keepTime: Bool) throws {
+    let scratch = try Scratch.here()
+    let (path, archive, digest) = try store(scratch)
+    try scratch.python(
+      """
+      import os, sys
+      path, keep = sys.argv[1:]
+      times = os.stat(path)
+      lines = open(path, 'rb').read().splitlines(True)
+      open(path, 'wb').write(b''.join(lines[:len(lines) // 2]))
+      if keep == 'true':
+          os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+      """, path, "\(keepTime)")
+    let out = scratch.file("out")
+    let found = try scratch.json(
+      exit: keepTime ? 3 : 0, "salvage", path, "--to", out, "--with", archive)
+    #expect((found["filled"]?.integer ?? 0) == (keepTime ? 15 : 0), "\(found)")
+    #expect(try (scratch.digest(out + "/recovered/memory.jsonl") == digest) == keepTime)
+  }
+
   /// Records of one kind have no place in a store of another: both stay as they are.
   @Test func aBackupOfAnotherKind() throws {
     let scratch = try Scratch.here()

@@ -9,11 +9,13 @@ struct FoundTests {
 
   @Test(arguments: [
     "short-header.db", "no-value.tar.gz", "list-and-projects.json", "virtual-table.db",
+    "bad-byte-in-a-key.json",
   ])
   func inputs(_ name: String) throws {
     let path = Self.folder.appending(name)
     let bytes = try Scratch.read(path)
-    let result = try Salvaged(bytes, as: name) { $0.takesDeleted = true }
+    let kind = name.hasPrefix("bad-byte") ? "task-list" : nil
+    let result = try Salvaged(bytes, as: name, kind: kind) { $0.takesDeleted = true }
     #expect(Fate.allCases.reduce(0) { $0 + result.account[$1].bytes } == bytes.count)
   }
 }
