@@ -110,7 +110,9 @@ extension TextSalvage {
       return !isNested && isLine && !shapes.isInner(signature) && isTyped(text, range)
         && closesAround(text, fragment.start, range)
     }
-    if shapes.isTop(signature) { return index.count > 1 }
+    if shapes.isTop(signature) || isAloneButForNULs(text, fragment.start, range, end) {
+      return index.count > 1
+    }
     return index.count > 1 && !shapes.isInner(signature)
       && (family == .lines || isTyped(text, range))
   }
@@ -291,12 +293,29 @@ extension TextSalvage {
     return record.text.kind(type) == .string
   }
 
+  /// Whether an object ends its line, and NULs are all there is in front of it: behind a part of a
+  /// record there would be more of that.
+  private func isAloneButForNULs(
+    _ text: Span<UInt8>, _ start: Int, _ range: Range<Int>, _ end: Int
+  ) -> Bool {
+    guard style.layout == .lines, range.lowerBound > start,
+      start == 0 || text[start - 1] == 0x0A,
+      wasted <= 8 * (consumed + Self.step)
+    else { return false }
+    let next = TextBytes.skipSpace(text.extracting(0..<end), range.upperBound)
+    guard next == end else { return false }
+    wasted += range.lowerBound - start
+    return TextBytes.isAll(text.extracting(start..<range.lowerBound), 0)
+  }
+
   /// Whether the line ends behind a value, or another record starts. What follows a comma may be
   /// the next element of a list whose beginning is lost.
   private func endsCleanly(_ text: Span<UInt8>, _ range: Range<Int>) -> Bool {
     let visible = text.extracting(0..<range.upperBound)
     let at = TextBytes.skipSpace(visible, range.lowerBound)
     if at == range.upperBound || text[at] == 0x7B { return true }
+    // NULs stand where nothing was written yet.
+    if text[at] == 0, TextBytes.isAll(visible.extracting(at..<visible.count), 0) { return true }
     guard text[at] == 0x2C else { return false }
     return style.isContainer || TextBytes.skipSpace(visible, at + 1) == range.upperBound
   }
