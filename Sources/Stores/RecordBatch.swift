@@ -98,7 +98,7 @@ final class BatchJob: Sendable {
   private static let queue = DispatchQueue(label: "holdfast.records", attributes: .concurrent)
 
   init(_ batch: consuming RecordBatch, _ prepare: Survey.Prepare?, checksRules: Bool) {
-    state = Mutex(State(batch: batch))
+    state = Mutex(State(batch: consume batch))
     self.prepare = prepare
     self.checksRules = checksRules
   }

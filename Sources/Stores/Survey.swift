@@ -72,7 +72,7 @@ package final class Survey: RecordSink {
     if jobs.count == Self.jobLimit { try completeFirst() }
     var batch = spares.popLast() ?? RecordBatch(recordLimit: batchLimit)
     swap(&batch, &filling)
-    let job = BatchJob(batch, prepare, checksRules: rules != nil)
+    let job = BatchJob(consume batch, prepare, checksRules: rules != nil)
     jobs.append(job)
     job.start()
   }
@@ -85,7 +85,7 @@ package final class Survey: RecordSink {
     var batch = first.wait()
     try complete(&batch)
     batch.clear()
-    spares.append(batch)
+    spares.append(consume batch)
   }
 
   private func complete(_ batch: inout RecordBatch) throws {
