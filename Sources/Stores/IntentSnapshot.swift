@@ -120,9 +120,12 @@ package enum ScopedRecord {
   }
 
   package static func isWrapped(_ text: JSONText) -> Bool {
+    // Asked of every record: nearly all are told by their first key alone.
+    guard text.kind() == .object, text.index.count > 1, text.isString(1, equalTo: "$scope") else {
+      return false
+    }
     let keys = text.children(of: 0)
-    return text.kind() == .object && keys.count == 2
-      && text.isString(keys[0], equalTo: "$scope") && text.kind(keys[0] + 1) == .string
+    return keys.count == 2 && text.kind(keys[0] + 1) == .string
       && text.isString(keys[1], equalTo: "$record")
   }
 
@@ -138,10 +141,7 @@ package enum ScopedRecord {
 
   /// Replaces a wrapped record by what is in it, and sets its scope.
   package static func unwrap(_ record: inout Record) {
-    guard record.text.kind() == .object, record.text.index.count > 1,
-      record.text.isString(1, equalTo: "$scope"), isWrapped(record.text),
-      let inner = record.text.member("$record")
-    else { return }
+    guard isWrapped(record.text), let inner = record.text.member("$record") else { return }
     record.scope = record.text.string("$scope") ?? []
     let start = record.text.tokens[inner].range.lowerBound
     let length = record.text.tokens[inner].range.count
