@@ -14,7 +14,6 @@ package struct JSONIndex: Sendable {
   package private(set) var isCompact = true
   /// Numbers whose canonical form may be longer than they are.
   private(set) var reshapedNumbers = 0
-  private var open: [UInt32] = []
 
   package init() {}
 
@@ -32,18 +31,14 @@ package struct JSONIndex: Sendable {
     guard text.count <= Self.maximumLength else { throw JSONError(.tooLong, at: 0) }
     // Taken out while they are written to, so that each write need not ask who else holds them.
     var tokens = self.tokens
-    var open = self.open
     self.tokens = []
-    self.open = []
     var scan = JSONScan(maximumDepth: depth)
     defer {
       self.tokens = tokens
-      self.open = open
       count = scan.count
       isCompact = scan.isCompact
       reshapedNumbers = scan.reshapedNumbers
     }
-    open.removeAll(keepingCapacity: true)
     scan.skipSpace(text)
     if scan.at == text.count { throw JSONError(.empty, at: 0) }
     var isDone = false
@@ -53,7 +48,7 @@ package struct JSONIndex: Sendable {
         tokens.append(contentsOf: repeatElement(JSONToken.blank, count: room))
       }
       var room = tokens.mutableSpan
-      isDone = try scan.run(text, &room, &open)
+      isDone = try scan.run(text, &room)
     }
   }
 }
@@ -62,8 +57,12 @@ package struct JSONIndex: Sendable {
 private struct JSONScan {
   /// What one step needs at most: a key and a value.
   static let margin = 2
+  private static let none = UInt32.max
 
   let maximumDepth: Int
+  /// The innermost container that is open. Until it is closed, its `next` names the one around it.
+  private var open = none
+  private var depth = 0
   var at = 0
   var count = 0
   var isCompact = true
@@ -96,7 +95,7 @@ private struct JSONScan {
   /// Goes on at the next value. Returns false where the tokens have run out of room, true at the
   /// end of the text.
   mutating func run(
-    _ text: Span<UInt8>, _ tokens: inout MutableSpan<JSONToken>, _ open: inout [UInt32]
+    _ text: Span<UInt8>, _ tokens: inout MutableSpan<JSONToken>
   ) throws(JSONError) -> Bool {
     while true {
       if tokens.count &- count < Self.margin { return false }
@@ -104,14 +103,14 @@ private struct JSONScan {
       switch text[at] {
       case 0x22: try scanString(text, &tokens)
       case 0x7B:
-        try begin(.object, text, &tokens, &open)
+        try begin(.object, text, &tokens)
         guard at < text.count else { throw JSONError(.unexpectedEnd, at: at) }
         if text[at] != 0x7D {
           try scanKey(text, &tokens)
           continue
         }
       case 0x5B:
-        try begin(.array, text, &tokens, &open)
+        try begin(.array, text, &tokens)
         guard at < text.count else { throw JSONError(.unexpectedEnd, at: at) }
         if text[at] != 0x5D { continue }
       case 0x2D, 0x30...0x39: try scanNumber(text, &tokens)
@@ -120,18 +119,20 @@ private struct JSONScan {
       case 0x6E: try scanLiteral(text, "null", .null, &tokens)
       default: throw JSONError(.unexpectedByte, at: at)
       }
-      if try closeAll(text, &tokens, &open) { return true }
+      if try closeAll(text, &tokens) { return true }
     }
   }
 
   @inline(__always)
   private mutating func begin(
-    _ kind: JSONToken.Kind, _ text: Span<UInt8>, _ tokens: inout MutableSpan<JSONToken>,
-    _ open: inout [UInt32]
+    _ kind: JSONToken.Kind, _ text: Span<UInt8>, _ tokens: inout MutableSpan<JSONToken>
   ) throws(JSONError) {
-    guard open.count < maximumDepth else { throw JSONError(.tooDeep, at: at) }
-    open.append(UInt32(truncatingIfNeeded: count))
+    guard depth < maximumDepth else { throw JSONError(.tooDeep, at: at) }
+    depth &+= 1
+    let container = count
     append(kind, at, at, isPlain: true, to: &tokens)
+    tokens[container].next = open
+    open = UInt32(truncatingIfNeeded: container)
     at &+= 1
     skipSpace(text)
   }
@@ -140,12 +141,13 @@ private struct JSONScan {
   /// the end of the text.
   @inline(__always)
   private mutating func closeAll(
-    _ text: Span<UInt8>, _ tokens: inout MutableSpan<JSONToken>, _ open: inout [UInt32]
+    _ text: Span<UInt8>, _ tokens: inout MutableSpan<JSONToken>
   ) throws(JSONError) -> Bool {
-    while let container = open.last {
+    while open != Self.none {
       skipSpace(text)
       guard at < text.count else { throw JSONError(.unexpectedEnd, at: at) }
-      let isObject = tokens[Int(container)].kind == .object
+      let container = Int(open)
+      let isObject = tokens[container].kind == .object
       let byte = text[at]
       if byte == 0x2C {
         at &+= 1
@@ -157,9 +159,10 @@ private struct JSONScan {
         throw JSONError(.expectedCommaOrEnd, at: at)
       }
       at &+= 1
-      tokens[Int(container)].end = UInt32(truncatingIfNeeded: at)
-      tokens[Int(container)].next = UInt32(truncatingIfNeeded: count)
-      open.removeLast()
+      open = tokens[container].next
+      depth &-= 1
+      tokens[container].end = UInt32(truncatingIfNeeded: at)
+      tokens[container].next = UInt32(truncatingIfNeeded: count)
     }
     skipSpace(text)
     guard at == text.count else { throw JSONError(.trailingBytes, at: at) }
