@@ -12,7 +12,9 @@ package struct KeyOrder: Sendable {
     var isPlain: Bool
   }
 
+  /// The keys, and room for more: only the first `count` are on the stack.
   private var keys: [Entry] = []
+  package private(set) var count = 0
   private var merged: [Entry] = []
   private var keyA = ByteBuffer()
   private var keyB = ByteBuffer()
@@ -21,8 +23,6 @@ package struct KeyOrder: Sendable {
   private static let run = 16
 
   package init() {}
-
-  package var count: Int { keys.count }
 
   /// The token of the key at `index`.
   @inline(__always)
@@ -36,20 +36,22 @@ package struct KeyOrder: Sendable {
       entry.isPlain
       ? text.word(at: Int(entry.start) &+ 1, atMost: Int(entry.end &- entry.start) &- 2)
         .byteSwapped : 0
-    keys.append(
-      Entry(prefix: prefix, token: UInt32(truncatingIfNeeded: key), isPlain: entry.isPlain))
+    let pushed = Entry(
+      prefix: prefix, token: UInt32(truncatingIfNeeded: key), isPlain: entry.isPlain)
+    if count < keys.count { keys[count] = pushed } else { keys.append(pushed) }
+    count &+= 1
   }
 
-  package mutating func removeAll() { keys.removeAll(keepingCapacity: true) }
+  package mutating func removeAll() { count = 0 }
 
   /// Drops all keys from index `first` on.
   @inline(__always)
-  package mutating func drop(from first: Int) { keys.removeLast(keys.count &- first) }
+  package mutating func drop(from first: Int) { count = first }
 
   /// Sorts the keys from index `first` on, all of them keys in `text`. Stable.
   @inline(__always)
   package mutating func sort(from first: Int, of tokens: Span<JSONToken>, in text: Span<UInt8>) {
-    if keys.count &- first > 1 { sortSeveral(from: first, of: tokens, in: text) }
+    if count &- first > 1 { sortSeveral(from: first, of: tokens, in: text) }
   }
 
   private mutating func sortSeveral(
@@ -59,7 +61,6 @@ package struct KeyOrder: Sendable {
     var keys = self.keys
     self.keys = []
     defer { self.keys = keys }
-    let count = keys.count
     var start = first
     while start < count {
       let end = min(start + Self.run, count)
@@ -99,9 +100,9 @@ package struct KeyOrder: Sendable {
   ) {
     merged.removeAll(keepingCapacity: true)
     var start = first
-    while start < keys.count {
-      let middle = min(start + width, keys.count)
-      let end = min(middle + width, keys.count)
+    while start < count {
+      let middle = min(start + width, count)
+      let end = min(middle + width, count)
       var (left, right) = (start, middle)
       while left < middle, right < end {
         if precedes(keys[right], keys[left], of: tokens, in: text) {
@@ -116,7 +117,7 @@ package struct KeyOrder: Sendable {
       merged.append(contentsOf: keys[right..<end])
       start = end
     }
-    keys.replaceSubrange(first..., with: merged)
+    keys.replaceSubrange(first..<count, with: merged)
   }
 
   @inline(__always)
