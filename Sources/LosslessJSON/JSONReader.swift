@@ -1,3 +1,13 @@
+/// What `JSONReader` read of a value, apart from its text. No part of it, lest each value of a
+/// generic reader look up the type.
+package struct JSONExtent: Sendable {
+  /// Absolute offset and length in bytes.
+  package var offset: Int
+  package var length: Int
+  /// Why the bytes are not a JSON value, with an absolute offset; nil where they are one.
+  package var error: JSONError?
+}
+
 /// Reads one large JSON text piece by piece: the caller walks into the containers it knows and
 /// takes their elements one at a time, so memory is bounded by the largest element.
 ///
@@ -105,18 +115,9 @@ package struct JSONReader<Source: ByteSource & ~Copyable>: ~Copyable {
   /// Whether nothing but whitespace is left.
   package mutating func isAtEnd() throws -> Bool { try peek() == nil }
 
-  /// What `value` read, apart from the text.
-  package struct Extent: Sendable {
-    /// Absolute offset and length in bytes.
-    package var offset: Int
-    package var length: Int
-    /// Why the bytes are not a JSON value, with an absolute offset; nil where they are one.
-    package var error: JSONError?
-  }
-
   /// Reads the next value whole, strictly, into `text`.
   @discardableResult
-  package mutating func value(_ text: inout JSONText) throws -> Extent {
+  package mutating func value(_ text: inout JSONText) throws -> JSONExtent {
     let extent = try element(&text)
     if let error = extent.error { throw error }
     return extent
@@ -125,18 +126,18 @@ package struct JSONReader<Source: ByteSource & ~Copyable>: ~Copyable {
   /// Like `value`, but a value whose extent is clear from its brackets and quotes and whose
   /// inside is not valid JSON is reported in the extent, and the walk can go on behind it.
   /// Still throws where no end is found.
-  package mutating func element(_ text: inout JSONText) throws -> Extent {
+  package mutating func element(_ text: inout JSONText) throws -> JSONExtent {
     guard try peek() != nil else { throw JSONError(.unexpectedEnd, at: offset) }
     let start = offset
     if fillsLines, window[cursor] == 0x7B, let end = endOnLine {
       fillsLines = (try? text.parse(window.span.extracting(cursor..<end))) != nil
       if fillsLines {
         defer { cursor = end }
-        return Extent(offset: start, length: end - cursor)
+        return JSONExtent(offset: start, length: end - cursor)
       }
     }
     let length = try measure()
-    var extent = Extent(offset: start, length: length)
+    var extent = JSONExtent(offset: start, length: length)
     do throws(JSONError) {
       try text.parse(window.span.extracting(cursor..<cursor + length))
     } catch {
