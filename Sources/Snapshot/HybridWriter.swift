@@ -206,15 +206,12 @@ final class HybridWriter {
     var text = ByteBuffer()
     var escaped = ByteBuffer("\"")
     let out = out
-    func take() {
-      appendJSONEscaped(text.span, to: &escaped)
-      text.removeAll()
-    }
     layout.begin(to: &text)
     try sorted.drain { key, line in
       let rank = Int(key[0])
       if rank < RTFSSnapshot.order.count { layout.next(RTFSSnapshot.order[rank], to: &text) }
-      take()
+      appendJSONEscaped(text.span, to: &escaped)
+      text.removeAll()
       escaped.append(line)
       if escaped.count > 64 << 10 {
         try out.write(escaped.span)
@@ -222,7 +219,7 @@ final class HybridWriter {
       }
     }
     layout.finish(to: &text)
-    take()
+    appendJSONEscaped(text.span, to: &escaped)
     escaped.append(0x22)
     try out.write(escaped.span)
   }
