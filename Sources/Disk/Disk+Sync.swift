@@ -76,9 +76,14 @@ extension Disk {
   @Sendable private static func startWriting(_ path: FilePath) {
     let descriptor = path.withPlatformString { open($0, O_RDONLY | O_NOFOLLOW | O_CLOEXEC) }
     guard descriptor >= 0 else { return }
-    // Only a hint: what it cannot do, `syncFile` does, and tells what goes wrong.
-    _ = sync_file_range(descriptor, 0, 0, writeOut)
+    startWriting(FileDescriptor(rawValue: descriptor))
     close(descriptor)
+  }
+
+  /// Has the kernel begin to write what of a file is only in memory.
+  static func startWriting(_ descriptor: FileDescriptor) {
+    // Only a hint: what it cannot do, `sync` does, and tells what goes wrong.
+    _ = sync_file_range(descriptor.rawValue, 0, 0, writeOut)
   }
 
   /// `SYNC_FILE_RANGE_WRITE` of Linux's fs.h.

@@ -19,6 +19,10 @@ package struct OutputFile: ~Copyable {
   /// Bytes written so far.
   package private(set) var count = 0
   private var isPublished = false
+  /// Bytes that the kernel has been told to write to the disk, for `publish` not to wait for all of
+  /// a large file.
+  private var handedOver = 0
+  private static let stretch = 16 << 20
 
   /// Starts the file that `publish` will put at `target`. Its directory must exist.
   /// - Parameter mode: for its owner alone by default, since a store may be.
@@ -36,6 +40,10 @@ package struct OutputFile: ~Copyable {
   package mutating func write(_ bytes: Span<UInt8>) throws(DiskError) {
     try Disk.write(bytes, to: descriptor, path: target)
     count += bytes.count
+    if count - handedOver >= Self.stretch {
+      Disk.startWriting(descriptor)
+      handedOver = count
+    }
   }
 
   /// Makes the bytes durable, then gives them their name: data first, then the rename, then the
