@@ -112,7 +112,8 @@ private final class HybridTree: StoreTree {
   private let backup: BackupFile
   private let entry: Int
   private let end: Int
-  private let tap = HashTap()
+  /// What the stream reads from; nil until it has been opened.
+  private var member: HashedMember?
   let files: [StoreFile]
 
   init(_ backup: BackupFile, _ entry: Int, end: Int) {
@@ -133,13 +134,14 @@ private final class HybridTree: StoreTree {
   private var size: Int { backup.manifest.entries[entry].header.size }
 
   func open(_ index: Int) throws -> ByteStream {
-    let stream = try backup.content(entry, count: end)
+    let member = try HashedMember(backup, entry, stoppingAt: end)
+    self.member = member
+    var left = end
     var tail: ByteBuffer? = end < size ? ByteBuffer("null\n}\n") : nil
     return ByteStream { buffer, limit in
-      let before = buffer.count
-      let count = try stream.read(into: &buffer, atMost: limit)
-      if count > 0 {
-        self.tap.take(buffer.span.extracting(before..<before + count))
+      if left > 0 {
+        let count = try member.read(into: &buffer, atMost: min(limit, left))
+        left -= count
         return count
       }
       guard let text = tail else { return 0 }
@@ -157,33 +159,7 @@ private final class HybridTree: StoreTree {
   }
 
   /// The hash of the whole member; call once, after the stream has been read to its end.
-  func hashRest() throws -> Hash256 {
-    let stream = try backup.content(entry, from: end)
-    var block = ByteBuffer()
-    while try stream.read(into: &block, atMost: 256 << 10) > 0 {
-      tap.take(block.span)
-      block.removeAll()
-    }
-    return tap.finish()
-  }
-}
-
-/// Hashes, on a thread of its own, what is read elsewhere.
-private final class HashTap {
-  private let lane = HashLane()
-  private var pending = ByteBuffer()
-  private static let limit = 256 << 10
-
-  func take(_ bytes: Span<UInt8>) {
-    pending.append(bytes)
-    if pending.count >= Self.limit { pending = lane.update(pending) }
-  }
-
-  /// The hash of all that was taken.
-  func finish() -> Hash256 {
-    if !pending.isEmpty { pending = lane.update(pending) }
-    return lane.finish()
-  }
+  func hashRest() throws -> Hash256? { try member?.finish() }
 }
 
 /// A store inside a backup whose files are hashed while they are read.
