@@ -58,18 +58,27 @@ extension BackupPlan {
       ? nil : try HeldRepository(repository, waitingUpTo: request.lockWait)
     defer { withExtendedLifetime(lock) {} }
     try repository.clearLeftovers()
-    let found = try assess(formats, progress, spillingTo: repository.path)
-    var result = found.unchanged
+    let (unchanged, writer, manifest, log) = try assess(
+      formats, progress, spillingTo: repository.path)
+    var result = unchanged
     if result == nil {
       let target = try freePath()
-      let output = try ArchiveOutput(for: target)
-      try found.writer.write(found.manifest, to: output)
-      result = try publish(output, at: target, found.manifest, found.log, formats)
+      let output = try write(manifest, of: consume writer, to: target)
+      result = try publish(output, at: target, manifest, log, formats)
     }
     guard var result else { throw BackupError(.failed, "there is no result of the backup") }
     result.note(obstacle)
     try after(result)
     return result
+  }
+
+  /// Puts the archive together. What the store was read into is given back while others go on.
+  private func write(
+    _ manifest: Manifest, of writer: consuming SnapshotWriter, to target: FilePath
+  ) throws -> ArchiveOutput {
+    let output = try ArchiveOutput(for: target)
+    try writer.write(manifest, to: output)
+    return output
   }
 
   /// What `run` would come to now. The store is read as it would be, and nothing is written but

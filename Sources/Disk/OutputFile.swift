@@ -1,3 +1,4 @@
+import Dispatch
 import Glibc
 import LosslessJSON
 import SystemPackage
@@ -132,7 +133,17 @@ package final class SpillFile {
     _ = temporary.withPlatformString { unlink($0) }
   }
 
-  deinit { try? descriptor.close() }
+  /// A large file takes a while to give back the room it held: for that nobody waits.
+  deinit {
+    let descriptor = descriptor
+    guard flushed > Self.large else {
+      try? descriptor.close()
+      return
+    }
+    DispatchQueue.global().async { try? descriptor.close() }
+  }
+
+  private static let large = 8 << 20
 
   /// A name by which this process, and no other, can open the file while it is held.
   package func openableName() throws(DiskError) -> FilePath {
