@@ -35,7 +35,9 @@ extension DatabaseSalvage {
       if !entry.sql.isEmpty { others.append(entry.sql) }
       guard entry.type == "index" else { continue }
       let tree = try PageTree(cells, root: entry.root, isTaken: isTaken)
-      for number in tree.pages + tree.interior { owner[number] = Self.indexOwner }
+      // A page of a table there was written to the wrong place.
+      for number in tree.pages where try !isOfTable(number) { owner[number] = Self.indexOwner }
+      if !tree.lacksPages, isOnAllRows(entry.sql) { indexPages[entry.table] = tree.pages }
       if tree.isBroken {
         isMapped = false
         if let table = tables.first(where: { $0.name == entry.table }),
@@ -105,9 +107,11 @@ extension DatabaseSalvage {
       lacksStatements = true
       return
     }
-    table.isBroken = tree.isBroken
-    table.gaps = tree.gaps
-    if tree.isBroken { isMapped = false }
+    // The root may be one of another tree, by its kind.
+    let isForeign = try !tree.isBroken && isOfTable(entry.root) != table.hasRowID
+    table.isBroken = tree.isBroken || isForeign
+    table.gaps = isForeign ? [Int.min...Int.max] : tree.gaps
+    if table.isBroken { isMapped = false }
     tables.append(table)
     for number in tree.interior { owner[number] = Self.indexOwner }
     cells.ranges.merge(tree.ranges) { $1 }
@@ -126,6 +130,16 @@ extension DatabaseSalvage {
       let isRows = cells.kind(page.span, number)?.isTable == table.hasRowID
       owner[number] = isRows ? tables.count - 1 : Self.indexOwner
     }
+  }
+
+  private func isOfTable(_ number: Int) throws -> Bool {
+    let page = try file.page(number)
+    return cells.kind(page.span, number)?.isTable == true
+  }
+
+  /// Whether an index of this statement has the values of columns, of each row.
+  private func isOnAllRows(_ sql: String) -> Bool {
+    sql.utf8.count(where: { $0 == 0x28 }) <= 1 && !sql.uppercased().contains("WHERE")
   }
 
   /// Makes the table of a statement, or of what it was before it was damaged, where that is known;
@@ -169,8 +183,14 @@ extension DatabaseSalvage {
     let (units, refused) = try units()
     for unit in units {
       guard let table = try table(for: unit) else {
-        let isKeyed = lacksStatements || tables.contains { $0.isBroken && !$0.hasRowID }
+        let isKeyed =
+          lacksStatements || isStray(unit.pages)
+          || tables.contains { $0.isBroken && !$0.hasRowID }
         if unit.ids == nil, isKeyed { keyed.append(contentsOf: keyedUnits(unit)) }
+        if unit.ids != nil, isStray(unit.pages) {
+          let places = tables.indices.filter { tables[$0].hasRowID && tables[$0].fits(unit.rows) }
+          try keepApart(unit.pages, "nothing leads to its page, or says that it is free", places)
+        }
         continue
       }
       if let ids = unit.ids { tables[table].take(ids) }
@@ -272,11 +292,18 @@ extension DatabaseSalvage {
       return suited.count == 1 ? suited[0] : try doubtfulTable(unit, alike)
     }
     if let table = best(lacking) { return table }
-    // Every statement was read, and no table lacks these rows: they were deleted.
-    if !lacksStatements, !tables.contains(where: { $0.isBroken && $0.mayLack(ids) }) {
-      return nil
+    if !lacksStatements {
+      let places = fitting.filter { !tables[$0].isInferred && tables[$0].hasRoom(ids) }
+      let own = places.filter { tables[$0].columns.count == count }
+      let live = try strayTable(for: unit.pages, among: own.isEmpty ? places : own)
+      if !live.isEmpty { return live.count == 1 ? live[0] : try doubtfulTable(unit, live) }
+      // Every statement was read, and no table lacks these rows: they were deleted.
+      if !tables.contains(where: { $0.isBroken && $0.mayLack(ids) }) { return nil }
     }
-    if let table = best(fitting.filter { tables[$0].isInferred && tables[$0].hasRoom(ids) }) {
+    let known = SalvagedTable.statement(for: unit.rows)?.name
+    let inferred = fitting.filter { tables[$0].isInferred && tables[$0].hasRoom(ids) }
+    if let table = inferred.first(where: { tables[$0].name == known }) { return table }
+    if known == nil || tables.contains(where: { $0.name == known }), let table = best(inferred) {
       return table
     }
     return try infer(unit)
@@ -326,6 +353,8 @@ extension DatabaseSalvage {
     guard let output, output.create(sql) == nil else { return nil }
     var table = try output.table(name)
     table.isInferred = true
+    // SQLite allows no value there, and no one writes none in the key.
+    if name == known?.name, table.idColumn != 0 { table.columns[0].isNotNull = true }
     tables.append(table)
     return tables.count - 1
   }

@@ -44,6 +44,15 @@ final class DatabaseSalvage {
   var lostIndexes: [SalvagedTable] = []
   /// The tables for rows that may be of any of several, by the names of those.
   var doubtfulTables: [[String]: Int] = [:]
+  /// Whether the list of the free pages is whole.
+  var isListed = false
+  /// Pages that no tree leads to, where all that leads to pages was read.
+  var strays: [Int: PageKind] = [:]
+  /// Rows on those that indexes are asked for, and what they have of them, by tables.
+  var askedIDs: Set<Int> = []
+  var entriesOfStrays: [Int: [Int: [PageValue]]] = [:]
+  /// The pages of an index that has all rows of a table, by its name.
+  var indexPages: [String: [Int]] = [:]
   /// Pages of tables whose heads are damaged.
   var damagedLeaves: [Int: Int] = [:]
   /// What became of the rows of a page.
@@ -111,10 +120,13 @@ final class DatabaseSalvage {
   var isSound: Bool
 
   func run() throws {
+    if !isSound, !file.hasFractions || !file.hasEncoding || file.reserved > 0 {
+      try cells.inferLayout()
+    }
     if file.hasHeader {
       (free, isMapped) = try file.freePages()
+      isListed = isMapped
     } else {
-      if !isSound { try cells.inferLayout() }
       free = try cells.likelyFree()
       isMapped = false
     }
@@ -164,6 +176,7 @@ final class DatabaseSalvage {
   private func scan() throws {
     output = try DatabaseOutput(target, like: file)
     try readSchema()
+    try noteStrays()
     try claimOverflow()
     try takeOwned()
     try takeOthers()
@@ -258,6 +271,12 @@ final class DatabaseSalvage {
     let found = try cells.rows(page.span, number, kind)
     var tally = PageTally(rows: 0, suspect: found.suspect.count, bad: found.badCount)
     for row in found.rows {
+      if row.values.count > tables[table].columns.count {
+        tally.suspect += 1
+        try suspects.add(
+          row, nil, "page \(number): has more values than the table \(tables[table].name)")
+        continue
+      }
       if let fault = fault(row, in: tables[table]) {
         tally.suspect += 1
         try suspects.add(row, tables[table], "page \(number): \(fault.message)")
@@ -277,8 +296,10 @@ final class DatabaseSalvage {
       }
     }
     for row in found.suspect {
+      let isWide = row.values.count > tables[table].columns.count
       try suspects.add(
-        row, tables[table], "page \(number): altered, or beside bytes that cannot be read")
+        row, isWide ? nil : tables[table],
+        "page \(number): altered, or beside bytes that cannot be read")
     }
     if found.unlisted > 0 {
       sink.note(
@@ -311,7 +332,7 @@ final class DatabaseSalvage {
     let kind = cells.kind(page, number)
     guard let kind else {
       let isUsed =
-        cells.overflow.contains(number) || free.contains(number) || file.isSpecial(number)
+        cells.overflow.contains(number) || free.contains(number) || file.isSpecial(number, page)
       if isUsed, page.count == file.pageSize { return try sink.redundant(stored) }
       let shape: DamageShape = TextBytes.isAll(stored, 0) ? .nulRun : .damagedPage
       return try sink.quarantine(stored, shape: shape, line: nil)

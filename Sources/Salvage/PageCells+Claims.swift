@@ -44,7 +44,7 @@ extension PageCells {
   /// cells hold together and their ids are in order. Returns whether it did.
   func assumeLeaf(_ number: Int) throws -> Bool {
     let page = try file.page(number)
-    guard page.count == file.pageSize, !file.isSpecial(number), number > 1,
+    guard page.count == file.pageSize, !file.isSpecial(number, page.span), number > 1,
       count(page.span, number) > 0,
       pointers(number, .leafTable) + 2 * count(page.span, number) <= file.usable
     else { return false }
@@ -77,7 +77,7 @@ extension PageCells {
   }
 }
 
-/// What the header of a database would say, where that is lost.
+/// What the header of a database would say, where that is lost or not to be believed.
 extension PageCells {
   /// The free pages, as far as pages that look like a part of their list are none that a row goes on
   /// in.
@@ -102,9 +102,11 @@ extension PageCells {
     return free
   }
 
-  /// Tells from the pages how texts are stored and how many bytes at the end of each page are not
-  /// used. Cells fill a page from its end.
+  /// Tells from the pages how texts are stored, where the header does not, and how many bytes at the
+  /// end of each page are not used. Cells fill a page from its end.
   func inferLayout() throws {
+    let stated = file.reserved
+    file.setReserved(0)
     var (utf8, little, big) = (0, 0, 0)
     var ends: [Int: Int] = [:]
     // For no number of bytes do cells of this size go on elsewhere.
@@ -134,10 +136,14 @@ extension PageCells {
       }
       if last > 0 { ends[last, default: 0] += 1 }
     }
-    if let end = ends.keys.max(), let count = ends[end], count > 1, file.pageSize - end < 256,
-      count * 2 > ends.values.reduce(0, +)
+    let sum = ends.values.reduce(0, +)
+    if let end = ends.keys.max(), let count = ends[end], count > 1,
+      file.pageSize - end <= min(255, file.pageSize - 480),
+      count * 2 > sum
     {
-      if !file.hasHeader { file.setReserved(file.pageSize - end) }
+      file.setReserved(file.pageSize - end)
+    } else if file.pageSize - (ends.keys.max() ?? 0) >= stated {
+      file.setReserved(stated)
     }
     if !file.hasEncoding, max(little, big) > utf8 { file.setUTF16(isBigEndian: big > little) }
   }

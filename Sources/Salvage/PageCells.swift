@@ -64,7 +64,7 @@ final class PageCells {
   /// Nil for a page that is none of a tree.
   func kind(_ page: Span<UInt8>, _ number: Int) -> PageKind? {
     let start = Self.start(number)
-    guard page.count == file.pageSize, page.count > start + 12, !file.isSpecial(number),
+    guard page.count == file.pageSize, page.count > start + 12, !file.isSpecial(number, page),
       let kind = assumed[number] ?? PageKind(rawValue: page[start])
     else { return nil }
     return pointers(number, kind) + 2 * count(page, number) <= file.usable ? kind : nil
@@ -258,7 +258,7 @@ final class PageCells {
       id = found.value
       start = found.end
     }
-    let local = localSize(size.value, inTable: hasID)
+    let local = Self.localSize(size.value, inTable: hasID, usable: file.usable)
     let limit = min(page.count, file.limit(number))
     guard start + local <= limit else { return nil }
     let head = page.extracting(start..<start + local)
@@ -280,8 +280,7 @@ final class PageCells {
   }
 
   /// Bytes of a payload that lie on its own page.
-  private func localSize(_ size: Int, inTable: Bool) -> Int {
-    let usable = file.usable
+  static func localSize(_ size: Int, inTable: Bool, usable: Int) -> Int {
     let most = inTable ? usable - 35 : (usable - 12) * 64 / 255 - 23
     if size <= most { return size }
     let least = (usable - 12) * 32 / 255 - 23
@@ -298,7 +297,7 @@ final class PageCells {
     guard let start = kind.isTable ? Bytes.varint(page, size.end)?.end : size.end else {
       return nil
     }
-    let local = localSize(size.value, inTable: kind.isTable)
+    let local = Self.localSize(size.value, inTable: kind.isTable, usable: file.usable)
     guard local < size.value, start + local + 4 <= page.count,
       Self.isHead(page.extracting(start..<start + local), of: size.value)
     else { return nil }

@@ -14,6 +14,8 @@ final class PageFile {
   let numbers: [Int]
   /// Whether the header of the file is one.
   let hasHeader: Bool
+  /// Whether it has what each must have behind the size of a page and its unused bytes.
+  let hasFractions: Bool
   /// Pages that the header says there are, where the file has fewer; else 0.
   let missingPages: Int
   /// Pages that the header says there are; 0 where there is none.
@@ -70,14 +72,16 @@ final class PageFile {
     while head.count < 100 { head.append(0) }
     let bytes = head.span
     hasHeader = named != nil && TextBytes.starts(bytes, "SQLite format 3\0")
+    // SQLite writes these three bytes into every header, and nothing else there.
+    hasFractions = hasHeader && bytes[21] == 64 && bytes[22] == 32 && bytes[23] == 32
     // The header says twice how long the database is: where the two agree, both are what was written.
     let stated = Bytes.number(bytes, 28, 4)
     pageSize =
       if let beside { beside.pageSize } else if let named, hasHeader, stated * named == size {
         named
-      } else { try Self.inferSize(file, size, hint: named) }
+      } else { try Self.inferSize(file, size, hint: named, isIntact: hasFractions) }
     // SQLite wants 480 bytes of each page at the least.
-    reserved = hasHeader ? min(Int(bytes[20]), pageSize - 480) : 0
+    reserved = hasFractions ? min(Int(bytes[20]), pageSize - 480) : 0
     userVersion = hasHeader ? Int(Int32(truncatingIfNeeded: Bytes.number(bytes, 60, 4))) : 0
     applicationID = hasHeader ? Int(Int32(truncatingIfNeeded: Bytes.number(bytes, 68, 4))) : 0
     changeCounter = hasHeader ? Bytes.number(bytes, 24, 4) : 0
@@ -121,11 +125,17 @@ final class PageFile {
   /// Whether pages of the log stand for some of the file's.
   var usesLog: Bool { !newer.isEmpty }
 
-  /// Whether the page never holds cells: a pointer map, or the one at the byte that locks use.
-  func isSpecial(_ number: Int) -> Bool {
+  /// Whether the page never holds cells: a pointer map, or the one at the byte that locks use. What says
+  /// that there are maps may be damaged: a page that starts like one of a tree must read as a map.
+  func isSpecial(_ number: Int, _ page: Span<UInt8>) -> Bool {
     let lockPage = 0x4000_0000 / pageSize + 1
     if number == lockPage { return true }
-    return hasPointerMap && number >= 2 && (number - 2) % (usable / 5 + 1) == 0
+    guard hasPointerMap, number >= 2, (number - 2) % (usable / 5 + 1) == 0 else { return false }
+    guard page.count >= usable, PageKind(rawValue: page[0]) != nil else { return true }
+    // A type and a page for each page that follows (fileformat2.html, 1.8).
+    return stride(from: 0, through: usable - 5, by: 5).allSatisfy {
+      page[$0] <= 5 && Bytes.number(page, $0 + 1, 4) <= max(pageCount, statedPages)
+    }
   }
 
   /// From here on these versions of pages stand for all others: offsets in the log.
@@ -137,7 +147,8 @@ final class PageFile {
   /// Whether the file ends in the page.
   func isShort(_ number: Int) -> Bool { number == shortPage }
 
-  /// For a database without a header: how many bytes at the end of each page hold no cells.
+  /// Where the header does not say it, or is not to be believed: how many bytes at the end of each page
+  /// hold no cells.
   func setReserved(_ count: Int) { reserved = count }
 
   /// For a database without a header: texts are in UTF-16.
@@ -183,7 +194,7 @@ final class PageFile {
   }
 
   /// The free pages, by the list that the header names. `isWhole` tells whether all of the list was
-  /// read.
+  /// read, and has as many as the header says.
   func freePages() throws -> (pages: Set<Int>, isWhole: Bool) {
     var found: Set<Int> = []
     let first = try page(1)
@@ -196,7 +207,7 @@ final class PageFile {
       found.formUnion(leaves)
       next = Bytes.number(bytes.span, 0, 4)
     }
-    return (found, true)
+    return (found, found.count == Bytes.number(first.span, 36, 4))
   }
 
   /// The free pages that a trunk of the list names; nil where the page is none.
@@ -210,71 +221,6 @@ final class PageFile {
       guard leaf >= 2, leaf <= pageCount, leaves.insert(leaf).inserted else { return nil }
     }
     return Array(leaves)
-  }
-
-  /// The size with which most pages look like leaves of tables.
-  private static func inferSize(
-    _ file: borrowing InputFile, _ size: Int, hint: Int?
-  ) throws -> Int {
-    let found = try likelySize(file, size, from: 1)
-    guard let hint, let named = found.scores[hint], named * 2 >= found.score else {
-      return found.size ?? hint ?? 4096
-    }
-    return hint
-  }
-
-  /// Where the first page starts in a part of a database; nil where there is none. Content of
-  /// archives starts at a block of 512 bytes.
-  static func firstPage(_ path: FilePath) throws -> Int? {
-    let file = try InputFile(opening: path)
-    let size = try file.facts().size
-    var best: (start: Int?, score: Int) = (nil, 0)
-    for start in stride(from: 0, to: min(65536, size), by: 512) {
-      let score = try likelySize(file, size, from: 0, start: start).score
-      if score > best.score { best = (start, score) }
-      if best.score > 6000 { break }
-    }
-    return best.start
-  }
-
-  /// - Parameter start: where the first page starts.
-  private static func likelySize(
-    _ file: borrowing InputFile, _ size: Int, from first: Int, start: Int = 0
-  ) throws -> (size: Int?, score: Int, scores: [Int: Int]) {
-    var best: (size: Int?, score: Int, scores: [Int: Int]) = (nil, 0, [:])
-    for candidate in [4096, 1024, 512, 2048, 8192, 16384, 32768, 65536] where start < candidate {
-      var (filled, looked) = (0, 0)
-      // Pages from all over the file: what is left of it may begin with a hole.
-      let last = max(first + 1, (size - start) / candidate)
-      for number in stride(from: first, to: last, by: max(1, last / (start > 0 ? 40 : 400))) {
-        var page = ByteBuffer()
-        _ = try file.read(at: start + number * candidate, into: &page, atMost: candidate)
-        if TextBytes.isAll(page.span, 0) { continue }
-        looked += 1
-        if fills(page.span, candidate) { filled += 1 }
-      }
-      // One page may look like a leaf by chance, most of them do not.
-      let score = 1000 * filled / max(1, looked) * min(filled, 8)
-      best.scores[candidate] = score
-      if score > best.score { (best.size, best.score) = (candidate, score) }
-    }
-    return best
-  }
-
-  /// Whether the cells of a page reach into its second half and none beyond its ends.
-  private static func fills(_ page: Span<UInt8>, _ size: Int) -> Bool {
-    guard page.count == size, [0x0D, 0x05, 0x0A, 0x02].contains(page[0]) else { return false }
-    let cells = Bytes.number(page, 3, 2)
-    let pointers = page[0] < 0x0A ? 12 : 8
-    guard cells > 0, pointers + 2 * cells <= size else { return false }
-    var last = 0
-    for cell in 0..<cells {
-      let at = Bytes.number(page, pointers + 2 * cell, 2)
-      // Cells lie behind what points at them; in text there is no such order.
-      if at < pointers + 2 * cells || at >= size { return false }
-      last = max(last, at)
-    }
-    return last >= size / 2
   }
 }
 

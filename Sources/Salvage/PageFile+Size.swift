@@ -1,0 +1,117 @@
+import Disk
+import LosslessJSON
+import SystemPackage
+
+/// How long the pages of a database are, by what they hold.
+extension PageFile {
+  /// - Parameter hint: what the header names, if anything. An intact one is believed unless all pages
+  ///   say otherwise, another where as good as half as many do as with the likeliest size.
+  static func inferSize(
+    _ file: borrowing InputFile, _ size: Int, hint: Int?, isIntact: Bool
+  ) throws -> Int {
+    let found = try likelySize(file, size, from: 1)
+    guard let hint else { return found.size ?? 4096 }
+    let named = found.scores[hint] ?? 0
+    return found.size == nil || named * 2 >= found.score || (isIntact && named > 0)
+      ? hint : found.size ?? hint
+  }
+
+  /// Where the first page starts in a part of a database; nil where there is none. Content of
+  /// archives starts at a block of 512 bytes.
+  static func firstPage(_ path: FilePath) throws -> Int? {
+    let file = try InputFile(opening: path)
+    let size = try file.facts().size
+    var best: (start: Int?, score: Int) = (nil, 0)
+    for start in stride(from: 0, to: min(65536, size), by: 512) {
+      let score = try likelySize(file, size, from: 0, start: start).score
+      if score > best.score { best = (start, score) }
+      if best.score > 6000 { break }
+    }
+    return best.start
+  }
+
+  /// The size with which most pages look like pages of trees.
+  /// - Parameter start: where the first page starts.
+  private static func likelySize(
+    _ file: borrowing InputFile, _ size: Int, from first: Int, start: Int = 0
+  ) throws -> (size: Int?, score: Int, scores: [Int: Int]) {
+    var best: (size: Int?, score: Int, scores: [Int: Int]) = (nil, 0, [:])
+    for candidate in [4096, 1024, 512, 2048, 8192, 16384, 32768, 65536] where start < candidate {
+      var (filled, looked) = (0, 0)
+      // Pages from all over the file: what is left of it may begin with a hole.
+      let last = max(first + 1, (size - start) / candidate)
+      // What is lost at the end of a file may be many times what is left.
+      let limit = 64 * (last + 64)
+      for number in stride(from: first, to: last, by: max(1, last / (start > 0 ? 40 : 400))) {
+        var page = ByteBuffer()
+        _ = try file.read(at: start + number * candidate, into: &page, atMost: candidate)
+        if TextBytes.isAll(page.span, 0) { continue }
+        looked += 1
+        if fills(page.span, candidate, limit), !isSmaller(page.span, candidate, limit) {
+          filled += 1
+        }
+      }
+      // One page may look like a leaf by chance, most of them do not.
+      let score = 1000 * filled / max(1, looked) * min(filled, 8)
+      best.scores[candidate] = score
+      if score > best.score { (best.size, best.score) = (candidate, score) }
+    }
+    return best
+  }
+
+  /// Whether it is a page that fills less: a row that goes on in the page behind its own ends where it
+  /// would on a page as long as both, but for the two numbers of pages in between.
+  private static func isSmaller(_ page: Span<UInt8>, _ size: Int, _ pages: Int) -> Bool {
+    var part = size / 2
+    while part >= 512 {
+      if fills(page.extracting(0..<part), part, pages) { return true }
+      part /= 2
+    }
+    return false
+  }
+
+  /// Whether the cells of a page of a tree, or its last free block, end where the bytes begin that are
+  /// kept free on each page, and none of them beyond that.
+  /// - Parameter pages: the greatest number that a page may have.
+  private static func fills(_ page: Span<UInt8>, _ size: Int, _ pages: Int) -> Bool {
+    guard page.count == size, let kind = PageKind(rawValue: page[0]) else { return false }
+    let cells = Bytes.number(page, 3, 2)
+    let pointers = kind.isLeaf ? 8 : 12
+    guard cells > 0, pointers + 2 * cells <= size else { return false }
+    let places = (0..<cells).map { Bytes.number(page, pointers + 2 * $0, 2) }
+    // Cells lie behind what points at them; in text there is no such order.
+    guard let last = places.max(), places.allSatisfy({ $0 >= pointers + 2 * cells && $0 < size })
+    else { return false }
+    var block = Bytes.number(page, 1, 2)
+    var freeEnd = 0
+    while block >= freeEnd, block >= pointers + 2 * cells, block + 4 <= size {
+      freeEnd = block + Bytes.number(page, block + 2, 2)
+      block = Bytes.number(page, block, 2)
+    }
+    let usable = (max(480, size - 255)...size).reversed().first {
+      cellEnd(page, last, kind, $0, pages) == $0 || freeEnd == $0
+    }
+    guard let usable else { return false }
+    return places.allSatisfy { cellEnd(page, $0, kind, usable, pages) != nil }
+  }
+
+  /// Where the cell at `at` ends; nil where it does not end on the page, or goes on in a page that
+  /// cannot be.
+  private static func cellEnd(
+    _ page: Span<UInt8>, _ at: Int, _ kind: PageKind, _ usable: Int, _ pages: Int
+  ) -> Int? {
+    func isPage(_ place: Int) -> Bool {
+      place + 4 <= usable && (1...pages).contains(Bytes.number(page, place, 4))
+    }
+    let start = kind.isLeaf ? at : at + 4
+    guard kind.isLeaf || isPage(at), let size = Bytes.varint(page, start) else { return nil }
+    if kind == .interiorTable { return size.end <= usable ? size.end : nil }
+    guard size.value >= 1, size.value < 1 << 31,
+      let body = kind.isTable ? Bytes.varint(page, size.end)?.end : size.end
+    else { return nil }
+    let local = PageCells.localSize(size.value, inTable: kind.isTable, usable: usable)
+    let end = body + local
+    if local == size.value { return max(end, at + 4) <= usable ? max(end, at + 4) : nil }
+    return isPage(end) ? end + 4 : nil
+  }
+}
