@@ -44,7 +44,8 @@ final class DatabaseSalvage {
   var lostIndexes: [SalvagedTable] = []
   /// The tables for rows that may be of any of several, by the names of those.
   var doubtfulTables: [[String]: Int] = [:]
-  /// Whether the list of the free pages is whole.
+  /// Whether the list of the free pages is whole, and there are no pages behind those that the header
+  /// knows of: a database that became shorter leaves such in its log.
   var isListed = false
   /// Pages that no tree leads to, where all that leads to pages was read.
   var strays: [Int: PageKind] = [:]
@@ -125,7 +126,7 @@ final class DatabaseSalvage {
     }
     if file.hasHeader {
       (free, isMapped) = try file.freePages()
-      isListed = isMapped
+      isListed = isMapped && !file.goesOn
     } else {
       free = try cells.likelyFree()
       isMapped = false

@@ -136,8 +136,13 @@ struct MisplacedPageTests {
       truth = set(whole.execute('SELECT * FROM t'))
       assert not set(rows) - truth, sorted(set(rows) - truth)[:3]
       print(len(rows))
+      if table == 't' and sys.argv[2] == 'script':
+          # What is kept apart can be put in a database as it is.
+          db.executescript(open('out/irregular/damaged.db.sql').read())
+          db.rollback()
+          db.execute('DROP TABLE IF EXISTS lost_4')
       print(*sorted(r[0] for r in db.execute("SELECT name FROM sqlite_master WHERE type='table'")))
-      """, expected.table)
+      """, expected.table, name == "wide" ? "script" : "none")
     let lines = found.split(separator: "\n").map(String.init)
     #expect((Int(lines[0]) ?? 0) >= expected.rows, "\(found)")
     #expect(lines[1] == expected.tables)
