@@ -353,8 +353,6 @@ extension DatabaseSalvage {
     guard let output, output.create(sql) == nil else { return nil }
     var table = try output.table(name)
     table.isInferred = true
-    // SQLite allows no value there, and no one writes none in the key.
-    if name == known?.name, table.idColumn != 0 { table.columns[0].isNotNull = true }
     tables.append(table)
     return tables.count - 1
   }

@@ -272,10 +272,9 @@ final class DatabaseSalvage {
     let found = try cells.rows(page.span, number, kind)
     var tally = PageTally(rows: 0, suspect: found.suspect.count, bad: found.badCount)
     for row in found.rows {
-      if row.values.count > tables[table].columns.count {
+      if row.values.count > tables[table].columns.count || tables[table].lacksKey(row) {
         tally.suspect += 1
-        try suspects.add(
-          row, nil, "page \(number): has more values than the table \(tables[table].name)")
+        try suspects.add(row, nil, "page \(number): is no row of the table \(tables[table].name)")
         continue
       }
       if let fault = fault(row, in: tables[table]) {

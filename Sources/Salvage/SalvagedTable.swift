@@ -35,10 +35,16 @@ struct SalvagedTable {
   func fits(_ rows: [PageRow]) -> Bool {
     for row in rows.prefix(20) {
       guard !row.values.isEmpty, row.values.count <= columns.count else { return false }
-      guard hasRowID == (row.id != nil) else { return false }
+      guard hasRowID == (row.id != nil), !lacksKey(row) else { return false }
       for (index, value) in row.values.enumerated() where !fits(value, index) { return false }
     }
     return true
+  }
+
+  /// Whether a row has no value in the key of a table that is known: SQLite would let it be NULL.
+  func lacksKey(_ row: PageRow) -> Bool {
+    let keys = ["objects": "hash", "runs": "run_id"]
+    return keys[name] == columns.first?.name && !columns.isEmpty && row.values.first == .null
   }
 
   private func fits(_ value: PageValue, _ index: Int) -> Bool {

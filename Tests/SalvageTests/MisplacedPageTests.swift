@@ -28,12 +28,14 @@ struct MisplacedPageTests {
         long = 6144 if case == 'half over' else 2700
         db.execute('CREATE TABLE t(id TEXT PRIMARY KEY, a TEXT)')
         fill('t', [('key %06d' % i, text(i, long)) for i in range(100)])
-    elif case == 'other sort':
+    elif case in ('other sort', 'no keys'):
         db.execute('CREATE TABLE t(id INTEGER PRIMARY KEY, a TEXT, b TEXT, n INTEGER)')
         db.execute('CREATE TABLE objects(hash TEXT PRIMARY KEY, payload TEXT NOT NULL, '
                    'stored_at INTEGER NOT NULL, size INTEGER NOT NULL)')
         fill('objects', [('%064x' % i, '{}', i, i) for i in range(3)])
-        fill('t', [(i + 1000000, text(i), 'b', i) for i in range(3)])
+        if case == 'no keys': fill('objects', [('%064x' % i, '{}', i, i) for i in range(3, 300)])
+        many = 300 if case == 'no keys' else 3
+        fill('t', [(i + 1000000, text(i), 'b', i) for i in range(many)])
     else:
         db.execute('CREATE TABLE t(%s, a TEXT)%s' % (key, end))
         if case == 'entries': db.execute('CREATE INDEX u ON t(a)')
@@ -62,6 +64,7 @@ struct MisplacedPageTests {
     if case == 'leaf': data[page(top - 1)] = data[page(kinds(13)[3])]
     if case == 'index': data[page(top - 1)] = data[page(kinds(10)[3])]
     if case.startswith('wide'): data[page(of(b'row ')[2])] = data[page(of(b'wide ')[2])]
+    if case == 'no keys': data[page(of(b'0' * 60)[0])] = data[page(of(b'row ')[2])]
     if case == 'maps': data[55] ^= 1
     if case == 'fractions': data[20:24] = bytes([255] * 4)
     if case == 'other sort': data[page(0)] = bytes(size)
@@ -110,6 +113,7 @@ struct MisplacedPageTests {
     "maps": Expected(rows: 5),
     "fractions": Expected(rows: 5),
     "other sort": Expected(rows: 3, tables: "lost_4 objects", table: "lost_4"),
+    "no keys": Expected(rows: 300, tables: "objects t", apart: 10),
     "entries": Expected(rows: 300, tables: "lost_2", table: "lost_2"),
   ]
 
@@ -136,6 +140,10 @@ struct MisplacedPageTests {
       truth = set(whole.execute('SELECT * FROM t'))
       assert not set(rows) - truth, sorted(set(rows) - truth)[:3]
       print(len(rows))
+      for name in 'objects', 'runs':
+          if whole.execute('SELECT 1 FROM sqlite_master WHERE name=?', (name,)).fetchone():
+              rows = db.execute('SELECT * FROM ' + name).fetchall()
+              assert not set(rows) - set(whole.execute('SELECT * FROM ' + name)), name
       if table == 't' and sys.argv[2] == 'script':
           # What is kept apart can be put in a database as it is.
           db.executescript(open('out/irregular/damaged.db.sql').read())
