@@ -34,6 +34,7 @@ package struct JSONIndex: Sendable {
     self.tokens = []
     var scan = JSONScan(maximumDepth: depth)
     defer {
+      scan.release(&tokens)
       self.tokens = tokens
       count = scan.count
       isCompact = scan.isCompact
@@ -90,6 +91,16 @@ private struct JSONScan {
       start: UInt32(truncatingIfNeeded: start), end: UInt32(truncatingIfNeeded: end),
       next: UInt32(truncatingIfNeeded: count &+ 1), kind: kind, isPlain: isPlain)
     count &+= 1
+  }
+
+  /// Where the text failed: has the containers that are open point at their content again.
+  func release(_ tokens: inout [JSONToken]) {
+    var container = open
+    while container != Self.none {
+      let outer = tokens[Int(container)].next
+      tokens[Int(container)].next = container + 1
+      container = outer
+    }
   }
 
   /// Goes on at the next value. Returns false where the tokens have run out of room, true at the
