@@ -226,4 +226,21 @@ struct NestedTypeTests {
     #expect(
       try result.lines("recovered").map(text) == [Self.nested, Self.entity("a"), Self.entity("b")])
   }
+
+  /// A line that is a record and NULs lost nothing of the record, whatever others hold; a part of a
+  /// torn one has more of that beside it.
+  @Test func besideNULs() throws {
+    let nuls = String(repeating: "\u{0}", count: 40)
+    let holder = Self.nested.dropLast(1) + #","origin":\#(Self.relation("in"))}"#
+    let lines = [
+      holder, Self.entity("a"), Self.relation("front") + nuls, Self.entity("b"),
+      nuls + Self.relation("behind"), Self.entity("c"), nuls + Self.relation("in") + "}",
+      Self.entity("d"), #"{"type":"entity","name":"t","origin":"# + nuls + Self.relation("in"), "",
+    ]
+    let result = try Salvaged(Array(lines.joined(separator: "\n").utf8), kind: "memory-graph")
+    let want =
+      [String(holder)] + ["a", "b", "c", "d"].map(Self.entity)
+      + ["front", "behind"].map(Self.relation)
+    #expect(try Set(result.lines("recovered").map(text)) == Set(want))
+  }
 }
