@@ -7,6 +7,10 @@ extension DatabaseSalvage {
   /// Finds them, once all trees were read. Not where a statement is missing: then any page may be of
   /// a table that nothing is known of.
   func noteStrays() throws {
+    if file.hasHeader, !isListed {
+      // What leads to the list is damaged, or a part of it: others may be there still.
+      free.formUnion(try cells.likelyFree().filter { owner[$0] == nil })
+    }
     if lacksStatements { return }
     for number in file.numbers where number > 1 && owner[number] == nil && !free.contains(number) {
       let page = try file.page(number)

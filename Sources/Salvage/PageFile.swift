@@ -201,9 +201,10 @@ final class PageFile {
     guard first.count >= 100 else { return ([], false) }
     var next = Bytes.number(first.span, 32, 4)
     while next > 0 {
-      guard next <= pageCount, found.insert(next).inserted else { return (found, false) }
+      guard next <= pageCount, !found.contains(next) else { return (found, false) }
       let bytes = try page(next)
       guard let leaves = trunk(bytes.span) else { return (found, false) }
+      found.insert(next)
       found.formUnion(leaves)
       next = Bytes.number(bytes.span, 0, 4)
     }

@@ -20,7 +20,7 @@ struct MisplacedPageTests {
     def root(name): return db.execute(
         'SELECT rootpage FROM sqlite_master WHERE name=?', (name,)).fetchone()[0]
     def text(i, count=60): return ('row %d, ' % i * count)[:count]
-    key = 'id INTEGER PRIMARY KEY' if 'bare' in case or case == 'unlisted' else 'id TEXT PRIMARY KEY'
+    key = 'id INTEGER PRIMARY KEY' if 'bare' in case or 'list' in case else 'id TEXT PRIMARY KEY'
     end = ' WITHOUT ROWID' if 'keyed' in case else ''
     def ids(first, last): return [
         (i if 'INT' in key else 'key %06d' % (i * 7919 % 1000003), text(i)) for i in range(first, last)]
@@ -49,8 +49,7 @@ struct MisplacedPageTests {
             db.execute('CREATE TABLE gone(id TEXT PRIMARY KEY, a TEXT)')
             fill('gone', [('gone %d' % i, text(i)) for i in range(300)])
             db.execute('DROP TABLE gone')
-        if case == 'unlisted':
-            db.execute('DELETE FROM t WHERE id > 600')
+        if 'list' in case: db.execute('DELETE FROM t WHERE id > 600')
     top = root('t')
     db.close()
     data = bytearray(open('a.db', 'rb').read())
@@ -73,6 +72,8 @@ struct MisplacedPageTests {
         leaves = kinds(13)
         for i in leaves[len(leaves) // 4:len(leaves) * 3 // 4]: data[page(i)] = bytes(size)
         for i in kinds(2): data[page(i)] = bytes(size)
+    # Leads to a page of the tree.
+    if case == 'list': data[32:36] = struct.pack('>I', kinds(13)[2] + 1)
     if case == 'unlisted':
         # The list leaves out the last page that it has; the header counts one less.
         trunk, count = struct.unpack('>II', data[32:40])
@@ -107,6 +108,7 @@ struct MisplacedPageTests {
     "leaf": Expected(rows: 900),
     "index": Expected(rows: 900),
     "dropped": Expected(rows: 900),
+    "list": Expected(rows: 600),
     "unlisted": Expected(rows: 600, apart: 1),
     "wide": Expected(rows: 800, tables: "t w", apart: 1),
     "wide keyed": Expected(rows: 800, tables: "t w", apart: 1),
