@@ -37,7 +37,10 @@ extension DatabaseSalvage {
       let tree = try PageTree(cells, root: entry.root, isTaken: isTaken)
       // A page of a table there was written to the wrong place.
       for number in tree.pages where try !isOfTable(number) { owner[number] = Self.indexOwner }
-      if !tree.lacksPages, isOnAllRows(entry.sql) { indexPages[entry.table] = tree.pages }
+      // One that lacks pages proves less, and still that there is more than the pages' word.
+      if isOnAllRows(entry.sql), !tree.lacksPages || indexPages[entry.table] == nil {
+        indexPages[entry.table] = tree.pages
+      }
       if tree.isBroken {
         isMapped = false
         if let table = tables.first(where: { $0.name == entry.table }),

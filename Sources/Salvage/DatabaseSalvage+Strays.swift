@@ -51,7 +51,8 @@ extension DatabaseSalvage {
     guard let entries = try strayEntries(of: table) else { return nil }
     var (asked, found) = (0, 0)
     for number in stride(from: 0, to: pages.count, by: max(1, pages.count / 16)) {
-      for row in try samples(on: pages[number]) {
+      for row in try rows(on: pages[number])
+      where row.id.map({ askedIDs[pages[number]]?.contains($0) == true }) == true {
         asked += 1
         if let id = row.id, let entry = entries[id],
           entry.allSatisfy({ value in row.values.contains { $0.isSame(as: value) } })
@@ -63,14 +64,21 @@ extension DatabaseSalvage {
     return found * 2 > asked
   }
 
-  /// The first, the middle and the last row of a leaf.
-  private func samples(on number: Int) throws -> [PageRow] {
+  private func rows(on number: Int) throws -> [PageRow] {
     let page = try file.page(number)
     guard let kind = cells.kind(page.span, number), kind == .leafTable else { return [] }
-    let rows = try cells.rows(page.span, number, kind).rows
-    return Set([0, rows.count / 2, rows.count - 1]).sorted().compactMap {
-      rows.indices.contains($0) ? rows[$0] : nil
-    }
+    return try cells.rows(page.span, number, kind).rows
+  }
+
+  /// The first, the middle and the last row of a leaf, of those that no table has: a free page may
+  /// have rows that were moved from it and others that were deleted.
+  private func samples(on number: Int) throws -> [Int] {
+    let ids = try rows(on: number).filter { row in
+      try !tables.indices.contains {
+        try tables[$0].hasRowID && output?.holds(row, tables[$0], $0) == true
+      }
+    }.compactMap(\.id)
+    return ids.isEmpty ? [] : [ids[0], ids[ids.count / 2], ids[ids.count - 1]]
   }
 
   /// What an index of the table has of the rows that are asked for, by their ids.
@@ -78,14 +86,15 @@ extension DatabaseSalvage {
     if let known = entriesOfStrays[table] { return known }
     guard let pages = indexPages[tables[table].name] else { return nil }
     if askedIDs.isEmpty {
-      for number in strays.keys { askedIDs.formUnion(try samples(on: number).compactMap(\.id)) }
+      for number in strays.keys { askedIDs[number] = try samples(on: number) }
     }
+    let asked = Set(askedIDs.values.joined())
     var entries: [Int: [PageValue]] = [:]
     for number in pages {
       let page = try file.page(number)
       guard let kind = cells.kind(page.span, number), !kind.isTable else { continue }
       for row in try cells.rows(page.span, number, kind).rows {
-        guard case .integer(let id)? = row.values.last, askedIDs.contains(id) else { continue }
+        guard case .integer(let id)? = row.values.last, asked.contains(id) else { continue }
         entries[id] = row.values.dropLast()
       }
     }

@@ -49,8 +49,8 @@ final class DatabaseSalvage {
   var isListed = false
   /// Pages that no tree leads to, where all that leads to pages was read.
   var strays: [Int: PageKind] = [:]
-  /// Rows on those that indexes are asked for, and what they have of them, by tables.
-  var askedIDs: Set<Int> = []
+  /// Rows on each of those that indexes are asked for, and what they have of them, by tables.
+  var askedIDs: [Int: [Int]] = [:]
   var entriesOfStrays: [Int: [Int: [PageValue]]] = [:]
   /// The pages of an index that has all rows of a table, by its name.
   var indexPages: [String: [Int]] = [:]
