@@ -144,11 +144,13 @@ extension SalvageInput {
     return (try? JSONText(bytes.span)) == nil
   }
 
-  /// Whether the first line is a value of its own, as in a file of lines.
+  /// Whether the first line is a value of its own, as in a file of lines. A scalar may as well be a
+  /// part of what lost its head.
   private static func startsWithLine(_ path: FilePath) throws -> Bool {
     let head = try sample(path, at: 0)
     guard let feed = head.span.firstIndex(of: 0x0A) else { return false }
     guard let text = try? JSONText(head.span.extracting(0..<feed)) else { return false }
+    guard text.kind() == .object || text.kind() == .array else { return false }
     return text.member("intents") == nil
   }
 

@@ -131,6 +131,9 @@ extension SnapshotSalvage {
 
   /// Takes a task, in `record` already, out of a list under these keys.
   func takeTask(_ path: [[UInt8]?], _ body: Span<UInt8>) throws {
+    if looksInside || taskForm.keys.isEmpty, taskKind() == .task {
+      taskForm = TaskForm(record.text)
+    }
     if let user = path.first ?? nil, losses == 0, !isMalformed {
       places?.note(task: record.text, of: user)
     }

@@ -79,15 +79,22 @@ extension SnapshotSalvage {
         try takeTask(path, text.extracting(at..<end))
         return end
       case .failure(let error):
-        guard let end = taskWithBadBytes(text, at, error) else {
-          return try fail(text, at, error, value: at)
+        if !isFinal, text.count - at < Self.elementLimit { return start }
+        if let inner = try swallowed(text, base: at) {
+          context = .lost
+          try lose(text.extracting(at..<inner), error)
+          return inner
+        }
+        guard let end = taskWithBadBytes(text, at, error) ?? damagedTasks(text, at) else {
+          return try fail(text, at, error)
         }
         noteValue()
         try lose(text.extracting(at..<end), error)
         return end
       }
     default:
-      if context == .end { isMalformed = true }
+      // Nothing that is JSON comes here.
+      isMalformed = true
       context = .lost
       return at
     }

@@ -47,6 +47,8 @@ final class SnapshotSalvage {
   var rtfs = RTFSLines()
   /// For a task list: what tells where its records belong.
   var places: TaskPlaces?
+  /// That of the last task that was whole.
+  var taskForm = TaskForm()
   /// Bytes of objects that were looked into after they had been read as a whole.
   var descended = 0
   /// Whether a record may have taken others for its own: where the text is not whole.
@@ -90,7 +92,8 @@ final class SnapshotSalvage {
       Finding(
         .error, .badJSON,
         context == .end || context == .start
-          ? "is no JSON as it stands: a comma is missing or one too many; it was written anew"
+          ? "is no JSON as it stands: a bracket or a comma is missing or one too many; "
+            + "it was written anew"
           : "is no JSON as it stands: its end is missing, and records may be lost with it; "
             + "it was written anew"))
   }
