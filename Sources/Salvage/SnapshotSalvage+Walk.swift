@@ -32,6 +32,7 @@ extension SnapshotSalvage {
     while at < text.count, TextBytes.isBlank(text[at]) || text[at] == 0x2C { at += 1 }
     if at > start {
       commas += text.extracting(start..<at).occurrences(of: 0x2C)
+      if commas > 0, context == .start || context == .end { isMalformed = true }
       try pass(text.extracting(start..<at))
       return at
     }
