@@ -231,9 +231,9 @@ struct NestedTypeTests {
   /// torn one has more of that beside it.
   @Test func besideNULs() throws {
     let nuls = String(repeating: "\u{0}", count: 40)
-    let holder = Self.nested.dropLast(1) + #","origin":\#(Self.relation("in"))}"#
+    let holder = Self.nested.dropLast() + #","origin":\#(Self.relation("in"))}"#
     let lines = [
-      holder, Self.entity("a"), Self.relation("front") + nuls, Self.entity("b"),
+      String(holder), Self.entity("a"), Self.relation("front") + nuls, Self.entity("b"),
       nuls + Self.relation("behind"), Self.entity("c"), nuls + Self.relation("in") + "}",
       Self.entity("d"), #"{"type":"entity","name":"t","origin":"# + nuls + Self.relation("in"), "",
     ]
