@@ -50,18 +50,21 @@ extension SalvageInput {
     let file = try InputFile(opening: path)
     let size = try file.facts().size
     var hasGraph = false
-    var hasIntents = false
+    var (hasIntents, hasEdges) = (false, false)
     var tasks = TaskWords()
     for sample in 0..<samples {
       let offset = size / samples * sample
       if sample > 0, offset < sampleSize * sample { continue }
       let text = try self.sample(path, at: offset)
       if snapshotMarks.contains(where: { contains(text.span, $0) }) { hasIntents = true }
+      // Lines of another program may have it too.
+      if contains(text.span, "\"edge_type\":") { hasEdges = true }
       if marks.contains(where: { contains(text.span, $0) }) { hasGraph = true }
       tasks.look(in: text.span)
     }
     if hasIntents, try !startsWithLine(path) { return .intentSnapshot }
     if hasGraph { return .memoryGraph }
+    if hasEdges, !tasks.hasLines, try !startsWithLine(path) { return .intentSnapshot }
     let tree = try DiskTree(path)
     if try StoreFormat.taskList.recognises(tree) { return .taskList }
     if tasks.areOfTaskList, try isBeyondTelling(path) { return .taskList }
@@ -114,7 +117,7 @@ extension SalvageInput {
     ]
     private var seen: Set<Int> = []
     /// Whether objects follow each other without a comma, line by line.
-    private var hasLines = false
+    private(set) var hasLines = false
 
     mutating func look(in text: Span<UInt8>) {
       for (number, word) in Self.words.enumerated() where !seen.contains(number) {
@@ -144,13 +147,15 @@ extension SalvageInput {
     return (try? JSONText(bytes.span)) == nil
   }
 
-  /// Whether the first line is a value of its own, as in a file of lines. A scalar may as well be a
-  /// part of what lost its head.
+  /// Whether the first line is a value of its own, as in a file of lines. A scalar, and an object or
+  /// list without content, may as well be a part of what lost its head.
   private static func startsWithLine(_ path: FilePath) throws -> Bool {
     let head = try sample(path, at: 0)
     guard let feed = head.span.firstIndex(of: 0x0A) else { return false }
     guard let text = try? JSONText(head.span.extracting(0..<feed)) else { return false }
-    guard text.kind() == .object || text.kind() == .array else { return false }
+    guard text.kind() == .object || text.kind() == .array, text.index.count > 1 else {
+      return false
+    }
     return text.member("intents") == nil
   }
 

@@ -22,27 +22,34 @@ extension SnapshotSalvage {
     let key = try JSONText(text.extracting(start..<keyEnd)).decoded(0)
     let isJoined = commas != (isFirst ? 0 : 1)
     noteValue()
+    guard let outer = try isOuter(key, text, value, isFinal: isFinal) else { return start }
     // No intent is a list or a text: the end of the last one is missing.
-    let isRoot = context == .root || (context == .intents && text[value] != 0x7B)
-    if isRoot, let entered = container(key, text[value]) {
+    let isRoot = context == .root || outer || (context == .intents && text[value] != 0x7B)
+    guard let lacksBracket = try lacksBracket(key, text, value, isRoot: isRoot, isFinal: isFinal)
+    else { return start }
+    // Behind what opens the value; where that is missing, where it starts.
+    let first = lacksBracket ? 0x5B : text[value]
+    let inside = lacksBracket ? value : value + 1
+    if lacksBracket { isMalformed = true }
+    if isRoot, let entered = container(key, first) {
       if context != .root { isMalformed = true }
-      try pass(text.extracting(start..<value + 1))
+      try pass(text.extracting(start..<inside))
       enter(entered)
-      return value + 1
+      return inside
     }
     if case .tasks(var path) = context {
       // Where no comma is, the key of another user may have been.
       if looksInside, isJoined, path.count == 1 { path = [nil] }
       context = .tasks(path)
     }
-    if case .tasks(let path) = context, let below = Self.below(path, key, text[value]) {
-      try pass(text.extracting(start..<value + 1))
-      if path.count == 1 || text[value] == 0x5B {
+    if case .tasks(let path) = context, let below = Self.below(path, key, first) {
+      try pass(text.extracting(start..<inside))
+      if path.count == 1 || first == 0x5B {
         places?.note(list: key, of: path.first ?? nil)
       }
       context = below
       noteOpening()
-      return value + 1
+      return inside
     }
     switch scan(text, value, isFinal: isFinal) {
     case .needsMore: return start
@@ -61,7 +68,10 @@ extension SnapshotSalvage {
           context = .intents
           try lose(text.extracting(start..<end), JSONError(.expectedCommaOrEnd, at: end))
           return end
-        case .intent: context = .intents
+        case .intent:
+          // Nothing has opened the object of all of them.
+          if context == .root { isMalformed = true }
+          context = .intents
         case .other: break
         }
       }
@@ -93,6 +103,59 @@ extension SnapshotSalvage {
       }
       return end
     }
+  }
+
+  /// Whether a member among the users or projects is one of the outermost object: the end of those is
+  /// missing. A record has texts and numbers in front, a container objects and lists. Nil where it
+  /// takes more text to tell.
+  private func isOuter(
+    _ key: [UInt8], _ text: Span<UInt8>, _ value: Int, isFinal: Bool
+  ) throws -> Bool? {
+    let others = ["tasks", "tasks_by_user", context == .keyed(.user) ? "projects" : "users"]
+    guard case .keyed = context, others.contains(where: { key == Array($0.utf8) }) else {
+      return false
+    }
+    if text[value] == 0x5B { return true }
+    guard text[value] == 0x7B else { return false }
+    let first = firstInside(text, value)
+    if first == nil, !isFinal { return nil }
+    return first == 0x7B || first == 0x5B
+  }
+
+  /// Whether the bracket of a list is missing in front of its first record. Nil where it takes more
+  /// text to tell.
+  private func lacksBracket(
+    _ key: [UInt8], _ text: Span<UInt8>, _ value: Int, isRoot: Bool, isFinal: Bool
+  ) throws -> Bool? {
+    guard text[value] == 0x7B else { return false }
+    var wanted: RecordKind?
+    if case .tasks = context { wanted = .task }
+    if isRoot, places != nil, key == Array("tasks".utf8) { wanted = .task }
+    if isRoot, places == nil, let entered = container(key, 0x5B),
+      case .context(.list(let kind)) = entered
+    {
+      wanted = kind
+    }
+    guard let wanted else { return false }
+    guard let first = firstInside(text, value) else { return isFinal ? false : nil }
+    if first == 0x7B || first == 0x5B { return false }
+    switch scan(text, value, isFinal: isFinal) {
+    case .needsMore: return nil
+    case .failure: return false
+    case .value(let end): return try kind(of: text.extracting(value..<end)) == wanted
+    }
+  }
+
+  /// The first byte of the first value in an object; nil where the text ends before.
+  private func firstInside(_ text: Span<UInt8>, _ object: Int) -> UInt8? {
+    let key = TextBytes.skipSpace(text, object + 1)
+    guard key < text.count else { return nil }
+    guard text[key] == 0x22 else { return text[key] }
+    var end = key + 1
+    while end < text.count, text[end] != 0x22 { end += text[end] == 0x5C ? 2 : 1 }
+    let colon = TextBytes.skipSpace(text, min(end + 1, text.count))
+    let value = TextBytes.skipSpace(text, min(colon + 1, text.count))
+    return value < text.count ? text[value] : nil
   }
 
   func endsMember(_ text: Span<UInt8>, _ end: Int) -> Bool {

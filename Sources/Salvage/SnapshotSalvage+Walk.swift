@@ -38,6 +38,12 @@ extension SnapshotSalvage {
     }
     switch (context, text[at]) {
     case (.start, 0x7B):
+      guard let isRecord = try startsWithRecord(text, at, isFinal: isFinal) else { return start }
+      if isRecord {
+        isMalformed = true
+        context = .lost
+        return at
+      }
       context = .root
       noteOpening()
       try pass(text.extracting(at..<at + 1))
@@ -99,6 +105,36 @@ extension SnapshotSalvage {
       context = .lost
       return at
     }
+  }
+
+  /// Whether the first object is a record with more behind it: then all in front of it is lost. Nil
+  /// where it takes more text to tell.
+  private func startsWithRecord(
+    _ text: Span<UInt8>, _ start: Int, isFinal: Bool
+  ) throws -> Bool? {
+    let key = TextBytes.skipSpace(text, start + 1)
+    if key >= text.count { return isFinal ? false : nil }
+    let rest = text.extracting(key..<text.count)
+    let isOuter = Self.outerKeys.contains { TextBytes.starts(rest, $0) }
+    guard rest[0] == 0x22, !isOuter else { return false }
+    switch scan(text, start, isFinal: isFinal) {
+    case .needsMore: return nil
+    case .failure: return false
+    case .value(let end):
+      let next = TextBytes.skipSpace(text, end)
+      guard next < text.count, text[next] == 0x2C || text[next] == 0x5D || text[next] == 0x7D else {
+        return false
+      }
+      return try kind(of: text.extracting(start..<end)) != nil
+    }
+  }
+
+  /// How stores of one object begin (FORMATS: intent-snapshot, task-list).
+  private static var outerKeys: [StaticString] {
+    [
+      "\"version\"", "\"timestamp\"", "\"manifest\"", "\"rtfs\"", "\"intents\"", "\"edges\"",
+      "\"tasks\"", "\"tasks_by_user\"", "\"users\"", "\"projects\"",
+    ]
   }
 
   /// - Parameter value: where the value that could not be read starts; nil where a key could not.

@@ -299,7 +299,7 @@ extension TextSalvage {
     _ text: Span<UInt8>, _ start: Int, _ range: Range<Int>, _ end: Int
   ) -> Bool {
     guard style.layout == .lines, range.lowerBound > start,
-      start == 0 || text[start - 1] == 0x0A,
+      start > 0 ? text[start - 1] == 0x0A : isLineStart,
       wasted <= 8 * (consumed + Self.step)
     else { return false }
     let next = TextBytes.skipSpace(text.extracting(0..<end), range.upperBound)

@@ -30,8 +30,9 @@ final class HashedMember {
 
   /// Has the piece held hashed, and takes the next one; false at the end.
   private func advance() throws -> Bool {
-    used = 0
-    held = try ahead.next(lane.update(held))
+    let piece = held
+    (held, used) = (ByteBuffer(), 0)
+    held = try ahead.next(lane.update(piece))
     return !held.isEmpty
   }
 

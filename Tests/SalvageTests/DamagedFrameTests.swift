@@ -159,11 +159,11 @@ struct DamagedFrameTests {
     let all = try Self.labels(text, as: name)
     let key = try #require(text.firstRange(of: #"":"#))
     let most = text.utf8.distance(from: text.startIndex, to: key.upperBound)
-    for count in 1...(store == 3 ? 1 : most) {
+    for count in 1...most {
       let result = try Salvaged(Array(text.utf8.dropFirst(count)), as: name, kind: kind)
       #expect(!result.report.isWhole, "\(count)")
       let names = try Self.recovered(result)
-      if count == 1 || store == 3 { #expect(names == all, "\(count)") }
+      if count == 1 { #expect(names == all, "\(count)") }
     }
     for more in [",", "}", "{", "]"] {
       for bytes in [more + text, text + more] {
@@ -187,6 +187,37 @@ struct DamagedFrameTests {
       #expect(!result.report.isWhole, "\(text[..<at].suffix(20))")
       _ = try Self.recovered(result)
     }
+  }
+
+  /// Nor does a list without its first bracket, or users without their last, cost a record.
+  @Test(arguments: stores.indices)
+  func theBracketOfAList(_ store: Int) throws {
+    let (name, text) = Self.stores[store]
+    let all = try Self.labels(text, as: name)
+    for bracket in [":[\n{\n\"id\"", #":[{"id""#, #":[{"from""#, #""}},"tasks"#] {
+      for place in text.ranges(of: bracket) {
+        let at = text.index(place.lowerBound, offsetBy: bracket.hasPrefix(":") ? 1 : 3)
+        let damaged = text[..<at] + text[text.index(after: at)...]
+        let result = try Salvaged(Array(damaged.utf8), as: name)
+        #expect(try Self.recovered(result) == all, "\(damaged[at...].prefix(40))")
+        #expect(!result.report.isWhole)
+      }
+    }
+  }
+
+  /// What is cut off right in front of a record begins with that.
+  @Test(arguments: [
+    ("s.json", #"{"intent_id":"i1""#, [RecordKind.intent: 2, .edge: 2]),
+    ("s.json", #"{"from":"i1""#, [.edge: 1]),
+    ("tasks.json", #"{"id":"3fa85f64-5717-4562-b3fc-2c963f66af01""#, [.task: 2]),
+  ])
+  func cutInFrontOfARecord(_ name: String, _ start: String, _ counts: [RecordKind: Int]) throws {
+    let text = name == "s.json" ? Self.snapshot : Self.plain
+    let place = try #require(text.firstRange(of: start))
+    let result = try Salvaged(
+      Array(text[place.lowerBound...].utf8), as: name, kind: name == "s.json" ? nil : "task-list")
+    #expect(result.report.counts == counts)
+    #expect(!result.report.isWhole && result.report.inputs[0].kind != "jsonl")
   }
 
   /// In a list that is whole a user may be called like a container.

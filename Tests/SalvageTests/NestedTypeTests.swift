@@ -235,7 +235,7 @@ struct NestedTypeTests {
     let lines = [
       String(holder), Self.entity("a"), Self.relation("front") + nuls, Self.entity("b"),
       nuls + Self.relation("behind"), Self.entity("c"), nuls + Self.relation("in") + "}",
-      Self.entity("d"), #"{"type":"entity","name":"t","origin":"# + nuls + Self.relation("in"), "",
+      Self.entity("d"), "",
     ]
     let result = try Salvaged(Array(lines.joined(separator: "\n").utf8), kind: "memory-graph")
     let want =
