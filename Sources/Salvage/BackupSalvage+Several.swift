@@ -61,7 +61,7 @@ extension BackupSalvage {
       add(fill.counts, sink)
     }
     if isFilled { return }
-    if isNothing {
+    if isNothing, try FileFacts(at: target) == nil {
       try Disk.makeDirectory(target.removingLastComponent())
       try Disk.rename(later.target, to: target, replacing: false)
       manifest = later.manifest

@@ -9,6 +9,8 @@ extension DatabaseSalvage {
   struct Verdict {
     var isSound: Bool
     var usesLog: Bool
+    /// Whether the log may be of another database.
+    var isLogForeign = false
     /// What SQLite could not check of a sound one.
     var remarks: [String] = []
   }
@@ -37,7 +39,34 @@ extension DatabaseSalvage {
     {
       return Verdict(isSound: true, usesLog: false, remarks: found.remarks)
     }
-    return Verdict(isSound: false, usesLog: !isOlder)
+    let isForeign = try !isOlder && isLogForeign(path)
+    return Verdict(isSound: false, usesLog: !isOlder && !isForeign, isLogForeign: isForeign)
+  }
+
+  /// Whether the log has no row in common with the pages that it would replace: a program changes some
+  /// rows of a page, or, as VACUUM does, all pages. SQLite takes any log for the database's own.
+  private static func isLogForeign(_ path: FilePath) throws -> Bool {
+    guard let log = try WriteAheadLog(of: path), log.pages.count < log.pageCount else {
+      return false
+    }
+    let (alone, together) = (try PageFile(path, usesLog: false), try PageFile(path))
+    guard alone.pageSize == log.pageSize, alone.rolledBack == 0 else { return false }
+    let (own, logged) = (PageCells(alone), PageCells(together))
+    let fewest = 8
+    var count = 0
+    for number in log.pages.keys.sorted() where number > 1 && number <= alone.pageCount {
+      let rows = try leafRows(own, number)
+      let others = try leafRows(logged, number)
+      if !Set(rows).isDisjoint(with: others) { return false }
+      if !others.isEmpty { count += rows.count }
+    }
+    return count >= fewest
+  }
+
+  private static func leafRows(_ cells: PageCells, _ number: Int) throws -> [PageRow] {
+    let page = try cells.file.page(number)
+    guard let kind = cells.kind(page.span, number), kind.isLeaf else { return [] }
+    return try cells.rows(page.span, number, kind).rows
   }
 
   /// Whether the file ends in the middle of one of the pages that its header says there are.

@@ -78,6 +78,7 @@ final class DatabaseSalvage {
     self.sink = sink
     let verdict = try Self.verdict(path)
     usesLog = verdict.usesLog
+    isLogForeign = verdict.isLogForeign
     file = try PageFile(path, usesLog: usesLog)
     cells = PageCells(file)
     isSound = verdict.isSound
@@ -95,7 +96,13 @@ final class DatabaseSalvage {
             + "pages as they were before, and those count"))
     }
     guard try WriteAheadLog.exists(beside: path) else { return }
-    if !usesLog {
+    if isLogForeign {
+      sink.note(
+        Finding(
+          .error, .leftover,
+          "the log beside it, NAME-wal, has no row in common with the pages that it would replace: "
+            + "it may be of another database or state, and what it has is left out"))
+    } else if !usesLog {
       sink.note(
         Finding(
           .warning, .leftover,
@@ -117,6 +124,8 @@ final class DatabaseSalvage {
 
   /// Whether the write-ahead log beside it is a part of it.
   let usesLog: Bool
+  /// Whether it may be of another database.
+  private let isLogForeign: Bool
   /// Whether SQLite's copy of it is what is recovered.
   var isSound: Bool
 
@@ -149,9 +158,13 @@ final class DatabaseSalvage {
   }
 
   /// Keeps apart the rows that were committed behind damage to the log: SQLite does not take them,
-  /// and a page that was lost with the damage may have had others in their place.
+  /// and a page that was lost with the damage may have had others in their place. So it does those of a
+  /// log that may be of another database.
   private func takeBehindDamage() throws {
-    guard usesLog, let pages = try WriteAheadLog(of: path)?.behind, !pages.isEmpty else { return }
+    guard usesLog || isLogForeign, let log = try WriteAheadLog(of: path) else { return }
+    let pages = isLogForeign ? log.pages : log.behind
+    if pages.isEmpty { return }
+    let reason = isLogForeign ? "which may be another database's" : "behind damage to it"
     output = try DatabaseOutput(copyAt: target)
     defer { output = nil }
     if tables.isEmpty { try readSchema() }
@@ -164,14 +177,17 @@ final class DatabaseSalvage {
         let table = owner[number] ?? tables.firstIndex { $0.fits([row]) }
         guard let table, table >= 0 else { continue }
         if try output?.holds(row, tables[table], table) == true { continue }
-        try suspects.add(row, tables[table], "page \(number) of the log, behind damage to it")
+        try suspects.add(row, tables[table], "page \(number) of the log, \(reason)")
         count += 1
       }
     }
     if count == 0 { return }
     sink.note(
       Finding(
-        .error, .unreadable, "\(count) rows from behind the damage to the log are in irregular/"))
+        .error, .unreadable,
+        isLogForeign
+          ? "\(count) rows of the log are in irregular/"
+          : "\(count) rows from behind the damage to the log are in irregular/"))
   }
 
   private func scan() throws {

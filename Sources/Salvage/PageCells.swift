@@ -1,7 +1,7 @@
 import LosslessJSON
 
 /// A value of a row.
-enum PageValue: Equatable {
+enum PageValue: Hashable {
   case null
   case integer(Int)
   case real(Double)
@@ -10,7 +10,7 @@ enum PageValue: Equatable {
 }
 
 /// A row of a table, as a page has it.
-struct PageRow {
+struct PageRow: Hashable {
   /// Nil in a table WITHOUT ROWID, and where it is lost.
   var id: Int?
   var values: [PageValue]

@@ -168,6 +168,42 @@ struct DatabaseTests {
     #expect(report.inputs[0].notes.contains { $0.message.contains("left out") } == (how == "stale"))
   }
 
+  /// The log of another database beside a damaged one, which SQLite cannot tell from its own: its rows
+  /// are kept apart. Its own is used.
+  @Test(arguments: ["own", "other"])
+  func logsBesideADamagedDatabase(_ whose: String) throws {
+    let scratch = try Scratch()
+    try scratch.python(
+      """
+      import shutil, sqlite3, sys
+      for name in 'own', 'other':
+          db = sqlite3.connect(name + '.made', isolation_level=None)
+          db.execute('PRAGMA journal_mode=WAL')
+          db.execute('PRAGMA wal_autocheckpoint=0')
+          db.execute('CREATE TABLE t(name TEXT, x TEXT)')
+          def fill(first, count):
+              for i in range(first, first + count): db.execute('INSERT INTO t VALUES(?,?)', (name, 'x%d' % i * 9))
+          fill(0, 300)
+          db.execute('PRAGMA wal_checkpoint(TRUNCATE)')
+          if name == 'own':
+              data = bytearray(open('own.made', 'rb').read())
+              page = db.execute("SELECT rootpage FROM sqlite_master").fetchone()[0] - 1
+              data[page * 4096:page * 4096 + 4096] = bytes(4096)
+              open('b.db', 'wb').write(data)
+          fill(300, 40)
+          if name == sys.argv[1]: shutil.copy(name + '.made-wal', 'b.db-wal')
+      """, whose)
+    let request = SalvageRequest(
+      paths: [scratch.file("b.db")], target: scratch.file("out"), time: 1_780_000_000)
+    let report = try SalvagePlan(request).run()
+    let rows = try scratch.run(
+      "sqlite3 out/recovered/b.db 'SELECT name, count(*) FROM t GROUP BY name'")
+    #expect(rows == (whose == "own" ? "own|340\n" : "own|300\n"))
+    let told = report.inputs[0].notes.contains { $0.message.contains("of another database") }
+    #expect(told == (whose == "other"))
+    #expect((report.inputs[0].account[.irregular].records >= 40) == (whose == "other"))
+  }
+
   /// What becomes of the log beside a database whose pages are in order: SQLite says nothing of one
   /// that it takes a part of or none, and takes one that is older than the database.
   @Test(

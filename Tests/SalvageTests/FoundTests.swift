@@ -9,7 +9,7 @@ struct FoundTests {
 
   @Test(arguments: [
     "short-header.db", "no-value.tar.gz", "list-and-projects.json", "virtual-table.db",
-    "bad-byte-in-a-key.json",
+    "bad-byte-in-a-key.json", "nothing-three-times.tar.gz",
   ])
   func inputs(_ name: String) throws {
     let path = Self.folder.appending(name)
