@@ -31,6 +31,18 @@ extension BackupSalvage {
     return true
   }
 
+  /// Whether the files of an archive without a manifest are as they were saved, as far as can be told:
+  /// by the checksums of its frames, by `SHA256SUMS`, or by what they hold.
+  private func isSound(_ root: FilePath, _ format: StoreFormat) throws -> Bool {
+    if walk == nil { return true }
+    let stored = members.members.filter { $0.name?.starts(with: Manifest.storePrefix) == true }
+    let wanted = stored.map { $0.name.flatMap { sums[$0] } }
+    if zip(stored, wanted).contains(where: { $1 != nil && $0.hash != $1 }) { return false }
+    if !wanted.contains(nil) { return true }
+    let survey = try Survey.read(DiskTree(root), as: format, rules: false)
+    return !survey.log.findings.contains { $0.severity == .error }
+  }
+
   var target: FilePath { directory.path(folder.pushing(input.top)) }
 
   /// The store below `recovered/`: its file, or the directory that it is.
@@ -69,10 +81,11 @@ extension BackupSalvage {
   /// Takes the store as it is where its verbatim files are whole; false where they are not.
   private func recoverWhole() throws -> Bool {
     guard let root = try storeRoot(), try isVerbatimWhole() else { return false }
+    let format = try format(root)
+    guard try manifest != nil || isSound(root, format) else { return false }
     isProven = manifest != nil
     try Disk.makeDirectory(target)
     let store = work.appending("members/store")
-    let format = try format(root)
     let named = manifest.map { manifest in
       Set(
         manifest.storeEntries.compactMap {

@@ -371,6 +371,27 @@ import Testing
     #expect(!names.contains { $0.hasPrefix(".") }, "\(names)")
   }
 
+  /// Without its manifest an uncompressed archive proves nothing of its files: what is damaged in
+  /// them comes from the other encodings, and no broken line is taken with them.
+  @Test(arguments: ["sums", "no sums"]) func withoutItsManifest(_ what: String) throws {
+    let scratch = try Scratch.here()
+    let store = try scratch.write(
+      SampleRecords.lines(SampleRecords.graph(60), last: "\n"), to: "memory.jsonl")
+    let archive = try scratch.backUp(store, ["--compression", "none"])
+    var bytes = try TestFile.read(archive)
+    for at in 520..<700 { bytes[at] = 0xFF }
+    let lines = try TestFile.text(store).split(separator: "\n")
+    let middle = try #require(places(String(lines[30]), bytes).last)
+    for at in middle + 5..<middle + 20 { bytes[at] = 0x1A }
+    if what == "no sums" { for at in bytes.count - 1600..<bytes.count - 1100 { bytes[at] = 0 } }
+    let torn = try scratch.write(bytes, to: "torn/memory.tar")
+    let out = scratch.file("out")
+    let told = try scratch.json(exit: 3, "salvage", torn, "--to", out)
+    let found = try TestFile.text(out + "/recovered/memory.jsonl").split(separator: "\n")
+    #expect(Set(found) == Set(lines), "\(told)")
+    #expect(told["inputs"]?[0]?["recovered"]?["records"]?.integer == 60)
+  }
+
   /// What stands in front of a backup and is none costs it neither its records nor its place.
   @Test func behindSomethingElse() throws {
     let scratch = try Scratch.here()
