@@ -63,10 +63,15 @@ extension DatabaseSalvage {
     return count >= fewest
   }
 
+  /// The rows of a leaf, each by its id and its first value; entries of an index whole.
   private static func leafRows(_ cells: PageCells, _ number: Int) throws -> [PageRow] {
     let page = try cells.file.page(number)
     guard let kind = cells.kind(page.span, number), kind.isLeaf else { return [] }
-    return try cells.rows(page.span, number, kind).rows
+    return try cells.rows(page.span, number, kind).rows.map { row in
+      // A program may change a column of every row, hardly the first one, by which it finds them.
+      guard row.id != nil, let first = row.values.first(where: { $0 != .null }) else { return row }
+      return PageRow(id: row.id, values: [first])
+    }
   }
 
   /// Whether the file ends in the middle of one of the pages that its header says there are.

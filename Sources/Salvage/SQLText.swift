@@ -1,4 +1,4 @@
-/// Names and values as SQL spells them.
+/// Values as SQL spells them.
 enum SQLText {
   /// A value, exactly.
   static func literal(_ value: PageValue) -> String {
