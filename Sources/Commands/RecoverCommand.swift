@@ -53,7 +53,8 @@ struct RecoverCommand: Verb {
     request.formats = HoldfastCommand.formats
     request.lockWait = shared.waitLock.seconds
     let plan = try RecoveryPlan(request)
-    if plan.isSound {
+    let saved = plan.isSound ? try? backup(of: store, isSingleFile: plan.isSingleFile) : nil
+    if plan.isSound, try plan.cutFiles(since: saved).isEmpty {
       if yes, !dryRun { try plan.clearLeftovers() }
       console.json(Self.verb) {
         $0.member("path", store)

@@ -278,10 +278,7 @@ package struct RunHistory {
       if !bytes.isUTF8 {
         return Fault(code: .wrongType, message: "its \(column.name) is no UTF-8")
       }
-      return holdsLostSector(bytes)
-        ? Fault(
-          code: .nulBytes, message: "its \(column.name) holds a run of NULs as of a lost sector")
-        : nil
+      return lostSector(in: bytes, of: 512, column.name)
     }
     do throws(JSONError) {
       var index = JSONIndex()
@@ -295,19 +292,24 @@ package struct RunHistory {
     }
   }
 
-  /// Whether the text holds as many NULs in a row as a disk has bytes in a sector.
-  private static func holdsLostSector(_ text: Span<UInt8>) -> Bool {
-    let sector = 512
+  /// What is wrong with a text that holds as many NULs in a row as a disk has in a sector; nil where
+  /// it does not.
+  package static func lostSector(
+    in text: Span<UInt8>, of sector: Int, _ column: String
+  ) -> Fault? {
     var at = sector - 1
     while at < text.count {
       var start = at
       while text[start] == 0 {
-        if at - start == sector - 1 { return true }
+        if at - start == sector - 1 {
+          return Fault(
+            code: .nulBytes, message: "its \(column) holds a run of NULs as of a lost sector")
+        }
         start -= 1
       }
       at = start + sector
     }
-    return false
+    return nil
   }
 
   /// What SQLite says of the database as a whole.

@@ -93,6 +93,29 @@ extension DatabaseOutput {
     return table.columns.isEmpty ? nil : table
   }
 
+  /// The owner's tables, those that only SQLite's own modules write left out.
+  func tables() throws -> [SalvagedTable] {
+    let names = try Statement(
+      "SELECT name FROM pragma_table_list WHERE schema='main' AND type='table' "
+        + "AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name", on: connection)
+    var found: [SalvagedTable] = []
+    while try names.step() { found.append(try table(names.text(0))) }
+    return found
+  }
+
+  /// Whether a text in a table holds as many NULs in a row.
+  func hasText(in table: SalvagedTable, withNULs count: Int) throws -> Bool {
+    let holds = table.columns.map {
+      let name = Connection.quoted($0.name)
+      return "typeof(\(name))='text' AND instr(CAST(\(name) AS BLOB), zeroblob(\(count)))"
+    }
+    if holds.isEmpty { return false }
+    return try Statement(
+      "SELECT 1 FROM \(Connection.quoted(table.name)) WHERE \(holds.joined(separator: " OR ")) LIMIT 1",
+      on: connection
+    ).step()
+  }
+
   /// What SQLite makes of a table that was created.
   func table(_ name: String) throws -> SalvagedTable {
     var columns: [SalvagedTable.Column] = []

@@ -49,7 +49,8 @@ struct FillIn {
     }
     let options = ReadOptions(
       idField: source.backup?.manifest.idField.flatMap(JSONPointer.init))
-    let (unwritten, isCut) = try unwritten(whole.backup?.manifest)
+    let manifest = whole.backup?.manifest
+    let unwritten = try manifest.map { try UnwrittenFiles(of: request.paths[0], since: $0) }
     let place = directory.path(FilePath(".filled"))
     defer { try? Disk.remove(place) }
     try Disk.makeDirectory(place)
@@ -62,11 +63,11 @@ struct FillIn {
     let writer = try format.recoveryWriter(writing, like: root)
     let conflicts = Conflicts(in: directory, origin: origin)
     let own = OwnRecords(writer, conflicts)
-    if !unwritten.isEmpty {
+    if let unwritten, !unwritten.names.isEmpty {
       let saved = SavedRecords()
       try format.read(whole.tree, options, saved)
       own.saved = saved.known
-      own.unwritten = unwritten
+      own.unwritten = unwritten.names
     }
     if try FileFacts(at: root) != nil {
       let tree = try DiskTree(root)
@@ -78,7 +79,7 @@ struct FillIn {
       try format.read(elsewhere, options, own)
     }
     let filler = FillSink(own, writer, source.tree, conflicts)
-    filler.fills = !isSound || isCut || conflicts.altered > 0
+    filler.fills = !isSound || unwritten?.cut.isEmpty == false || conflicts.altered > 0
     do { try source.format.read(source.tree, options, filler) } catch let error as StoreError
       where error.code == .notFound && !request.contexts.isEmpty
     {
@@ -107,19 +108,24 @@ struct FillIn {
       try Disk.rename(place, to: root, replacing: false)
     }
   }
+}
 
-  /// The files of the damaged store that were not written since the backup, by their names in it;
-  /// for a store of one file the empty name. `isCut` tells whether any of them has lost bytes.
-  private func unwritten(_ manifest: Manifest?) throws -> (files: Set<FilePath>, isCut: Bool) {
-    guard let manifest, let path = request.paths.first else { return ([], false) }
-    let isFile = try FileFacts(at: path)?.isRegular ?? false
+/// The files of a store that nothing has written since a backup, as far as their times of last change
+/// tell.
+struct UnwrittenFiles {
+  /// By their names in the store; for a store of one file the empty name.
+  private(set) var names: Set<FilePath> = []
+  /// Those that are shorter than they were: where they lie.
+  private(set) var cut: [FilePath] = []
+
+  init(of store: FilePath, since manifest: Manifest) throws {
+    let isFile = try FileFacts(at: store)?.isRegular ?? false
     let entries = manifest.storeEntries.filter { $0.header.kind == .regular }
-    guard !isFile || entries.count == 1 else { return ([], false) }
-    var (found, isCut): (Set<FilePath>, Bool) = ([], false)
+    guard !isFile || entries.count == 1 else { return }
     for entry in entries {
       let name = FilePath(bytes: Array(entry.header.path.dropFirst(Manifest.storePrefix.count)))
       guard let name else { continue }
-      let place = isFile ? path : path.pushing(name)
+      let place = isFile ? store : store.pushing(name)
       guard let facts = try FileFacts(at: place),
         facts.modified == (entry.header.seconds, entry.header.nanoseconds)
       else { continue }
@@ -130,10 +136,9 @@ struct FillIn {
       {
         continue
       }
-      found.insert(isFile ? FilePath("") : name)
-      if facts.size < entry.header.size { isCut = true }
+      names.insert(isFile ? FilePath("") : name)
+      if facts.size < entry.header.size { cut.append(place) }
     }
-    return (found, isCut)
   }
 }
 

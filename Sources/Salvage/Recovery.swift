@@ -59,11 +59,28 @@ package struct RecoveryPlan {
     }
     self.facts = facts
     findings = try Self.inspect(request)
+    if findings.isEmpty { findings = try cutFiles(since: request.backup) }
     for (_, place) in try takenLogs() {
       findings.append(
         Finding(
           .error, .leftover, "was taken away by a recovery that was cut short", path: place.string))
     }
+  }
+
+  /// Files that are sound by themselves and have lost what a backup knows they had; none where it
+  /// cannot be read.
+  package func cutFiles(since backup: FilePath?) throws -> [Finding] {
+    guard let backup,
+      let manifest = try? OpenedStore(opening: backup, formats: request.formats, kind: nil).backup?
+        .manifest
+    else { return [] }
+    return try UnwrittenFiles(of: request.store, since: manifest).cut.filter { facts[$0] != nil }
+      .map {
+        Finding(
+          .error, .tornTail,
+          "is shorter than in its newest backup, though by its time nothing has written it since",
+          path: $0.string)
+      }
   }
 
   private static func inspect(_ request: RecoveryRequest) throws -> [Finding] {

@@ -108,10 +108,23 @@ extension TextSalvage {
     }
     let next = range.upperBound + 1
     let isLast = next < text.count ? text[next] == 0x7B : isFinal
-    if lastWasLoss, !isBelievable(indent: start - range.lowerBound, isLast: isLast) { return nil }
+    if lastWasLoss {
+      if !isBelievable(indent: start - range.lowerBound, isLast: isLast) { return nil }
+      if body.count < 3, record.text.kind() == .number, !style.hasScalars {
+        if next >= text.count, !isFinal { return range.lowerBound }
+        if isFollowedByNoise(text, next) { return nil }
+      }
+    }
     try sink.insignificant(text.extracting(range.lowerBound..<start))
     try emit(body)
     return try finish()
+  }
+
+  /// Whether the line that starts at `start` is no text: between two of those a digit is one by chance.
+  private func isFollowedByNoise(_ text: Span<UInt8>, _ start: Int) -> Bool {
+    guard start < text.count else { return false }
+    let end = text.firstIndex(of: 0x0A, from: start) ?? text.count
+    return Fragment.isNoise(text.extracting(start..<end))
   }
 
   /// The lists and objects that a line consists of, one right behind the other; nil where anything

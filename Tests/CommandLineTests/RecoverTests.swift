@@ -58,6 +58,32 @@ import Testing
     #expect(try TestFile.read(store) == before)
   }
 
+  /// Cut between two records, with the time that it had when it was backed up: nothing of it is damaged
+  /// by itself. Once it has been written, a shorter one is what its writer made of it.
+  @Test(arguments: [false, true])
+  func cutBetweenRecords(_ isWritten: Bool) throws {
+    let scratch = try Scratch.here()
+    let lines = SampleRecords.lines(SampleRecords.graph(40), last: "\n")
+    let store = try scratch.write(lines, to: "memory.jsonl")
+    let digest = try scratch.digest(store)
+    try scratch.holdfast(exit: 0, "backup", store)
+    try scratch.python(
+      """
+      import os, sys
+      path, written = sys.argv[1:]
+      times = os.stat(path)
+      lines = open(path, 'rb').readlines()
+      open(path, 'wb').write(b''.join(lines[:30]))
+      os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns + (written == 'true')))
+      """, store, "\(isWritten)")
+    let cut = try TestFile.read(store)
+    let found = try scratch.json(exit: isWritten ? 0 : 3, "recover", store, "--yes")
+    #expect(found["sound"]?.isTrue == isWritten)
+    #expect(try TestFile.read(store) == (isWritten ? cut : lines))
+    #expect(try scratch.json("recover", store, "--yes")["sound"]?.isTrue == true)
+    if !isWritten { #expect(try scratch.digest(store) == digest) }
+  }
+
   /// The commands that undo a recovery work wherever the store lies.
   @Test(arguments: ["it's here", "$(id) `id`; \\ \"q\"", "a*b [c] ~ é"])
   func undoneInAnOddPlace(_ name: String) throws {
