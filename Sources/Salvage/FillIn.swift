@@ -117,6 +117,9 @@ struct UnwrittenFiles {
   private(set) var names: Set<FilePath> = []
   /// Those that are shorter than they were: where they lie.
   private(set) var cut: [FilePath] = []
+  /// Files that hold nothing any more, whatever their time: a writer that empties a file before it
+  /// writes it, and is stopped in between, leaves that.
+  private(set) var emptied: [FilePath] = []
 
   init(of store: FilePath, since manifest: Manifest) throws {
     let isFile = try FileFacts(at: store)?.isRegular ?? false
@@ -126,9 +129,13 @@ struct UnwrittenFiles {
       let name = FilePath(bytes: Array(entry.header.path.dropFirst(Manifest.storePrefix.count)))
       guard let name else { continue }
       let place = isFile ? store : store.pushing(name)
-      guard let facts = try FileFacts(at: place),
-        facts.modified == (entry.header.seconds, entry.header.nanoseconds)
-      else { continue }
+      guard let facts = try FileFacts(at: place) else { continue }
+      if facts.size == 0, entry.header.size > 0, try !WriteAheadLog.exists(beside: place) {
+        emptied.append(place)
+      }
+      guard facts.modified == (entry.header.seconds, entry.header.nanoseconds) else {
+        continue
+      }
       // What is written to a database may be in its log alone.
       if try WriteAheadLog.exists(beside: place),
         let log = try FileFacts(at: WriteAheadLog.path(of: place)),
@@ -137,7 +144,7 @@ struct UnwrittenFiles {
         continue
       }
       names.insert(isFile ? FilePath("") : name)
-      if facts.size < entry.header.size { cut.append(place) }
+      if facts.size > 0, facts.size < entry.header.size { cut.append(place) }
     }
   }
 }

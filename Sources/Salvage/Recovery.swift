@@ -74,13 +74,14 @@ package struct RecoveryPlan {
       let manifest = try? OpenedStore(opening: backup, formats: request.formats, kind: nil).backup?
         .manifest
     else { return [] }
-    return try UnwrittenFiles(of: request.store, since: manifest).cut.filter { facts[$0] != nil }
-      .map {
-        Finding(
-          .error, .tornTail,
-          "is shorter than in its newest backup, though by its time nothing has written it since",
-          path: $0.string)
-      }
+    let files = try UnwrittenFiles(of: request.store, since: manifest)
+    func note(_ code: Finding.Code, _ message: String, _ path: FilePath) -> Finding? {
+      facts[path].map { _ in Finding(.error, code, message, path: path.string) }
+    }
+    let cut =
+      "is shorter than in its newest backup, though by its time nothing has written it since"
+    return files.cut.compactMap { note(.tornTail, cut, $0) }
+      + files.emptied.compactMap { note(.empty, "is empty, and is not in its newest backup", $0) }
   }
 
   private static func inspect(_ request: RecoveryRequest) throws -> [Finding] {

@@ -134,7 +134,7 @@ extension SalvageInput {
       if has(1...2) { return true }
       // The key above the tasks is gone: the users beside them tell, or the other fields.
       guard has(3...4) else { return false }
-      return has(5...5) || Set([4, 6, 7, 8]).isSubset(of: seen)
+      return has(5...5) || Set([7, 8]).isSubset(of: seen)
     }
   }
 

@@ -83,6 +83,9 @@ package struct SalvagePlan: Sendable {
         }
       }
     }
+    // They are read with the databases that they lie beside.
+    let logs = try inputs.filter { $0.kind == .sqlite }.flatMap { try Disk.logs(of: $0.path) }
+    skipped.removeAll { path in logs.contains { $0.path == path } }
     if request.backup != nil, request.paths.count != 1 {
       throw SalvageError(
         .usage, "a backup fills in one store, and \(request.paths.count) paths were named",
@@ -93,6 +96,7 @@ package struct SalvagePlan: Sendable {
     let isInside = folder.map { Disk.absolute(request.target).starts(with: Disk.absolute($0)) }
     if isInside != true { try Self.checkPlace(request) }
     if inputs.isEmpty, notes.isEmpty, request.backup == nil {
+      for path in skipped { try Self.checkLog(path) }
       throw SalvageError(
         .refused, "holds no file that could be one of a store", path: request.paths[0].string,
         hint: "name the files themselves, or a backup of the store with --with")
@@ -189,10 +193,28 @@ package struct SalvagePlan: Sendable {
     skipped += layout.skipped.map(tree.path)
   }
 
+  /// Throws `refused` for the log of a database, whose pages are read with those of the database.
+  private static func checkLog(_ path: FilePath) throws {
+    guard try WriteAheadLog.isLog(path) else { return }
+    let name = path.lastComponent?.string ?? ""
+    let database = FilePath(String(path.string.dropLast(name.hasSuffix("-wal") ? 4 : 0)))
+    let hint: String
+    if database == path {
+      hint = "name it NAME-wal, where NAME is the database it belongs to, and salvage NAME"
+    } else if try FileFacts(at: database) != nil {
+      hint = "salvage \(database), which reads it too"
+    } else {
+      hint = "make an empty file \(database) (touch), and salvage that, which reads the log too"
+    }
+    throw SalvageError(
+      .refused, "is the log of a database, and no store by itself", path: path.string, hint: hint)
+  }
+
   private static func input(_ path: FilePath, _ name: FilePath, _ kind: String?) throws
     -> SalvageInput
   {
-    SalvageInput(
+    try checkLog(path)
+    return SalvageInput(
       path: path, name: name, kind: try SalvageInput.kind(of: path, named: kind),
       size: try FileFacts(at: path)?.size ?? 0)
   }

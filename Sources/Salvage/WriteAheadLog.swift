@@ -30,6 +30,19 @@ struct WriteAheadLog {
     return facts.isRegular && facts.size > headLength
   }
 
+  /// Whether the file is a log by its first bytes, whatever it is called.
+  static func isLog(_ path: FilePath) throws -> Bool {
+    var head = ByteBuffer()
+    _ = try InputFile(opening: path).read(at: 0, into: &head, atMost: headLength)
+    return head.count == headLength && magic(head.span) != nil
+  }
+
+  /// The first number of a log, whose last bit tells the order of bytes in its checksums.
+  private static func magic(_ head: Span<UInt8>) -> Int? {
+    let magic = Bytes.number(head, 0, 4)
+    return magic & ~1 == 0x377F_0682 ? magic : nil
+  }
+
   /// Reads the log of the database at `path`. Nil where there is none, or its head is damaged.
   init?(of path: FilePath) throws {
     guard try Self.exists(beside: path) else { return nil }
@@ -37,9 +50,9 @@ struct WriteAheadLog {
     var head = ByteBuffer()
     let length = try file.read(at: 0, into: &head, atMost: Self.headLength)
     guard length == Self.headLength else { return nil }
-    let magic = Bytes.number(head.span, 0, 4)
+    guard let magic = Self.magic(head.span) else { return nil }
     let size = Bytes.number(head.span, 8, 4)
-    guard magic & ~1 == 0x377F_0682, PageFile.isSize(size) else { return nil }
+    guard PageFile.isSize(size) else { return nil }
     var sum = Checksum(isBigEndian: magic & 1 == 1)
     sum.add(head.span.extracting(0..<24))
     guard sum.isStored(in: head.span, at: 24) else { return nil }

@@ -84,6 +84,23 @@ import Testing
     if !isWritten { #expect(try scratch.digest(store) == digest) }
   }
 
+  /// A writer that was stopped between emptying a file and writing it: among others the file looks like
+  /// a context without records.
+  @Test func anEmptiedContext() throws {
+    let scratch = try Scratch.here()
+    let lines = SampleRecords.lines(SampleRecords.graph(6), last: "\n")
+    for name in ["s/charts.jsonl", "s/charts-b.jsonl"] { try scratch.write(lines, to: name) }
+    try scratch.write("", to: "s/charts-c.jsonl")
+    let store = scratch.file("s")
+    try scratch.holdfast(exit: 0, "backup", store)
+    #expect(try scratch.json("recover", store)["sound"]?.isTrue == true)
+    try scratch.write("", to: "s/charts-b.jsonl")
+    #expect(try scratch.json(exit: 3, "recover", store)["findings"]?.elements.count == 1)
+    try scratch.holdfast(exit: 3, "recover", store, "--yes")
+    #expect(try TestFile.read(store + "/charts-b.jsonl") == lines)
+    #expect(try scratch.json("recover", store)["sound"]?.isTrue == true)
+  }
+
   /// The commands that undo a recovery work wherever the store lies.
   @Test(arguments: ["it's here", "$(id) `id`; \\ \"q\"", "a*b [c] ~ é"])
   func undoneInAnOddPlace(_ name: String) throws {

@@ -173,6 +173,100 @@ struct DatabaseKeepingTests {
       """, damaged)
   }
 
+  /// A full-text index is made anew from its texts, be those in a table of its own or in a view: one
+  /// that lacks a page finds nothing, and says nothing.
+  @Test(arguments: ["_data", "_idx", "_config", "_docsize"], [false, true])
+  func fullTextIndexes(_ part: String, _ isOfView: Bool) throws {
+    let scratch = try Scratch()
+    try scratch.python(
+      """
+      import sqlite3, sys
+      part, of_view = sys.argv[1], sys.argv[2] == 'true'
+      db = sqlite3.connect('a.db')
+      db.execute('CREATE TABLE notes(id INTEGER PRIMARY KEY, body TEXT)')
+      db.execute('CREATE VIEW texts(id, body) AS SELECT id, body FROM notes')
+      db.execute('CREATE VIRTUAL TABLE found USING fts5(body%s)'
+          % (", content='texts', content_rowid='id'" if of_view else ''))
+      for i in range(500):
+          db.execute('INSERT INTO notes VALUES(?,?)', (i, 'word number%d' % i))
+          db.execute('INSERT INTO found(rowid, body) VALUES(?,?)', (i, 'word number%d' % i))
+      db.commit()
+      page = db.execute('SELECT rootpage FROM sqlite_schema WHERE name=?', ('found' + part,)).fetchone()[0]
+      size = db.execute('PRAGMA page_size').fetchone()[0]
+      db.close()
+      data = bytearray(open('a.db', 'rb').read())
+      data[(page - 1) * size:page * size] = bytes(size)
+      open('damaged.db', 'wb').write(data)
+      """, part, "\(isOfView)")
+    let report = try salvage(scratch)
+    #expect(!report.inputs[0].notes.contains { $0.message.contains("full-text") })
+    try scratch.python(
+      """
+      import sqlite3
+      db = sqlite3.connect('out/recovered/damaged.db')
+      assert db.execute("SELECT count(*) FROM found WHERE found MATCH 'word'").fetchone() == (500,)
+      assert db.execute("SELECT rowid FROM found WHERE found MATCH 'number77'").fetchall() == [(77,)]
+      db.execute("INSERT INTO found(found) VALUES('integrity-check')")
+      assert db.execute('PRAGMA integrity_check').fetchall() == [('ok',)]
+      """)
+  }
+
+  /// One that has no texts of its own to be made of is told.
+  @Test func aFullTextIndexWithoutTexts() throws {
+    let scratch = try Scratch()
+    try scratch.python(
+      """
+      import sqlite3
+      db = sqlite3.connect('damaged.db')
+      db.execute("CREATE VIRTUAL TABLE found USING fts5(body, content='')")
+      db.execute('CREATE TABLE notes(body TEXT)')
+      for i in range(500): db.execute('INSERT INTO notes VALUES(?)', ('word %d' % i,))
+      db.commit()
+      db.close()
+      data = bytearray(open('damaged.db', 'rb').read())
+      at = data.find(b'word 250') // 4096 * 4096
+      data[at:at + 4096] = bytes(4096)
+      open('damaged.db', 'wb').write(data)
+      """)
+    let notes = try salvage(scratch).inputs[0].notes
+    #expect(notes.contains { $0.message.contains("full-text index found may not") }, "\(notes)")
+  }
+
+  /// The log that a database is read with is no file that was left aside; a log alone is no store.
+  @Test func logsBesideAndAlone() throws {
+    let scratch = try Scratch()
+    try scratch.python(
+      """
+      import os, shutil, sqlite3
+      db = sqlite3.connect('x')
+      db.execute('PRAGMA journal_mode=wal')
+      db.execute('CREATE TABLE t(a TEXT)')
+      db.execute('INSERT INTO t VALUES(?)', ('{"steps":[0]}',))
+      db.commit()
+      os.mkdir('s')
+      for name in ('x', 'x-wal', 'x-shm'): shutil.copy(name, 's/a.db' + name[1:])
+      """)
+    func salvage(_ name: String, to target: String) throws -> SalvageReport {
+      try SalvagePlan(
+        SalvageRequest(
+          paths: [scratch.file(name)], target: scratch.file(target), time: 1_780_000_000)
+      ).run()
+    }
+    #expect(try salvage("s", to: "out").total(.recovered).records == 1)
+    try scratch.python(
+      """
+      import glob, os
+      assert 'Not looked at' not in open(glob.glob('out/*.log')[0]).read()
+      os.remove('s/a.db')
+      """)
+    for name in ["s", "s/a.db-wal"] {
+      let error = #expect(throws: SalvageError.self) { try salvage(name, to: "none") }
+      #expect(error?.code == .refused && error?.hint?.contains("s/a.db (touch)") == true)
+    }
+    try scratch.python("open('s/a.db', 'w').close()")
+    #expect(try salvage("s", to: "alone").total(.recovered).records == 1)
+  }
+
   private func salvage(_ scratch: Scratch) throws -> SalvageReport {
     try SalvagePlan(
       SalvageRequest(

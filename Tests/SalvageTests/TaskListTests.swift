@@ -111,6 +111,25 @@ struct TaskListTests {
     }
   }
 
+  /// The words above the tasks are gone with the first sector: what every task has tells what it is.
+  @Test(arguments: [false, true], [false, true])
+  func firstSectorLost(_ byUser: Bool, _ isPretty: Bool) throws {
+    let time = #""created_at":"2026-01-02T10:00:00","updated_at":"2026-01-02T10:00:00""#
+    let tasks = (0..<30).map { number in
+      let text = byUser ? #""title":"t\#(number)","user":"ann""# : #""description":"t\#(number)""#
+      return #"{"id":\#(number),\#(text),"completed":false,\#(time)}"#
+    }
+    let space = isPretty ? "\n  " : ""
+    let list = "[\(space)\(tasks.joined(separator: "," + space))\(space)]"
+    let whole =
+      byUser ? #"{"tasks_by_user":{"ann":\#(list)}}"# : #"{"version":"1.0","tasks":\#(list)}"#
+    let bytes = [UInt8](repeating: 0, count: 512) + Array(whole.utf8).dropFirst(512)
+    let result = try Salvaged(bytes, as: "tasks.json")
+    let left = text(bytes)
+    let intact = tasks.count { left.contains($0) }
+    #expect(intact > 20 && result.account[.recovered].records == intact)
+  }
+
   /// What stands where a list must be is kept apart, and the lists beside it are whole.
   @Test(arguments: ["7", #"{"x":1}"#])
   func noList(_ value: String) throws {
