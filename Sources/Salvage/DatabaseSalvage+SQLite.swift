@@ -28,6 +28,10 @@ extension DatabaseSalvage {
     }
     // SQLite takes NULs for what is missing of the last page.
     if try !hasLog && endsInAPage(path) { return Verdict(isSound: false, usesLog: false) }
+    // SQLite rolls back as far as it can be read, to a state that never was.
+    if try RollbackJournal(of: path)?.isDamaged == true {
+      return Verdict(isSound: false, usesLog: !isOlder)
+    }
     if !isOlder, let found = try? DatabaseSource.read(path, { try $0.integrity(limit: 1) }),
       found.problems.isEmpty
     {

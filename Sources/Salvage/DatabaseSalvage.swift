@@ -56,6 +56,8 @@ final class DatabaseSalvage {
   var indexPages: [String: [Int]] = [:]
   /// Pages of tables whose heads are damaged.
   var damagedLeaves: [Int: Int] = [:]
+  /// Bytes behind the end of a sound database that are no NULs.
+  private var lostBehind = 0
   /// What became of the rows of a page.
   var tallies: [Int: PageTally] = [:]
 
@@ -88,12 +90,19 @@ final class DatabaseSalvage {
 
   /// Says of the log what SQLite does not take of it, and says nothing about.
   private func noteLog() throws {
-    if !isSound, file.rolledBack > 0 {
+    if file.rolledBack > 0 {
       sink.note(
         Finding(
-          .note, .leftover,
+          .warning, .leftover,
           "a transaction did not end: the journal beside it, NAME-journal, has \(file.rolledBack) "
-            + "pages as they were before, and those count"))
+            + "pages as they were before, and those count, as they do for SQLite; if it is not this "
+            + "database's, salvage a copy of the database without it"))
+    }
+    if file.isJournalDamaged {
+      sink.note(
+        Finding(
+          .error, .unreadable,
+          "the journal beside it is damaged: pages are taken from it as far as they can be read"))
     }
     guard try WriteAheadLog.exists(beside: path) else { return }
     if isLogForeign {
@@ -339,12 +348,27 @@ final class DatabaseSalvage {
       try account(number, page.span, stored.span)
       number += 1
     }
+    if lostBehind > 0 {
+      sink.note(
+        Finding(
+          .warning, .leftover,
+          "the file goes on behind the end of the database, \(lostBehind) bytes: rows in that may be of "
+            + "another state, and --deleted lists them",
+          offset: file.statedPages * file.pageSize))
+    }
     // Pages that only the log has.
     if !isSound { for (page, tally) in tallies where page >= number { sink.creditAll(tally.rows) } }
   }
 
   private func account(_ number: Int, _ page: Span<UInt8>, _ stored: Span<UInt8>) throws {
-    if isSound { return try accountSound(number, stored) }
+    if isSound {
+      if file.isBehindEnd(number), !TextBytes.isAll(stored, 0) {
+        lostBehind += stored.count
+        return try sink.quarantine(
+          stored, shape: .garbage, reason: "behind the end of the database", line: nil)
+      }
+      return try accountSound(number, stored)
+    }
     let kind = cells.kind(page, number)
     guard let kind else {
       let isUsed =

@@ -13,7 +13,11 @@ import SystemPackage
 /// backup cannot be told, so each is named with its origin. But a file whose time of last change
 /// is still the one in the backup's manifest has not been written since: then what differs was
 /// altered by damage, and the backup's record takes its place; and what such a file lacks was
-/// destroyed.
+/// destroyed. Of a file of lines that is so all that the backup has, in that order: in a log the last
+/// record of an id counts, and the same line may come many times. In one that was written since, what is
+/// filled in stands behind what is there.
+///
+/// Each context of a memory graph, and each file of lines, has ids of its own.
 ///
 /// The version of a record that was not taken is kept below `conflicts/`.
 struct FillIn {
@@ -63,11 +67,16 @@ struct FillIn {
     let writer = try format.recoveryWriter(writing, like: root)
     let conflicts = Conflicts(in: directory, origin: origin)
     let own = OwnRecords(writer, conflicts)
+    let isOfLines = [StoreFormat.memoryGraph.name, StoreFormat.jsonLines.name].contains(format.name)
+    own.isByFile =
+      try isOfLines && !whole.tree.isSingleFile && FileFacts(at: root)?.isRegular != true
     if let unwritten, !unwritten.names.isEmpty {
-      let saved = SavedRecords()
+      let saved = SavedRecords(whole.tree, isByFile: own.isByFile)
       try format.read(whole.tree, options, saved)
       own.saved = saved.known
       own.unwritten = unwritten.names
+      // A part of a file has no order of its own.
+      own.isInOrder = isOfLines && (request.contexts.isEmpty || !whole.tree.isSingleFile)
     }
     if try FileFacts(at: root) != nil {
       let tree = try DiskTree(root)
@@ -76,6 +85,7 @@ struct FillIn {
     }
     if let elsewhere {
       own.isWriting = false
+      own.tree = elsewhere
       try format.read(elsewhere, options, own)
     }
     let filler = FillSink(own, writer, source.tree, conflicts)
@@ -152,15 +162,27 @@ struct UnwrittenFiles {
 /// Ids of records, and ids with the content that goes with them: eight bytes of a keyed hash each.
 struct KnownRecords {
   private var ids: Set<Int> = []
-  private var contents: Set<Int> = []
+  /// How many there are of each content.
+  private var contents: [Int: Int] = [:]
 
   mutating func insert(_ id: SalvagedID, _ hash: Hash256) {
     ids.insert(id.hashValue)
-    contents.insert(Self.content(id, hash))
+    contents[Self.content(id, hash), default: 0] += 1
   }
 
   func has(_ id: SalvagedID) -> Bool { ids.contains(id.hashValue) }
-  func has(_ id: SalvagedID, _ hash: Hash256) -> Bool { contents.contains(Self.content(id, hash)) }
+
+  func has(_ id: SalvagedID, _ hash: Hash256) -> Bool {
+    contents[Self.content(id, hash)] != nil
+  }
+
+  /// Takes one with this content away; whether there was one.
+  mutating func take(_ id: SalvagedID, _ hash: Hash256) -> Bool {
+    let content = Self.content(id, hash)
+    guard let count = contents[content], count > 0 else { return false }
+    contents[content] = count - 1
+    return true
+  }
 
   private static func content(_ id: SalvagedID, _ hash: Hash256) -> Int {
     var hasher = Hasher()
@@ -203,10 +225,18 @@ private final class Conflicts {
 
 /// Remembers which records a backup has.
 private final class SavedRecords: RecordSink {
+  private let tree: any StoreTree
+  private let isByFile: Bool
   private(set) var known = KnownRecords()
 
+  init(_ tree: any StoreTree, isByFile: Bool) {
+    self.tree = tree
+    self.isByFile = isByFile
+  }
+
   func take(_ record: inout Record) throws {
-    known.insert(SalvagedID(&record), record.canonicalHash())
+    let file = isByFile ? tree.files[record.place.file].name : nil
+    known.insert(SalvagedID(&record, in: file), record.canonicalHash())
   }
 
   func note(_ finding: Finding) {}
@@ -217,13 +247,18 @@ private final class SavedRecords: RecordSink {
 private final class OwnRecords: RecordSink {
   private let writer: any StoreWriter
   private let conflicts: Conflicts
-  var tree: DiskTree?
+  var tree: (any StoreTree)?
+  /// Whether an id counts in its own file only.
+  var isByFile = false
+  /// Whether the records of files that were not written since are written as the backup has them, one
+  /// by one, and not here.
+  var isInOrder = false
   /// What the backup has, where there are files that were not written since.
   var saved = KnownRecords()
   var unwritten: Set<FilePath> = []
   /// Whether records are passed on, or only remembered.
   var isWriting = true
-  private(set) var known = KnownRecords()
+  var known = KnownRecords()
   private(set) var firstFile: FilePath?
   /// Altered records, which did not go into the new store.
   private(set) var removed: [RecordKind: Int] = [:]
@@ -235,20 +270,25 @@ private final class OwnRecords: RecordSink {
   }
 
   func take(_ record: inout Record) throws {
-    let id = SalvagedID(&record)
+    let file = tree.map { $0.files[record.place.file].name }
+    let id = SalvagedID(&record, in: isByFile ? file : nil)
     let hash = record.canonicalHash()
     guard isWriting else { return known.insert(id, hash) }
-    let file = tree.map { $0.files[record.place.file].name }
     if firstFile == nil { firstFile = file }
-    if let file, !unwritten.isEmpty, unwritten.contains(FilePath("")) || unwritten.contains(file),
-      !saved.has(id, hash)
-    {
+    let isUnwritten = isUnwritten(file)
+    if isUnwritten, !saved.has(id, hash) {
       removed[record.kind, default: 0] += 1
       altered.insert(id, hash)
       return try conflicts.add(&record, .altered, from: file)
     }
     known.insert(id, hash)
+    if isUnwritten, isInOrder { return }
     try writer.write(&record, at: WritePlace(file: file))
+  }
+
+  func isUnwritten(_ file: FilePath?) -> Bool {
+    guard let file, !unwritten.isEmpty else { return false }
+    return unwritten.contains(FilePath("")) || unwritten.contains(file)
   }
 
   func note(_ finding: Finding) {}
@@ -277,9 +317,13 @@ private final class FillSink: RecordSink {
   }
 
   func take(_ record: inout Record) throws {
-    let id = SalvagedID(&record)
     let file = tree.files[record.place.file].name
-    if own.known.has(id) {
+    let target = tree.isSingleFile ? own.firstFile : nil
+    let place = WritePlace(file: target ?? file)
+    let id = SalvagedID(&record, in: own.isByFile ? file : nil)
+    if own.isInOrder, own.isUnwritten(file) {
+      if own.known.take(id, record.canonicalHash()) { return try writer.write(&record, at: place) }
+    } else if own.known.has(id) {
       if !isForAltered, !own.known.has(id, record.canonicalHash()) {
         try conflicts.add(&record, .differs, from: file)
       }
@@ -289,9 +333,8 @@ private final class FillSink: RecordSink {
     var rules = RecordRules()
     _ = rules.check(&record)
     if rules.findings.contains(where: { $0.finding.severity == .error }) { return }
-    let target = tree.isSingleFile ? own.firstFile : nil
-    do { try writer.write(&record, at: WritePlace(file: target ?? file)) } catch let error
-      as StoreError where error.code == .refused
+    do { try writer.write(&record, at: place) } catch let error as StoreError
+      where error.code == .refused
     {
       // The table of a database has what rules this one out, such as a value that may come only once.
       return try conflicts.add(&record, .differs, from: file)

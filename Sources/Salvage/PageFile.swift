@@ -20,6 +20,8 @@ final class PageFile {
   let missingPages: Int
   /// Pages that the header says there are; 0 where there is none.
   let statedPages: Int
+  /// Whether that is where the database ends, to SQLite too (fileformat2.html, 1.3.8).
+  private let endsWhereStated: Bool
   private(set) var isUTF16: Bool
   private(set) var isBigEndian: Bool
   /// Whether the header says how texts are stored.
@@ -38,6 +40,8 @@ final class PageFile {
   private let log: FilePath
   /// Pages of which the rollback journal has what counts.
   let rolledBack: Int
+  /// Whether the rollback journal does not read back as it was written.
+  let isJournalDamaged: Bool
   /// The last page, where the file ends in it; else 0. How much of it there is.
   private let shortPage: Int
   private let shortCount: Int
@@ -63,6 +67,7 @@ final class PageFile {
     }
     log = journal == nil ? WriteAheadLog.path(of: path) : RollbackJournal.path(of: path)
     rolledBack = journal?.pages.count ?? 0
+    isJournalDamaged = journal?.isDamaged ?? false
     // The version of the first page that counts may be there, and the only one.
     if let first = beside?.pages[1] {
       head.removeAll()
@@ -92,13 +97,16 @@ final class PageFile {
     isBigEndian = encoding == 3
     hasEncoding = (1...3).contains(encoding)
     newer = beside?.pages ?? [:]
-    statedPages = hasHeader ? Bytes.number(bytes, 28, 4) : 0
+    statedPages = hasHeader ? stated : 0
+    // SQLite goes by the size of the file where the number was written by a version that knew none.
+    endsWhereStated = stated > 0 && Bytes.number(bytes, 24, 4) == Bytes.number(bytes, 92, 4)
     missingPages = newer.isEmpty ? max(0, statedPages - size / pageSize) : 0
     let inFile = (size + pageSize - 1) / pageSize
     let last = max(inFile, newer.keys.max() ?? 0)
-    // What the journal says of it is under no checksum; the first page says it too.
+    // What the journal says of it is under no checksum; the first page says it too, if it is there.
     let before = journal?.pageCount ?? last
-    pageCount = before == statedPages ? min(last, before) : last
+    let isBelieved = before == statedPages || (!hasHeader && journal?.isDamaged == false)
+    pageCount = isBelieved ? min(last, before) : last
     numbers = Array(1..<min(inFile, pageCount) + 1) + newer.keys.filter { $0 > inFile }.sorted()
     shortPage = size % pageSize > 0 && newer[inFile] == nil ? inFile : 0
     shortCount = size % pageSize
@@ -121,6 +129,11 @@ final class PageFile {
 
   /// Whether there are pages behind the last one that the header knows of.
   var goesOn: Bool { statedPages > 0 && pageCount > statedPages }
+
+  /// Whether the page lies behind the end of the database, in a file that has no log.
+  func isBehindEnd(_ number: Int) -> Bool {
+    endsWhereStated && newer.isEmpty && number > statedPages
+  }
 
   /// Whether pages of the log stand for some of the file's.
   var usesLog: Bool { !newer.isEmpty }

@@ -11,6 +11,10 @@ struct RollbackJournal {
   let pages: [Int: Int]
   /// Pages that the database had before the transaction.
   let pageCount: Int
+  /// Whether what was written durably does not read back as it was written. SQLite takes nothing from
+  /// there on; here a page counts as far as it can be read, for what lies in the database instead was
+  /// never committed.
+  let isDamaged: Bool
 
   static func path(of database: FilePath) -> FilePath { FilePath(database.string + "-journal") }
 
@@ -26,6 +30,7 @@ struct RollbackJournal {
     var size = 0
     var count = 0
     var at = 0
+    var isDamaged = false
     while at + 28 <= facts.size {
       var head = ByteBuffer()
       guard try file.read(at: at, into: &head, atMost: 28) == 28,
@@ -45,19 +50,27 @@ struct RollbackJournal {
         let bytes = record.span
         var sum = Bytes.number(head.span, 12, 4)
         for place in stride(from: size - 200, to: 0, by: -200) { sum += Int(bytes[4 + place]) }
-        guard sum & 0xFFFF_FFFF == Bytes.number(bytes, 4 + size, 4) else { break }
+        if sum & 0xFFFF_FFFF != Bytes.number(bytes, 4 + size, 4) {
+          // Where the head does not count the pages, they may not have been written to their end.
+          if stated == 0xFFFF_FFFF { break }
+          isDamaged = true
+        }
         let page = Bytes.number(bytes, 0, 4)
         // The first version is the oldest.
         if page > 0, page <= count, found[page] == nil { found[page] = at + 4 }
         at += size + 8
         left -= 1
       }
-      if left > 0 { break }
+      if left > 0 {
+        isDamaged = isDamaged || stated != 0xFFFF_FFFF
+        break
+      }
       at = (at + sector - 1) / sector * sector
     }
     guard !found.isEmpty else { return nil }
     pageSize = size
     pages = found
     pageCount = count
+    self.isDamaged = isDamaged
   }
 }

@@ -235,7 +235,8 @@ struct SalvagedID: Hashable {
   let kind: RecordKind
   private let hash: Int
 
-  init(_ record: inout Record) {
+  /// - Parameter file: where ids count in one file only.
+  init(_ record: inout Record, in file: FilePath? = nil) {
     kind = record.kind
     var id = ByteBuffer()
     let isOwn = record.appendID(to: &id)
@@ -244,6 +245,7 @@ struct SalvagedID: Hashable {
       record.text.appendCompact(to: &id)
     }
     var hasher = Hasher()
+    hasher.combine(file)
     hasher.combine(record.scope)
     hasher.combine(id.array)
     hash = hasher.finalize()

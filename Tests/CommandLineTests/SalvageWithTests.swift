@@ -135,6 +135,51 @@ import Testing
     if isOneFile { #expect(try lines("other-contexts") == Set(other.split(separator: "\n"))) }
   }
 
+  /// Two contexts may have entities of one name, or the very same ones: what one of them lost is not in
+  /// the other.
+  @Test(arguments: [false, true], [false, true])
+  func contextsWithTheSameNames(_ areTheSame: Bool, _ isCut: Bool) throws {
+    let scratch = try Scratch.here()
+    func lines(_ text: String) -> String {
+      (0..<6).map {
+        #"{"type":"entity","name":"n\#($0)","entityType":"t","observations":["\#(text)"]}"# + "\n"
+      }.joined()
+    }
+    let (one, two) = (lines("one"), lines(areTheSame ? "one" : "two"))
+    try scratch.write(one, to: "s/charts.jsonl")
+    try scratch.write(two, to: "s/charts-b.jsonl")
+    let store = scratch.file("s")
+    let archive = try scratch.backUp(store)
+    let left = isCut ? two.utf8.prefix(90).map { $0 } : [UInt8](repeating: 0, count: 400)
+    try scratch.write(left, to: "s/charts-b.jsonl")
+    let found = try scratch.json(exit: 3, "recover", store, "--with", archive, "--yes")
+    #expect(found["filled"]?.integer == (isCut ? 5 : 6) && found["conflicts"]?.integer == 0)
+    #expect(try TestFile.text(store + "/charts.jsonl") == one)
+    let lines = try TestFile.text(store + "/charts-b.jsonl").split(separator: "\n")
+    #expect(lines.sorted() == two.split(separator: "\n").sorted())
+  }
+
+  /// In a log the same line comes many times, and the last of an id counts: one that was not written
+  /// since the backup is what it was, line for line.
+  @Test func linesOfALogInTheirOrder() throws {
+    let scratch = try Scratch.here()
+    let text = (0..<200).map { #"{"id":"k\#($0 % 20)","v":\#($0 % 7 / 6)}"# + "\n" }.joined()
+    let store = try scratch.write(text, to: "log.jsonl")
+    let archive = try scratch.backUp(store)
+    try scratch.python(
+      """
+      import os, sys
+      times = os.stat(sys.argv[1])
+      data = bytearray(open(sys.argv[1], 'rb').read())
+      data[1024:1536] = bytes(512)
+      open(sys.argv[1], 'wb').write(data)
+      os.utime(sys.argv[1], ns=(times.st_atime_ns, times.st_mtime_ns))
+      """, store)
+    let found = try scratch.json(exit: 3, "recover", store, "--with", archive, "--yes")
+    #expect(found["filled"]?.integer ?? 0 > 20)
+    #expect(try TestFile.text(store) == text)
+  }
+
   /// A file that was written since may be newer: its record stays, the backup's is kept beside it.
   @Test func newerRecordsStay() throws {
     let scratch = try Scratch.here()

@@ -232,6 +232,70 @@ struct DatabaseKeepingTests {
     #expect(notes.contains { $0.message.contains("full-text index found may not") }, "\(notes)")
   }
 
+  /// What lies behind the end of a database is none of it: an older one was written over a newer one,
+  /// or a page of an error was put behind it. NULs are what some programs take room with.
+  @Test(arguments: ["newer", "text", "room"])
+  func behindTheEnd(_ what: String) throws {
+    let scratch = try Scratch()
+    let end = try scratch.python(
+      """
+      import sqlite3, sys
+      db = sqlite3.connect('a.db')
+      db.execute('CREATE TABLE t(id INTEGER PRIMARY KEY, a TEXT)')
+      def add(first): db.executemany('INSERT INTO t VALUES(?,?)', [(i, 'row %d ' % i * 20) for i in range(first, first + 200)])
+      add(0); db.commit(); old = open('a.db', 'rb').read()
+      add(200); db.commit(); new = open('a.db', 'rb').read()
+      behind = {'newer': new[len(old):], 'text': b'<html>502</html>', 'room': bytes(9000)}
+      open('damaged.db', 'wb').write(old + behind[sys.argv[1]])
+      print(len(old))
+      """, what)
+    let report = try salvage(scratch)
+    #expect(report.total(.recovered).records == 200)
+    #expect(report.isWhole == (what == "room"))
+    let start = Int(end.dropLast()) ?? 0
+    let lost = try what == "room" ? 0 : scratch.read("damaged.db").count - start
+    #expect(report.total(.quarantined).bytes == lost)
+    #expect(
+      report.inputs[0].notes.contains { $0.message.contains("--deleted") } == (what != "room"))
+    let kept = "out/quarantine/damaged.db/*.bin"
+    if lost > 0 { try scratch.run("tail -c \(lost) damaged.db | cmp - \(kept)") }
+  }
+
+  /// Pages that a transaction had added before it was cut short are known by its journal, also where
+  /// the first page is in neither: nothing on them was ever committed.
+  @Test func pagesAddedByATransactionThatDidNotEnd() throws {
+    let scratch = try Scratch()
+    try scratch.python(
+      """
+      import shutil, sqlite3
+      db = sqlite3.connect('a.db')
+      db.execute('CREATE TABLE t(id TEXT PRIMARY KEY, a TEXT)')
+      def add(first, count, text):
+          for i in range(first, first + count): db.execute('INSERT INTO t VALUES(?,?)', ('%05d' % i, text * 60))
+      add(0, 40, 'kept ')
+      db.commit()
+      db.execute('PRAGMA cache_size=3')
+      add(100, 80, 'never')
+      for end in ('', '-journal'): shutil.copy('a.db' + end, 'damaged.db' + end)
+      db.rollback()
+      data = bytearray(open('damaged.db', 'rb').read())
+      assert b'never' in data
+      data[:512] = bytes(512)
+      open('damaged.db', 'wb').write(data)
+      journal = open('damaged.db-journal', 'rb').read()
+      assert bytes([0, 0, 0, 1]) not in [journal[at:at + 4] for at in range(512, len(journal), 4104)]
+      """)
+    _ = try salvage(scratch)
+    try scratch.python(
+      """
+      import sqlite3
+      db = sqlite3.connect('out/recovered/damaged.db')
+      name = db.execute("SELECT name FROM sqlite_schema WHERE type='table'").fetchone()[0]
+      rows = [row[-1] for row in db.execute('SELECT * FROM ' + name)]
+      assert len(rows) == 40 and all(row.startswith('kept') for row in rows), len(rows)
+      """)
+  }
+
   /// The log that a database is read with is no file that was left aside; a log alone is no store.
   @Test func logsBesideAndAlone() throws {
     let scratch = try Scratch()

@@ -117,7 +117,8 @@ struct TaskListTests {
     let time = #""created_at":"2026-01-02T10:00:00","updated_at":"2026-01-02T10:00:00""#
     let tasks = (0..<30).map { number in
       let text = byUser ? #""title":"t\#(number)","user":"ann""# : #""description":"t\#(number)""#
-      return #"{"id":\#(number),\#(text),"completed":false,\#(time)}"#
+      let id = byUser ? "\(number)" : #""\#(number)-a""#
+      return #"{"id":\#(id),\#(text),"completed":false,\#(time)}"#
     }
     let space = isPretty ? "\n  " : ""
     let list = "[\(space)\(tasks.joined(separator: "," + space))\(space)]"
