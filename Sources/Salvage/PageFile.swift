@@ -135,9 +135,6 @@ final class PageFile {
     endsWhereStated && newer.isEmpty && number > statedPages
   }
 
-  /// Whether pages of the log stand for some of the file's.
-  var usesLog: Bool { !newer.isEmpty }
-
   /// Whether the page never holds cells: a pointer map, or the one at the byte that locks use. What says
   /// that there are maps may be damaged: a page that starts like one of a tree must read as a map.
   func isSpecial(_ number: Int, _ page: Span<UInt8>) -> Bool {

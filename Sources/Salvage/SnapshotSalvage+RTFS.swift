@@ -97,8 +97,10 @@ extension SnapshotSalvage {
       return true
     }
     record.place.line = self.line
-    let rest = TextBytes.skipSpace(text, at)
-    guard rest == text.count || TextBytes.isAll(text.extracting(rest..<text.count), 0x29) else {
+    // The ends of the lists that it is the last one in.
+    var rest = TextBytes.skipSpace(text, at)
+    while rest < text.count, text[rest] == 0x29 { rest = TextBytes.skipSpace(text, rest + 1) }
+    guard rest == text.count else {
       try lose(raw, nil)
       return true
     }

@@ -96,6 +96,10 @@ import Testing
     try scratch.graph(3, to: "a.jsonl")
     #expect(try run(scratch, 3, "run", "-q").status == 3)
     #expect(try complaints(scratch, 3).1.first?.contains("suspect") == true)
+    try scratch.write("x", to: "repo/.trash")
+    #expect(
+      try complaints(scratch, 3).1.contains(
+        "repository: is not a directory, so nothing can be rotated"))
     try make(scratch, "textfile = \"none/x.prom\"\n")
     #expect(try complaints(scratch, 3).1.contains { $0.hasPrefix("textfile:") })
   }

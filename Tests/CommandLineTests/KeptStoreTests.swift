@@ -38,6 +38,26 @@ import Testing
     }
   }
 
+  /// Of a database of several stores of one kind all records are restored, as a store of that kind: a
+  /// directory of contexts where one of them was one.
+  @Test(arguments: [("a.jsonl b.jsonl", "memory.jsonl"), ("a.jsonl s", "charts.jsonl")])
+  func severalStoresOfOneKind(_ stores: String, _ file: String) throws {
+    let scratch = try Scratch.here()
+    _ = try graph(scratch)
+    for (name, id) in [("a", "d"), ("b", "e")] {
+      try scratch.write(
+        #"{"type":"entity","name":"\#(id)","entityType":"t","observations":[]}"# + "\n",
+        to: "\(name).jsonl")
+    }
+    let setting = Child.Setting(directory: scratch.path)
+    let words = ["migrate"] + stores.split(separator: " ").map(String.init) + ["--to", "db", "-q"]
+    #expect(try scratch.run([Binary.path] + words, setting).status == 0)
+    let told = try scratch.json("restore", scratch.file("db"), "--to", scratch.file("t"))
+    #expect(told["digest"]?.text == (try scratch.digest(scratch.file("t"))))
+    #expect(told["records"]?.integer == (file == "charts.jsonl" ? 6 : 2), "\(told)")
+    #expect(try TestFile.names(scratch.file("t")).contains(file))
+  }
+
   @Test func logsAreReplayed() throws {
     let scratch = try Scratch.here()
     let log = try scratch.write(

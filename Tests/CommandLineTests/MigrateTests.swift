@@ -47,6 +47,18 @@ import Testing
     try scratch.tool("cmp", first, scratch.file("else/new/second.db"))
   }
 
+  /// More between two records than is kept in memory comes back byte for byte.
+  @Test func aLongStretchBetweenRecords() throws {
+    let scratch = try Scratch.here()
+    let line = Array(
+      #"{"type":"entity","name":"a","entityType":"t","observations":[]}"#.utf8 + [0x0A])
+    let space = [UInt8](repeating: 0x20, count: 9 << 20)
+    let store = try scratch.write(line + space + [0x0A] + line, to: "m.jsonl")
+    try scratch.holdfast(exit: 0, "migrate", store, "--to", scratch.file("db"), "-q")
+    try scratch.holdfast(exit: 0, "export", scratch.file("db"), "--to", scratch.file("out"), "-q")
+    try scratch.tool("cmp", store, scratch.file("out"))
+  }
+
   /// A database is a store: backed up, verified, restored, compared and migrated from a backup.
   @Test(arguments: SampleStore.allCases)
   func aDatabaseIsAStore(_ sample: SampleStore) throws {

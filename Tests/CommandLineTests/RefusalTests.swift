@@ -41,6 +41,10 @@ import Testing
     Case("inspect loop", 1, "loop: cannot look at: too many levels of symbolic links"),
     Case("move fifo --select entity:a --into w", 13, "pipe: is neither a file nor a directory"),
     Case("move list.json --select entity:a --into w", 13, "does not have its records a line each"),
+    Case("replay two.db --to new", 13, "two.db: is no log of one record a line"),
+    Case(
+      "salvage x.json --with two.db --to new", 13,
+      "two.db: is a sqlite, and the store holds json; name a backup of this store with --with"),
     Case("replay fifo --to new", 13, "fifo: is no log of one record a line"),
   ]
 

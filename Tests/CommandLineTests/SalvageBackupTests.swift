@@ -109,6 +109,58 @@ import Testing
     }
   }
 
+  /// An archive of somebody else's that has a member twice: the first is the store's, and the records of
+  /// the other are there too.
+  @Test func aMemberTwice() throws {
+    let scratch = try Scratch.here()
+    let lines = ["a", "b"].map {
+      #"{"type":"entity","name":"\#($0)","entityType":"t","observations":[]}"# + "\n"
+    }
+    try pack(["store/memory.jsonl": lines], to: scratch.file("x.tar"), scratch)
+    let out = scratch.file("out")
+    let told = try scratch.json(exit: 3, "salvage", scratch.file("x.tar"), "--to", out)
+    let notes = told["inputs"]?[0]?["notes"]?.elements.compactMap { $0["message"]?.text } ?? []
+    #expect(
+      notes.contains("holds the member store/memory.jsonl more than once: the first is taken"))
+    #expect(try TestFile.text(out + "/recovered/memory.jsonl") == lines[0])
+    let others = try TestFile.names(out + "/recovered").filter { $0 != "memory.jsonl" }
+    #expect(try others.map { try TestFile.text("\(out)/recovered/\($0)") } == [lines[1]])
+  }
+
+  /// Without a manifest the store is what it is said to be, unless that is a database.
+  @Test(arguments: [
+    (nil, "entity"), ("memory-graph", "entity"), ("jsonl", "document"), ("sqlite", "entity"),
+  ])
+  func theKindOfAnArchiveWithoutAManifest(_ kind: String?, _ record: String) throws {
+    let scratch = try Scratch.here()
+    let line = #"{"type":"entity","name":"a","entityType":"t","observations":[]}"# + "\n"
+    try pack(["store/memory.jsonl": [line]], to: scratch.file("x.tar"), scratch)
+    let words = ["salvage", scratch.file("x.tar"), "--to", scratch.file("out"), "--json"]
+    let outcome = try scratch.run([Binary.path] + words + (kind.map { ["--kind", $0] } ?? []))
+    #expect(outcome.status == 3, "\(outcome)")
+    #expect(try JSONValue(parsing: outcome.output)["counts"]?[record]?.integer == 1, "\(outcome)")
+    #expect(try TestFile.text(scratch.file("out/recovered/memory.jsonl")) == line)
+  }
+
+  /// Writes a plain tar, each member as often as it has contents.
+  private func pack(_ members: [String: [String]], to path: String, _ scratch: Scratch) throws {
+    var words: [String] = []
+    for (name, contents) in members { for content in contents { words += [name, content] } }
+    let outcome = try scratch.run(
+      [
+        "python3", "-c",
+        """
+        import io, sys, tarfile
+        with tarfile.open(sys.argv[1], 'w') as tar:
+            for name, content in zip(sys.argv[2::2], sys.argv[3::2]):
+                info = tarfile.TarInfo(name)
+                info.size = len(content)
+                tar.addfile(info, io.BytesIO(content.encode()))
+        """, path,
+      ] + words)
+    #expect(outcome.status == 0, "\(outcome)")
+  }
+
   /// A database in frames, and nothing else to take its rows from: the pages behind a lost frame are
   /// put at their places, and every row of them comes back as it was.
   @Test(arguments: [([0], 290), ([2], 290), ([1, 3], 205), ([4], 350)])

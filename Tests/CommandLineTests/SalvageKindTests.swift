@@ -79,6 +79,21 @@ import Testing
     #expect(lost == extra || place.hasPrefix("another"), "\(lost ?? -1) and \(extra)")
   }
 
+  /// An index that is JSON and none is kept apart, and made anew.
+  @Test(arguments: ["[]", "7"]) func anIndexThatIsNone(_ text: String) throws {
+    let scratch = try Scratch.here()
+    let sound = "\(Self.samples)/intact/archive"
+    let path = scratch.file("archive")
+    try scratch.tool("cp", "-r", sound, path)
+    let index = try #require(try scratch.tool("find", path, "-name", "index.json").lines.first)
+    try TestFile.write(Array(text.utf8), to: index)
+    let told = try scratch.json(exit: 3, "salvage", path, "--to", scratch.file("out"))
+    #expect(try scratch.digest(scratch.file("out/recovered")) == scratch.digest(sound))
+    let input = told["inputs"]?.elements.first { $0["path"]?.text == index }
+    #expect(input?["irregular"]?["records"]?.integer == 1, "\(told)")
+    #expect(input?["notes"]?[0]?["message"]?.text == "was made anew from the objects there are")
+  }
+
   /// What writers that were interrupted left: a whole record whose object is not there is one, and
   /// nothing else of it is. The indexes by id stay as they are.
   @Test func unfinishedObjects() throws {

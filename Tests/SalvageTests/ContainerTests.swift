@@ -119,6 +119,24 @@ struct ContainerTests {
     #expect(result.report.inputs[0].notes.contains { $0.message.contains("UTF-16") })
   }
 
+  /// Half of a pair in UTF-16 costs the record that it is in, be it the last thing there is.
+  @Test(arguments: [0xD83C, 0xDE00] as [UInt16], [false, true])
+  func halfOfAPair(_ unit: UInt16, _ isAtEnd: Bool) throws {
+    let lines = ["a", "b", "c"].map {
+      #"{"type":"entity","name":"\#($0)","entityType":"t","observations":["x~y 😀"]}"#
+    }
+    var units = Array(lines.joined(separator: "\n").utf16)
+    let marks = units.indices.filter { units[$0] == 0x7E }
+    if isAtEnd { units.append(unit) } else { units[marks[1]] = unit }
+    let wide = units.flatMap { unit -> [UInt8] in [UInt8(unit & 0xFF), UInt8(unit >> 8)] }
+    let bytes = [0xFF, 0xFE] as [UInt8] + wide
+    let result = try Salvaged(bytes, kind: "memory-graph")
+    let intact = isAtEnd ? lines : [lines[0], lines[2]]
+    #expect(try result.lines("recovered").map(text) == intact)
+    #expect(result.account[.quarantined].ranges == 1)
+    #expect(Fate.allCases.reduce(0) { $0 + result.account[$1].bytes } == bytes.count)
+  }
+
   /// What the first record of a list is told by where its brace has no line of its own: the braces of
   /// objects in it have.
   @Test(arguments: [
@@ -216,6 +234,19 @@ struct ContainerTests {
     }
   }
 
+  /// However long the damaged string is, up to a limit that is never reached here.
+  @Test(arguments: [3000, 20_000], [("[", "]"), (#"{"entities":["#, #"],"relations":[]}"#)])
+  func aLongDamagedString(_ length: Int, _ frame: (opening: String, end: String)) throws {
+    let first = #"{"type":"entity","name":"a","entityType":"t","observations":["x"]}"#
+    let long = String(repeating: "z", count: length)
+    let torn = first.replacing(#""x""#, with: "\"\u{1}\(long)\",{\"type\":\"y\"}")
+    let beat = #"{"type":"narrative_beat","name":"n1"}"#
+    let bytes = Array("\(frame.opening)\(first),\(torn),\(beat)\(frame.end)".utf8)
+    let result = try Salvaged(bytes, kind: "memory-graph")
+    #expect(try result.lines("recovered").map(text) == [first, beat])
+    #expect(result.account[.quarantined].bytes == torn.utf8.count)
+  }
+
   /// Where a record is damaged otherwise, what is behind it is one if records follow it in the list;
   /// the parts of it are none.
   @Test(arguments: [("[", "]"), (#"{"entities":["#, #"],"relations":[]}"#)])
@@ -288,6 +319,21 @@ struct ContainerTests {
     let list = Array("[{\"type\":\"ent\0\0\n[{\"type\":\"beat\"}]\n{\"type\":\"be".utf8)
     let found = try Salvaged(list, kind: "memory-graph").lines("recovered").map(text)
     #expect(found == [#"{"type":"beat"}"#])
+  }
+
+  /// Behind a loss a list of what may be records is one of records where it stands at the left.
+  @Test(arguments: [("", 2), ("  ", 0)])
+  func aListBehindALoss(_ indent: String, _ count: Int) throws {
+    let records = ["a", "b"].map {
+      #"{"type":"entity","name":"\#($0)","entityType":"t","observations":[]}"#
+    }
+    let list = [#"{"type":"beat","n":1}"#, #"{"type":"note","n":2}"#]
+    let lines = [
+      records[0], #"{"type":"ent"#, "\(indent)[\(list.joined(separator: ","))]", records[1],
+    ]
+    let result = try Salvaged(Array(lines.joined(separator: "\n").utf8), kind: "memory-graph")
+    #expect(
+      try result.lines("recovered").map(text) == [records[0]] + list.prefix(count) + [records[1]])
   }
 
   /// A list at the start that is the rest of a torn record is no container.

@@ -143,6 +143,40 @@ struct DamagedFrameTests {
     #expect(!names.contains { $0.hasSuffix("/8") || $0.hasSuffix("/9") })
   }
 
+  /// A task that lost its end and the end of its list takes the list behind it for its own; where that
+  /// has a damaged task too, the list is found by its name, which another user's has.
+  @Test func aListInATaskThatIsDamaged() throws {
+    let whole =
+      #"{"projects":{},"tasks":{"ann":{"p":\#(Self.list(0..<4)),"q":\#(Self.list(4..<6))},"#
+      + #""bob":{"q":\#(Self.list(6..<8))}},"users":{"ann":{"username":"ann"}}}"#
+    let damaged = whole.replacing(Self.task(3) + "\n]", with: String(Self.task(3).dropLast(2)))
+      .replacing("task 5", with: "task\u{1}5")
+    let result = try Salvaged(Array(damaged.utf8), as: "tasks.json", kind: "task-list")
+    let labels = ["ann/p/0", "ann/p/1", "ann/p/2", "bob/q/6", "bob/q/7"].map { "task:\($0)" }
+    #expect(try Self.recovered(result) == labels + ["user:ann"])
+    // Whose it is, is lost.
+    #expect(try result.lines("irregular").count == 1)
+    #expect(result.account[.irregular].records == 1)
+  }
+
+  /// The last task of a list is damaged, where tasks have objects in them: the end is its own if all of
+  /// its brackets are there.
+  @Test(arguments: [(#""title" "task 4""#, false), (#""title": "task 4", "x": {"#, true)])
+  func theLastTaskIsDamaged(_ title: String, _ mayBeMore: Bool) throws {
+    func task(_ number: Int) -> String {
+      Self.task(number).dropLast(2) + ",\n\"tags\": [{\"a\": 1}]\n}"
+    }
+    let list = "[\n" + (0..<5).map(task).joined(separator: ",\n") + "\n]"
+    let damaged = list.replacing(#""title": "task 4""#, with: title)
+    let text =
+      #"{"projects":{},"tasks":{"ann":{"p":\#(damaged)},"bob":{"q":\#(Self.list(5..<7))}}}"#
+    let result = try Salvaged(Array(text.utf8), as: "tasks.json", kind: "task-list")
+    let names = try Self.recovered(result)
+    #expect(names.starts(with: (0..<4).map { "task:ann/p/\($0)" }), "\(names)")
+    if !mayBeMore { #expect(names.suffix(2) == ["task:bob/q/5", "task:bob/q/6"], "\(names)") }
+    #expect(!result.report.isWhole && !names.contains("task:ann/p/4"))
+  }
+
   /// Many tasks behind a damaged one take a time that goes with their number.
   @Test func manyTasks() throws {
     let text = #"{"tasks":{"ann":{"p":\#(Self.list(0..<2000))}}}"#

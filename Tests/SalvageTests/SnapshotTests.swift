@@ -135,6 +135,44 @@ struct SnapshotTests {
     #expect((result.account[.quarantined].bytes > 0) == (place != "none"))
   }
 
+  /// A record without the end of a string takes lines for its own, but not all that follow; the ends
+  /// of lists may stand behind the last one of a list, and nothing else.
+  @Test(arguments: [("open", 1), ("rest", 1), ("ends", nil)])
+  func linesOfRTFS(_ how: String, _ lost: Int?) throws {
+    var lines = (0..<4).map {
+      #"(intent {:id \"n\#($0)\" :goal \"g\" :status \"Active\" :priority 3 })"#
+    }
+    switch how {
+    case "open":
+      lines[1] = #"(intent {:id \"n1"#
+      lines.insert(contentsOf: Array(repeating: "; a comment", count: 70), at: 2)
+    case "rest": lines[1] += " x"
+    default:
+      lines[1] += "))"
+      lines[3] += " ) )"
+    }
+    let rtfs = #"(intent-graph\n  (intents\n"# + lines.joined(separator: #"\n"#)
+    let text = #"{"intents":{},"edges":[],"version":"1.1","rtfs":"\#(rtfs)"}"#
+    let result = try Salvaged(Array(text.utf8), as: "snapshot.json", kind: "intent-snapshot")
+    let wanted = (0..<4).filter { $0 != lost }.map { "intent:n\($0)" }
+    #expect(result.report.filled.named.map(\.record) == wanted)
+    #expect(result.account[.irregular].records == wanted.count)
+    #expect(result.account[.quarantined].ranges == (lost == nil ? 0 : 1))
+  }
+
+  /// Records that Holdfast wrapped, for they are of a scope, stay wrapped, be the frame damaged.
+  @Test(arguments: [#""timestamp":5"#, #""timestamp";5"#])
+  func wrappedRecords(_ end: String) throws {
+    let edge =
+      #"{"$scope":"a","$record":{"from":"x","to":"y","edge_type":"Blocks","metadata":{}}}"#
+    let plan = #"{"$scope":"b","$record":{"plan_id":"p","steps":[]}}"#
+    let text = #"{"version":"1.1","intents":{},"edges":[\#(edge)],"plans":[\#(plan)],\#(end)}"#
+    let result = try Salvaged(Array(text.utf8), as: "snapshot.json", kind: "intent-snapshot")
+    #expect(result.report.counts == [.edge: 1, .plan: 1])
+    let written = SalvageTests.text(try result.scratch.read("out/recovered/snapshot.json"))
+    #expect(written.contains(edge) && written.contains(plan), "\(written)")
+  }
+
   /// Behind damage, a record that is longer than what is read at a time, and one whose end is just
   /// not read yet.
   @Test(arguments: [1_500_000, 1_047_900])

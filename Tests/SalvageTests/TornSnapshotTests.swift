@@ -92,6 +92,23 @@ struct TornSnapshotTests {
     #expect(log.range(of: "may be in a backup: salvage --with REPO") != nil, "\(log)")
   }
 
+  /// Behind an intent that lost a bracket the text ends: all that is left of that is one loss, or what
+  /// is whole of it is told apart.
+  @Test(arguments: [#","preferences""#, #","success_criteria""#, #","created_at""#])
+  func theEndIsMissingBehindATornIntent(_ cut: String) throws {
+    let torn = Self.intents[2].replacing(#""constraints":{"#, with: "")
+    let bytes = text(Self.whole).replacing(Self.intents[2], with: torn)
+    let all = Array(bytes.utf8)
+    let start = try #require(bytes.range(of: torn))
+    let end = try #require(String(decoding: all[start...], as: UTF8.self).range(of: cut))
+    let result = try Salvaged(Array(all[..<(start + end)]), as: "s.json", kind: "intent-snapshot")
+    #expect(result.report.counts == [.intent: 2] && !result.report.isWhole)
+    let apart = result.account[.irregular].records + result.account[.quarantined].ranges
+    #expect(apart == 1)
+    let recovered = text(try result.scratch.read("out/recovered/s.json"))
+    #expect(Self.intents.map { recovered.range(of: $0) != nil } == [true, true, false])
+  }
+
   @Test(arguments: [0x69, 0x65] as [UInt8])
   func theNameOfAContainerIsAltered(_ first: UInt8) throws {
     var bytes = Self.whole
