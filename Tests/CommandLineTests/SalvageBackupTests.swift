@@ -37,6 +37,18 @@ import Testing
     }
   }
 
+  /// Its first bytes tell an archive where its name does not.
+  @Test(arguments: ["zstd", "gzip", "none"]) func underAnotherName(_ compression: String) throws {
+    let scratch = try Scratch.here()
+    let store = "\(SalvageKindTests.samples)/intact/memory.jsonl"
+    let archive = try scratch.backUp(store, ["--compression", compression])
+    let other = try scratch.write(TestFile.read(archive), to: "alone/download")
+    let told = try scratch.json(exit: 0, "salvage", other, "--to", scratch.file("out"))
+    #expect(told["inputs"]?[0]?["kind"]?.text == "backup")
+    #expect(
+      try scratch.digest(scratch.file("out/recovered/memory.jsonl")) == scratch.digest(store))
+  }
+
   /// Of a download that stopped half way: what there is, told as a loss.
   @Test func cutOff() throws {
     let scratch = try Scratch.here()
