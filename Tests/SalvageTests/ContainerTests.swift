@@ -403,6 +403,33 @@ struct ContainerTests {
     #expect(result.account[.irregular].records == 2)
   }
 
+  /// A container is read in parts where it is longer than 17 MB. Wherever a part ends, in a record,
+  /// right behind one, or in what is between two lists, the records are the same.
+  @Test(arguments: [
+    (-20, "],"), (3, "],"), (208, "],\(wide)"), (300, "],\(wide)\"other\":\"\(long)\","),
+  ])
+  func aContainerReadInParts(_ place: (behind: Int, between: String)) throws {
+    let opening = #"{"entities":["#
+    let relations = ["b", "c"].map {
+      #"{"type":"relation","from":"a","to":"\#($0)","relationType":"r"}"#
+    }
+    let (head, tail) = (#"{"type":"entity","name":"a","entityType":"t","observations":[""#, #""]}"#)
+    let room = (17 << 20) - place.behind - opening.utf8.count - head.utf8.count - tail.utf8.count
+    let end = #"\#(place.between)"relations":[\#(relations.joined(separator: ","))]}"#
+    let bytes =
+      Array((opening + head).utf8) + [UInt8](repeating: 0x79, count: room)
+      + Array((tail + end).utf8)
+    let result = try Salvaged(bytes, kind: "memory-graph")
+    let found = try result.lines("recovered")
+    #expect(found.map(\.count) == [head.utf8.count + room + tail.utf8.count, 58, 58])
+    #expect(found.dropFirst().map(text) == relations)
+    let others = place.between.contains("other") ? 1 : 0
+    #expect(result.account[.irregular].ranges == others && result.account[.quarantined].ranges == 0)
+  }
+
+  private static let wide = String(repeating: " ", count: 200)
+  private static let long = String(repeating: "o", count: 3 << 20)
+
   /// Long lines and deep nesting take time in proportion to their length, and no stack.
   @Test func longAndDeep() throws {
     let good = Array(#"{"type":"entity","name":"a","entityType":"t","observations":["x"]}"#.utf8)
