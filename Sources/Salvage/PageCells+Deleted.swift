@@ -23,7 +23,8 @@ extension PageCells {
       var mayBeCut = isBlock
       while at + 4 < range.upperBound {
         let rest = page.extracting(at..<range.upperBound)
-        let cell = try whole(rest, tables) ?? (mayBeCut ? cut(rest, tables) : nil)
+        let known = mayBeCut ? cut(rest, tables) : isBlock ? nil : freed(rest, tables)
+        let cell = try whole(rest, tables) ?? known
         if let cell {
           found.append((cell.row, at))
           at += cell.end
@@ -44,6 +45,19 @@ extension PageCells {
       isBelievable(row, tables)
     else { return nil }
     return Found(row: row, end: id.end + size.value)
+  }
+
+  /// A cell that was freed where it was the first one: the room in front of it grew over it, and it
+  /// has the head of a free block all the same. That says how long it was, with those behind it that
+  /// had been freed before.
+  private func freed(_ bytes: Span<UInt8>, _ tables: [SalvagedTable]) -> Found? {
+    let size = Bytes.number(bytes, 2, 2)
+    guard size > 4, size <= bytes.count, Bytes.number(bytes, 0, 2) < file.usable,
+      let found = cut(bytes.extracting(0..<size), tables)
+    else { return nil }
+    let rest = size - found.end
+    let isOne = rest == 0 || (rest > 4 && Bytes.number(bytes, found.end + 2, 2) == rest)
+    return isOne ? found : nil
   }
 
   private func isBelievable(_ row: PageRow, _ tables: [SalvagedTable]) -> Bool {

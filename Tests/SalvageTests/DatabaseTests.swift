@@ -333,6 +333,37 @@ struct DatabaseTests {
     #expect((Int(said.split(separator: "\n").last ?? "") ?? 0) > 80, "\(said)")
   }
 
+  /// The newest rows stand in front of the others on their page: what is freed there is no free block.
+  @Test(arguments: ["ascending", "descending", "at once"])
+  func newestRowsDeleted(_ order: String) throws {
+    let scratch = try Scratch()
+    try scratch.python(
+      """
+      import sqlite3, sys
+      db = sqlite3.connect('a.db', isolation_level=None)
+      db.execute('PRAGMA secure_delete=OFF')
+      db.execute('CREATE TABLE t(id INTEGER PRIMARY KEY, x TEXT)')
+      for i in range(30): db.execute('INSERT INTO t VALUES(?,?)', (i, 'row %d ' % i + 'z' * i))
+      ids = list(range(20, 30))
+      if sys.argv[1] == 'descending': ids.reverse()
+      if sys.argv[1] == 'at once': db.execute('DELETE FROM t WHERE id >= 20')
+      for i in ids: db.execute('DELETE FROM t WHERE id = ?', (i,))
+      """, order)
+    var request = SalvageRequest(
+      paths: [scratch.file("a.db")], target: scratch.file("out"), time: 1_780_000_000)
+    request.takesDeleted = true
+    #expect(try SalvagePlan(request).run().total(.recovered).records == 20)
+    try scratch.python(
+      """
+      import sqlite3
+      old = sqlite3.connect(':memory:')
+      old.execute('CREATE TABLE t(id, x)')
+      old.executescript(open('out/deleted/a.db.sql').read())
+      found = sorted(row[0] for row in old.execute('SELECT x FROM t'))
+      assert found == sorted('row %d ' % i + 'z' * i for i in range(20, 30)), found
+      """)
+  }
+
   // MARK: Rows kept apart
 
   /// The first page is lost. Rows of which it cannot be told whether they are a table's, rows with
