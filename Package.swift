@@ -103,7 +103,8 @@ let tests: [Target] = [
     dependencies: base + ["Salvage", "Snapshot", "Archive", "Stores", "RTFS", "TestSupport"],
     exclude: ["Found"], swiftSettings: strict),
   .testTarget(name: "RTFSTests", dependencies: base + ["RTFS"], swiftSettings: strict),
-  .testTarget(name: "ArchiveTests", dependencies: base + ["Archive"], swiftSettings: strict),
+  .testTarget(
+    name: "ArchiveTests", dependencies: base + ["Archive", "TestSupport"], swiftSettings: strict),
   // A program that writes to a store, several of which the tests run at once, and kill.
   .executableTarget(
     name: "StorageWorker", dependencies: ["HoldfastStorage"], path: "Tests/StorageWorker",

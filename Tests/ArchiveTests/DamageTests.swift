@@ -1,5 +1,6 @@
 import Archive
 import LosslessJSON
+import TestSupport
 import Testing
 
 @Suite struct DamageTests {
@@ -151,11 +152,11 @@ import Testing
   }
 
   /// False starts by the thousand cost no more than a look at each.
-  @Test(.timeLimit(.minutes(1))) func manyFalseStarts() throws {
+  @Test func manyFalseStarts() throws {
     let scratch = try Scratch()
     var bytes: [UInt8] = []
     for _ in 0..<50_000 { bytes += [0x28, 0xB5, 0x2F, 0xFD, 0x00, 0x58, 0, 0, 0, 0, 0, 0] }
     let path = try scratch.write(bytes, to: "a")
-    _ = try? ArchiveFile(opening: path).members()
+    #expect(processorTime { _ = try? ArchiveFile(opening: path).members() } < 20)
   }
 }

@@ -121,11 +121,15 @@ struct ListTests {
   }
 
   /// Joined records by the thousand on one line cost no more than a look at each.
-  @Test(.timeLimit(.minutes(1))) func manyJoinedRecordsOnOneLine() throws {
+  @Test func manyJoinedRecordsOnOneLine() throws {
     let count = 400_000
     let line = String(repeating: #"{"a":1}"#, count: count)
-    let result = try Salvaged(Array("\(Self.a)\n\(line)\n".utf8), kind: "jsonl")
-    #expect(result.account[.recovered].records == 1 + count)
+    let bytes = Array("\(Self.a)\n\(line)\n".utf8)
+    let time = try processorTime {
+      let result = try Salvaged(bytes, kind: "jsonl")
+      #expect(result.account[.recovered].records == 1 + count)
+    }
+    #expect(time < 20)
   }
 
   /// Of lines of lists or scalars only the damaged ones are lost, however many they are; what is
@@ -144,12 +148,18 @@ struct ListTests {
 
   /// Torn records by the thousand on one line, and white space behind them, cost no more than a look
   /// at each.
-  @Test(.timeLimit(.minutes(1))) func manyTornRecordsOnOneLine() throws {
+  @Test func manyTornRecordsOnOneLine() throws {
     let torn = String(repeating: "{\"x", count: 400_000) + String(repeating: " ", count: 1_200_000)
     let marks = String(repeating: "\u{FEFF}", count: 100_000)
     let text = "\(Self.a)\n\(torn)\n\(marks)\n\(Self.b)\n"
-    let result = try Salvaged(Array(text.utf8), kind: "memory-graph")
-    #expect(
-      try result.lines("recovered").map { String(decoding: $0, as: UTF8.self) } == [Self.a, Self.b])
+    let bytes = Array(text.utf8)
+    let time = try processorTime {
+      let result = try Salvaged(bytes, kind: "memory-graph")
+      #expect(
+        try result.lines("recovered").map { String(decoding: $0, as: UTF8.self) } == [
+          Self.a, Self.b,
+        ])
+    }
+    #expect(time < 20)
   }
 }
