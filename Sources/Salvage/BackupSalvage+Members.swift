@@ -115,7 +115,7 @@ extension BackupSalvage {
         let inner = FilePath(bytes: entry.header.path)
       else { continue }
       let target = work.appending("members").pushing(inner)
-      guard try FileFacts(at: target) == nil else { continue }
+      guard try FileFacts(at: target) == nil, try members.hasRoom(target) else { continue }
       let trimmed = work.appending("trimmed")
       try Disk.remove(trimmed)
       try copy(path, to: trimmed, count: size)
@@ -187,7 +187,7 @@ extension BackupSalvage {
       name = FilePath("members").pushing(inner)
     }
     let target = work.pushing(name)
-    guard try FileFacts(at: target) == nil else { return }
+    guard try FileFacts(at: target) == nil, try members.hasRoom(target) else { return }
     try Disk.makeDirectory(target.removingLastComponent())
     guard let entry, member.count >= entry.header.size else {
       return try Disk.rename(path, to: target, replacing: false)

@@ -41,9 +41,9 @@ extension BackupSalvage {
     let entry = entries.first { !isStore || $0.header.path == head?.name }
     let size = (isStore ? head?.size : nil) ?? entry?.header.size
     let name = isStore ? head?.name : entry?.header.path
-    let target =
-      name.flatMap { FilePath(bytes: $0) }.map { work.appending("members").pushing($0) }
-      ?? work.appending("members/store/recovered.db")
+    let named = name.flatMap { FilePath(bytes: $0) }.map { work.appending("members").pushing($0) }
+    var target = work.appending("members/store/recovered.db")
+    if let named, try members.hasRoom(named) { target = named }
     var parts: [Part] = []
     if isStore, let index = members.members.firstIndex(where: { $0.name == head?.name }) {
       parts.append(Part(member: index, count: members.members[index].count, start: 0))

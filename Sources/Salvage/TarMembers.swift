@@ -130,13 +130,12 @@ final class TarMembers {
   /// Puts a whole member of the same archive here, which another one has read: in the place of what
   /// is here of it.
   func adopt(_ member: Member, from other: TarMembers) throws {
-    guard let name = member.name, let safe = try? MemberPath(name),
-      let inner = FilePath(bytes: safe.bytes)
-    else { return }
+    guard let name = member.name, let path = Self.path(name) else { return }
     var adopted = member
     adopted.follows = nil
-    adopted.path = FilePath("members").pushing(inner)
+    adopted.path = path
     let place = directory.pushing(adopted.path)
+    guard try hasRoom(place) else { return }
     try Disk.remove(place)
     try Disk.makeDirectory(place.removingLastComponent())
     try Disk.copy(fileAt: other.directory.pushing(member.path), to: place)
@@ -146,6 +145,16 @@ final class TarMembers {
     } else {
       members.append(adopted)
     }
+  }
+
+  /// Whether no file is in the place of a directory above the path, as one of a damaged name may be.
+  func hasRoom(_ place: FilePath) throws -> Bool {
+    var above = place.removingLastComponent()
+    while above != directory {
+      if let facts = try FileFacts(at: above) { return facts.kind == .directory }
+      above = above.removingLastComponent()
+    }
+    return true
   }
 
   private func takeHeader() throws {
@@ -194,11 +203,20 @@ final class TarMembers {
     TextBytes.starts(text, "{\"version\":") || TextBytes.starts(text, "{\n  \"format\": \"holdfast")
   }
 
+  /// Where a member of the name lies; nil for a name that no backup has, such as that of the
+  /// directory of the store's files.
+  private static func path(_ name: [UInt8]) -> FilePath? {
+    guard let safe = try? MemberPath(name), safe.components != [Array("store".utf8)] else {
+      return nil
+    }
+    return FilePath(bytes: safe.bytes).map { FilePath("members").pushing($0) }
+  }
+
   private func begin(_ name: [UInt8]?, size: Int?) throws {
     try close()
     var path = FilePath("lost/\(members.count)")
-    if let name, let safe = try? MemberPath(name), let inner = FilePath(bytes: safe.bytes) {
-      path = FilePath("members").pushing(inner)
+    if let name, let named = Self.path(name) {
+      path = named
       // A name that comes twice is none of ours; the second one is kept apart.
       if members.contains(where: { $0.path == path }) {
         path = FilePath("lost/\(members.count)")

@@ -128,7 +128,7 @@ import Testing
     let lines = ["a", "b"].map {
       #"{"type":"entity","name":"\#($0)","entityType":"t","observations":[]}"# + "\n"
     }
-    try pack(["store/memory.jsonl": lines], to: scratch.file("x.tar"), scratch)
+    try pack(lines.map { ("store/memory.jsonl", $0) }, to: scratch.file("x.tar"), scratch)
     let out = scratch.file("out")
     let told = try scratch.json(exit: 3, "salvage", scratch.file("x.tar"), "--to", out)
     let notes = told["inputs"]?[0]?["notes"]?.elements.compactMap { $0["message"]?.text } ?? []
@@ -139,6 +139,23 @@ import Testing
     #expect(try others.map { try TestFile.text("\(out)/recovered/\($0)") } == [lines[1]])
   }
 
+  /// A damaged name, for which a file lies where the directory of the others has to be.
+  @Test(arguments: [["store", "store/memory.jsonl"], ["store/x", "store/x/memory.jsonl"]])
+  func aFileInTheWay(_ names: [String]) throws {
+    let scratch = try Scratch.here()
+    let lines = ["a", "b"].map {
+      #"{"type":"entity","name":"\#($0)","entityType":"t","observations":[]}"# + "\n"
+    }
+    for order in [[0, 1], [1, 0]] {
+      let members = order.map { (names[$0], lines[$0]) }
+      try pack(members, to: scratch.file("x.tar"), scratch)
+      let out = scratch.fresh("out")
+      try scratch.holdfast(exit: 3, "salvage", scratch.file("x.tar"), "--to", out)
+      let found = try scratch.tool("find", out + "/recovered", "-type", "f", "-exec", "cat", "{}", "+")
+      #expect(Set(found.text.split(separator: "\n").map { $0 + "\n" }) == Set(lines))
+    }
+  }
+
   /// Without a manifest the store is what it is said to be, unless that is a database.
   @Test(arguments: [
     (nil, "entity"), ("memory-graph", "entity"), ("jsonl", "document"), ("sqlite", "entity"),
@@ -146,7 +163,7 @@ import Testing
   func theKindOfAnArchiveWithoutAManifest(_ kind: String?, _ record: String) throws {
     let scratch = try Scratch.here()
     let line = #"{"type":"entity","name":"a","entityType":"t","observations":[]}"# + "\n"
-    try pack(["store/memory.jsonl": [line]], to: scratch.file("x.tar"), scratch)
+    try pack([("store/memory.jsonl", line)], to: scratch.file("x.tar"), scratch)
     let words = ["salvage", scratch.file("x.tar"), "--to", scratch.file("out"), "--json"]
     let outcome = try scratch.run([Binary.path] + words + (kind.map { ["--kind", $0] } ?? []))
     #expect(outcome.status == 3, "\(outcome)")
@@ -155,9 +172,7 @@ import Testing
   }
 
   /// Writes a plain tar, each member as often as it has contents.
-  private func pack(_ members: [String: [String]], to path: String, _ scratch: Scratch) throws {
-    var words: [String] = []
-    for (name, contents) in members { for content in contents { words += [name, content] } }
+  private func pack(_ members: [(String, String)], to path: String, _ scratch: Scratch) throws {
     let outcome = try scratch.run(
       [
         "python3", "-c",
@@ -169,7 +184,7 @@ import Testing
                 info.size = len(content)
                 tar.addfile(info, io.BytesIO(content.encode()))
         """, path,
-      ] + words)
+      ] + members.flatMap { [$0.0, $0.1] })
     #expect(outcome.status == 0, "\(outcome)")
   }
 
