@@ -151,7 +151,8 @@ import Testing
       try pack(members, to: scratch.file("x.tar"), scratch)
       let out = scratch.fresh("out")
       try scratch.holdfast(exit: 3, "salvage", scratch.file("x.tar"), "--to", out)
-      let found = try scratch.tool("find", out + "/recovered", "-type", "f", "-exec", "cat", "{}", "+")
+      let found = try scratch.tool(
+        "find", out + "/recovered", "-type", "f", "-exec", "cat", "{}", "+")
       #expect(Set(found.text.split(separator: "\n").map { $0 + "\n" }) == Set(lines))
     }
   }
