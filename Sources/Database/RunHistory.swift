@@ -247,6 +247,11 @@ package struct RunHistory {
   package struct Fault: Sendable {
     package var code: Finding.Code
     package var message: String
+
+    package init(code: Finding.Code, message: String) {
+      self.code = code
+      self.message = message
+    }
   }
 
   /// Whether a table `runs` of these columns is one of runs, and no table of another program's.

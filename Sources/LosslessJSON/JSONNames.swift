@@ -24,6 +24,8 @@ package struct JSONNames: Sendable {
 package struct JSONMembers: Sendable {
   static let limit = 8
   private var tokens = SIMD8<Int32>(repeating: -1)
+  /// The token of a key that one of the names has taken before; nil where none comes twice.
+  package internal(set) var repeatedKey: Int?
 
   package init() {}
 
@@ -52,10 +54,14 @@ extension JSONText {
         let word = text.word(at: Int(key.start) &+ 1, atMost: length)
         for number in 0..<wanted.count
         where wanted[number].word == word && wanted[number].length == length {
-          if length <= 8 || isString(at, equalTo: wanted[number].name) { found[number] = value }
+          if length <= 8 || isString(at, equalTo: wanted[number].name) {
+            if found[number] != nil { found.repeatedKey = at }
+            found[number] = value
+          }
         }
       } else {
         for number in 0..<wanted.count where isString(at, equalTo: wanted[number].name) {
+          if found[number] != nil { found.repeatedKey = at }
           found[number] = value
         }
       }

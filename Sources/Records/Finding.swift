@@ -24,6 +24,7 @@ package struct Finding: Sendable, Equatable {
     // Records.
     case missingField = "missing-field"
     case wrongType = "wrong-type"
+    case repeatedKey = "repeated-key"
     case unknownType = "unknown-type"
     case unknownValue = "unknown-value"
     case duplicateID = "duplicate-id"

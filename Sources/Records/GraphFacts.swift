@@ -27,6 +27,8 @@ struct GraphFields: Sendable {
     }
   }
 
+  /// A key of the record, or of its metadata, that is there twice.
+  var repeatedKey: Int? { members.repeatedKey ?? metadata.repeatedKey }
   var name: Int? { members[0] }
   var entityType: Int? { members[1] }
   var observations: Int? { members[2] }

@@ -6,6 +6,7 @@ package struct RecordRules: Sendable {
   /// Findings so far, without their path; `place.file` of the record they came from is beside.
   package private(set) var findings: [(finding: Finding, file: Int)] = []
   private var scratch = ByteBuffer()
+  private var keys: Set<UInt64> = []
 
   package init() {}
 
@@ -32,15 +33,33 @@ package struct RecordRules: Sendable {
         checkRelation(record, fields)
       }
       checkTimes(record, fields)
+      if let key = fields.repeatedKey { addRepeated(key, record) }
       return GraphFacts(record, fields, scratch: &scratch)
     case .intent: checkIntent(record)
     case .edge: checkEdge(record)
-    case .document: break
+    case .document: return GraphFacts()
     case .task: checkTask(record)
     case .user, .project: checkOwner(record)
     default: checkOther(record)
     }
+    checkKeys(record)
     return GraphFacts()
+  }
+
+  /// No writer of these stores repeats a key: two records that lost what was between them may.
+  private mutating func checkKeys(_ record: borrowing Record) {
+    guard record.text.kind() == .object else { return }
+    keys.removeAll(keepingCapacity: true)
+    for key in record.text.children(of: 0) {
+      scratch.removeAll()
+      record.text.appendDecoded(key, to: &scratch)
+      if !keys.insert(KeyHash.key(scratch.span)).inserted { return addRepeated(key, record) }
+    }
+  }
+
+  private mutating func addRepeated(_ key: Int, _ record: borrowing Record) {
+    let name = String(decoding: record.text.decoded(key), as: UTF8.self)
+    add(.error, .repeatedKey, "has the key \(name) twice: its readers drop the first", record)
   }
 
   private mutating func checkEntity(_ record: borrowing Record, _ fields: GraphFields) {

@@ -148,6 +148,25 @@ extension DatabaseOutput {
     ).step()
   }
 
+  /// The columns of which a text has noise in it that most have not: those are in no other encoding.
+  func columnsWithNoise(in table: SalvagedTable) throws -> Set<Int> {
+    if table.columns.isEmpty { return [] }
+    var counts = table.columns.map { _ in (noisy: 0, others: 0) }
+    let names = table.columns.map { Connection.quoted($0.name) }.joined(separator: ", ")
+    let rows = try Statement(
+      "SELECT \(names) FROM \(Connection.quoted(table.name))", on: connection)
+    while try rows.step() {
+      for column in counts.indices where rows.kind(column) == .text {
+        if rows.withBytes(column, { TextNoise.isIn($0) }) {
+          counts[column].noisy += 1
+        } else {
+          counts[column].others += 1
+        }
+      }
+    }
+    return Set(counts.indices.filter { (1..<max(1, counts[$0].others)).contains(counts[$0].noisy) })
+  }
+
   /// What SQLite makes of a table that was created.
   func table(_ name: String) throws -> SalvagedTable {
     var columns: [SalvagedTable.Column] = []

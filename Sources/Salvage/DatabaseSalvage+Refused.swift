@@ -5,7 +5,7 @@ import Records
 import SystemPackage
 
 /// Rows that SQLite finds sound and that are no part of a recovered database: runs that the rules of
-/// their kind refuse, and texts in which a sector of the disk is missing.
+/// their kind refuse, and texts in which a sector of the disk is missing or noise.
 extension DatabaseSalvage {
   /// Why a row is refused; nil where it is not.
   func fault(_ row: PageRow, in table: SalvagedTable) -> RunHistory.Fault? {
@@ -32,7 +32,7 @@ extension DatabaseSalvage {
 
   private func lostSector(_ row: PageRow, _ table: SalvagedTable) -> RunHistory.Fault? {
     // In UTF-16 two bytes are one NUL.
-    let count = file.isUTF16 ? Self.sector / 2 : Self.sector
+    let count = file.isUTF16 ? TextNoise.sector / 2 : TextNoise.sector
     for (column, value) in zip(table.columns, row.values) {
       if case .text(let bytes) = value,
         let fault = RunHistory.lostSector(in: bytes.span, of: count, column.name)
@@ -43,8 +43,18 @@ extension DatabaseSalvage {
     return nil
   }
 
-  /// Bytes that a disk loses at a time.
-  private static let sector = 512
+  private func noise(
+    _ row: PageRow, _ table: SalvagedTable, in columns: Set<Int>
+  ) -> RunHistory.Fault? {
+    for column in columns.sorted() {
+      if case .text(let bytes) = row.values[column], TextNoise.isIn(bytes.span) {
+        return RunHistory.Fault(
+          code: .unreadable,
+          message: "its \(table.columns[column].name) holds noise as of a lost sector")
+      }
+    }
+    return nil
+  }
 
   /// Takes the rows that are refused out of the copy of a sound database.
   /// - Returns: false where SQLite cannot take them out.
@@ -52,8 +62,13 @@ extension DatabaseSalvage {
     // The records of a migrated database have hashes.
     if isMigrated { return true }
     let copy = try DatabaseOutput(copyAt: target)
-    let tables = try copy.tables().filter {
-      try isRuns($0) || copy.hasText(in: $0, withNULs: Self.sector)
+    var tables: [(SalvagedTable, noisy: Set<Int>)] = []
+    for table in try copy.tables() {
+      let noisy = isRuns(table) ? [] : try copy.columnsWithNoise(in: table)
+      if try isRuns(table) || !noisy.isEmpty || copy.hasText(in: table, withNULs: TextNoise.sector)
+      {
+        tables.append((table, noisy))
+      }
     }
     if tables.isEmpty { return true }
     // A connection that writes would make a log for one that is written with a log.
@@ -61,16 +76,17 @@ extension DatabaseSalvage {
     let versions = try bytes(place, of: target)
     let plain: [UInt8] = [1, 1]
     try StagedFile.overwrite(target, at: place.lowerBound, with: plain.span)
-    for table in tables { guard try takeOutRefused(table) else { return false } }
+    for (table, noisy) in tables { guard try takeOutRefused(table, noisy) else { return false } }
     try StagedFile.overwrite(target, at: place.lowerBound, with: versions.span)
     return true
   }
 
-  private func takeOutRefused(_ table: SalvagedTable) throws -> Bool {
+  /// - Parameter noisy: the columns in whose texts noise is damage.
+  private func takeOutRefused(_ table: SalvagedTable, _ noisy: Set<Int>) throws -> Bool {
     guard table.idName != nil else { return isRuns(table) }
     let kind = isRuns(table) ? RecordKind.run : .document
     let count = try DatabaseOutput.takeOut(table, of: target) { row in
-      guard let fault = fault(row, in: table) else { return nil }
+      guard let fault = fault(row, in: table) ?? noise(row, table, in: noisy) else { return nil }
       return { [self] in
         try suspects.add(row, table, fault.message)
         sink.note(

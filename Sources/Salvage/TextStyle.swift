@@ -179,10 +179,13 @@ enum TextBytes {
   @inline(__always)
   static func isBlank(_ byte: UInt8) -> Bool { isSpace(byte) || byte == 0x0A }
 
+  /// A control character other than white space.
+  static func isControl(_ byte: UInt8) -> Bool { byte < 0x20 && !isBlank(byte) }
+
   /// Whether no JSON holds the byte anywhere: a control character (RFC 8259, section 7) or one that
   /// UTF-8 never uses (RFC 3629, section 1).
   static func isForeign(_ byte: UInt8) -> Bool {
-    (byte < 0x20 && !isBlank(byte)) || byte == 0xC0 || byte == 0xC1 || byte > 0xF4
+    isControl(byte) || byte == 0xC0 || byte == 0xC1 || byte > 0xF4
   }
 
   static func skipSpace(_ text: Span<UInt8>, _ start: Int) -> Int {

@@ -63,6 +63,30 @@ import Testing
       try scratch.digest(store) == scratch.digest(scratch.file("out/recovered/memory.jsonl")))
   }
 
+  /// Two records that lost what was between them are sound JSON, and no record of the store: a key
+  /// that is there twice tells. RTFS text has a summary of one of them besides.
+  @Test(arguments: [
+    ("memory.jsonl", "relation", "\"from\":\"Zoë Lindqvist\",", "\"from\":\"Øyvind Dahl\""),
+    ("tasks-by-user.json", "task", "\"completed\": false,", "\"completed\": true"),
+    ("snapshot-v1.1.json", "intent", "\"goal\": \"Point", "\"goal\": \"Move the web"),
+  ])
+  func twoThatAreJoined(_ name: String, _ kind: String, _ last: String, _ next: String) throws {
+    let scratch = try Scratch.here()
+    let intact = "\(SalvageKindTests.samples)/intact/\(name)"
+    var text = try TestFile.text(intact)
+    let first = try #require(text.firstRange(of: last))
+    let line = text[first.lowerBound...].firstIndex { [",", "\n"].contains($0) } ?? text.endIndex
+    let second = try #require(text[line...].firstRange(of: next))
+    text.removeSubrange(text.index(after: line)..<second.lowerBound)
+    let store = try scratch.write(Array(text.utf8), to: name)
+    let told = try scratch.json(exit: 3, "inspect", store)
+    #expect(told["findings"]?.elements.contains { $0["code"]?.text == "repeated-key" } == true)
+    let before = try #require(try scratch.json("inspect", intact)["counts"]?[kind]?.integer)
+    let found = try scratch.json(exit: 3, "salvage", store, "--to", scratch.file("out"))
+    #expect(found["counts"]?[kind]?.integer == before - 2)
+    #expect(found["inputs"]?[0]?["irregular"]?["records"]?.integer == (kind == "intent" ? 2 : 1))
+  }
+
   @Test func quietIsOneLineAboutTheLoss() throws {
     let scratch = try Scratch.here()
     let store = try damaged(scratch)
