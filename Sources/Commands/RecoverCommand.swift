@@ -54,7 +54,7 @@ struct RecoverCommand: Verb {
     request.lockWait = shared.waitLock.seconds
     let plan = try RecoveryPlan(request)
     let saved = plan.isSound ? try? backup(of: store, isSingleFile: plan.isSingleFile) : nil
-    if plan.isSound, try plan.cutFiles(since: saved).isEmpty {
+    if plan.isSound, try plan.losses(since: saved).isEmpty {
       if yes, !dryRun { try plan.clearLeftovers() }
       console.json(Self.verb) {
         $0.member("path", store)

@@ -11,6 +11,8 @@ final class FrozenDatabase: StoreTree {
   private let path: FilePath
   let files: [StoreFile]
   let notes: [Finding]
+  /// What is wrong with the log beside it: a part of `notes`.
+  let logDamage: Finding?
 
   /// The store of one file at `disk`, frozen; as it lies where SQLite cannot make sense of it.
   static func freeze(_ disk: DiskTree) throws -> any StoreTree {
@@ -31,7 +33,8 @@ final class FrozenDatabase: StoreTree {
     try spill.takeSize()
     self.spill = spill
     path = disk.root
-    notes = disk.notes
+    logDamage = try WriteAheadLog.finding(of: disk.root)
+    notes = disk.notes + [logDamage].compactMap { $0 }
     files = disk.files.map { file in
       var file = file
       file.size = spill.count
@@ -65,6 +68,8 @@ package final class DatabaseReading {
   let connection: Connection
   /// How it was opened.
   let mode: Connection.Mode
+  /// What is wrong with the log beside one that was frozen here.
+  var logDamage: Finding? { (holder as? FrozenDatabase)?.logDamage }
   /// Keeps the bytes there.
   private let holder: AnyObject?
 

@@ -79,6 +79,7 @@ package struct RunHistory {
   func read(_ tree: any StoreTree, _ index: Int) throws {
     do {
       let reading = try DatabaseReading(tree)
+      if let damage = reading.logDamage { sink.note(damage) }
       let columns = try readableColumns(reading)
       checkColumns(try Self.names(reading.connection))
       try readRows(reading.connection, columns)

@@ -91,6 +91,7 @@ package struct StoredRecords {
   func read(_ tree: any StoreTree) throws {
     do {
       let reading = try DatabaseReading(tree, inPlace: true)
+      if let damage = reading.logDamage { sink.note(damage) }
       _ = try StoreDatabase.steps(reading.connection)
       let (path, mode) = (reading.connection.path, reading.mode)
       let check = BackgroundWork {

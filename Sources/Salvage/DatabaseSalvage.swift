@@ -170,7 +170,9 @@ final class DatabaseSalvage {
   /// and a page that was lost with the damage may have had others in their place. So it does those of a
   /// log that may be of another database.
   private func takeBehindDamage() throws {
-    guard usesLog || isLogForeign, let log = try WriteAheadLog(of: path) else { return }
+    guard usesLog || isLogForeign, let log = try WriteAheadLog(of: path),
+      log.pageSize == file.pageSize
+    else { return }
     let pages = isLogForeign ? log.pages : log.behind
     if pages.isEmpty { return }
     let reason = isLogForeign ? "which may be another database's" : "behind damage to it"

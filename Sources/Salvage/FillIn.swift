@@ -1,3 +1,4 @@
+import Database
 import Disk
 import LosslessJSON
 import Records
@@ -140,7 +141,9 @@ struct UnwrittenFiles {
       guard let name else { continue }
       let place = isFile ? store : store.pushing(name)
       guard let facts = try FileFacts(at: place) else { continue }
-      if facts.size == 0, entry.header.size > 0, try !WriteAheadLog.exists(beside: place) {
+      if facts.isRegular, facts.size != entry.header.size, try SalvageInput.isBlank(place),
+        try !WriteAheadLog.exists(beside: place)
+      {
         emptied.append(place)
       }
       guard facts.modified == (entry.header.seconds, entry.header.nanoseconds) else {

@@ -33,6 +33,7 @@ package struct RecoveryPlan {
   /// What is wrong with the store; empty if it is sound.
   package private(set) var findings: [Finding]
   let facts: [FilePath: FileFacts]
+  private let inspection: Inspection
 
   package var isSound: Bool { findings.isEmpty }
 
@@ -58,8 +59,9 @@ package struct RecoveryPlan {
       facts[tree.path(index)] = try FileFacts(at: tree.path(index))
     }
     self.facts = facts
-    findings = try Self.inspect(request)
-    if findings.isEmpty { findings = try cutFiles(since: request.backup) }
+    inspection = try Self.inspect(request)
+    findings = inspection.errors
+    if findings.isEmpty { findings = try losses(since: request.backup) }
     for (_, place) in try takenLogs() {
       findings.append(
         Finding(
@@ -67,13 +69,23 @@ package struct RecoveryPlan {
     }
   }
 
-  /// Files that are sound by themselves and have lost what a backup knows they had; none where it
-  /// cannot be read.
-  package func cutFiles(since backup: FilePath?) throws -> [Finding] {
+  /// What a store that is sound by itself has lost as a backup knows it; nothing where that cannot be
+  /// read. Throws `refused` where it is of another kind by now, with fewer records.
+  package func losses(since backup: FilePath?) throws -> [Finding] {
     guard let backup,
       let manifest = try? OpenedStore(opening: backup, formats: request.formats, kind: nil).backup?
-        .manifest
+        .manifest, manifest.digest != inspection.digest
     else { return [] }
+    if request.kind == nil, let kind = inspection.kind, kind != manifest.kind,
+      inspection.count < manifest.recordCount
+    {
+      throw SalvageError(
+        .refused,
+        "is sound, of the kind \(kind) and with \(inspection.count) records; in its newest backup it is of "
+          + "the kind \(manifest.kind) and has \(manifest.recordCount)", path: request.store.string,
+        hint: "if something has replaced it, restore \(backup) with --overwrite; if not, back it up"
+      )
+    }
     let files = try UnwrittenFiles(of: request.store, since: manifest)
     func note(_ code: Finding.Code, _ message: String, _ path: FilePath) -> Finding? {
       facts[path].map { _ in Finding(.error, code, message, path: path.string) }
@@ -84,15 +96,23 @@ package struct RecoveryPlan {
       + files.emptied.compactMap { note(.empty, "is empty, and is not in its newest backup", $0) }
   }
 
-  private static func inspect(_ request: RecoveryRequest) throws -> [Finding] {
+  private struct Inspection {
+    var errors: [Finding] = []
+    /// Those of a store that can be read.
+    var kind: String?
+    var count = 0
+    var digest: Hash256?
+  }
+
+  private static func inspect(_ request: RecoveryRequest) throws -> Inspection {
     let whole: OpenedStore
     do {
       whole = try OpenedStore(
         opening: request.store, formats: request.formats, kind: request.kind)
     } catch let error as StoreError {
-      return [damage(error.message, request)]
+      return Inspection(errors: [damage(error.message, request)])
     } catch let error as DatabaseError where error.code == .damaged {
-      return [damage(error.message, request)]
+      return Inspection(errors: [damage(error.message, request)])
     }
     guard whole.backup == nil else {
       throw SalvageError(
@@ -106,14 +126,32 @@ package struct RecoveryPlan {
     do { try store.format.read(store.tree, ReadOptions(), survey) } catch let error as StoreError {
       // All of a context may be what the damage of a graph of one file has destroyed.
       guard !request.contexts.isEmpty, error.code == .notFound else {
-        return [damage(error.message, request)]
+        return Inspection(errors: [damage(error.message, request)])
       }
       missing = error
     }
     try survey.finish()
     let errors = survey.log.findings.filter { $0.severity == .error }
     if let missing, errors.isEmpty { throw missing }
-    return errors
+    return Inspection(
+      errors: errors, kind: store.format.name, count: survey.counts.values.reduce(0, +),
+      digest: request.contexts.isEmpty ? survey.digest() : nil)
+  }
+
+  /// Whether a recovered file has what is in its place by now, which nothing is wrong with: then that
+  /// stays, byte by byte.
+  private func isSound(_ place: FilePath, in report: SalvageReport, as recovered: FilePath) -> Bool
+  {
+    guard report.inputs.contains(where: { $0.path == place && $0.isWhole }) else { return false }
+    func digest(_ path: FilePath) throws -> Hash256 {
+      let store = try OpenedStore(opening: path, formats: request.formats, kind: nil)
+      let survey = Survey(rules: false)
+      try store.format.read(store.tree, ReadOptions(), survey)
+      try survey.finish()
+      return survey.digest()
+    }
+    guard let now = try? digest(place), let then = try? digest(recovered) else { return false }
+    return now == then
   }
 
   private static func damage(_ message: String, _ request: RecoveryRequest) -> Finding {
@@ -190,7 +228,10 @@ package struct RecoveryPlan {
       isSingleFile ? request.store : request.store.pushing($0.name)
     }
     let changed = try recovered.files.indices.filter {
-      try !recovered.files[$0].isDirectory && !Self.isSame(recovered.path($0), places[$0])
+      try !recovered.files[$0].isDirectory
+        && (!Self.isSame(recovered.path($0), places[$0])
+          || WriteAheadLog.finding(of: places[$0]) != nil)
+        && !isSound(places[$0], in: report, as: recovered.path($0))
     }
     if changed.isEmpty {
       try Disk.remove(output)

@@ -36,6 +36,18 @@ package struct SalvageInput: Sendable {
 }
 
 extension SalvageInput {
+  /// Whether there is nothing in the file, or white space, with or without a byte order mark.
+  static func isBlank(_ path: FilePath) throws -> Bool {
+    let file = try InputFile(opening: path)
+    let size = try file.facts().size
+    if size > 1024 { return false }
+    var bytes = ByteBuffer()
+    _ = try file.read(at: 0, into: &bytes, atMost: size)
+    let text = bytes.span
+    let start = TextBytes.startsWithMark(text) ? 3 : 0
+    return TextBytes.skipSpace(text, start) >= text.count
+  }
+
   /// Bytes looked at in each of the places that the kind is told from.
   private static let sampleSize = 256 << 10
   private static let samples = 8

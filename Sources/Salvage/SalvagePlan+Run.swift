@@ -1,3 +1,4 @@
+import Database
 import Disk
 import LosslessJSON
 import Records
@@ -92,7 +93,9 @@ extension SalvagePlan {
       }
       return bytes
     }
-    if input.size == 0, try input.kind != .sqlite || !WriteAheadLog.exists(beside: input.path) {
+    if try SalvageInput.isBlank(input.path),
+      try input.kind != .sqlite || !WriteAheadLog.exists(beside: input.path)
+    {
       sink.note(
         Finding(
           input.role == .temporary ? .note : .error, .empty,
@@ -152,6 +155,7 @@ extension SalvagePlan {
       input.kind == .taskList ? .taskList : .intentSnapshot, named: name, in: folder,
       time: request.time)
     let salvage = SnapshotSalvage(sink, to: taker, known: survey.known)
+    salvage.versions = survey.versions
     salvage.places = survey.places
     salvage.looksInside = survey.looksInside
     salvage.isBroken = survey.isBroken

@@ -1,3 +1,4 @@
+import Database
 import Disk
 import LosslessJSON
 import Records

@@ -39,8 +39,8 @@ extension SnapshotSalvage {
         return taken(key)
       }
       let name = try JSONText(text.extracting(key)).decoded(0)
-      if text[start] == 0x5B, places?.lists.contains(name) == true,
-        try kindOfFirst(token, text, base) == .task
+      if text[start] == 0x5B, let places, try kindOfFirst(token, text, base) == .task,
+        places.lists.contains(name) || record.text.string("user") == name
       {
         return taken(key)
       }

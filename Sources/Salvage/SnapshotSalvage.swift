@@ -38,6 +38,11 @@ final class SnapshotSalvage {
   let output: (any RecordTaker)?
   /// What the JSON holds, by kind and id: canonical hashes.
   var known: [SalvagedID: Hash256]
+  /// The intents of which a text that is not whole has several versions, as behind a shorter one that
+  /// was written over it: which one is recovered, for an object has room for one under a key.
+  var versions: [SalvagedID: Hash256] = [:]
+  /// When the intents in `known` were updated: Unix seconds.
+  private var times: [SalvagedID: Int] = [:]
   var context = Context.start
   var record = Record()
   var index = JSONIndex()
@@ -159,13 +164,37 @@ final class SnapshotSalvage {
     record.place.length = body.count
     defer { record.scope = [] }
     let id = SalvagedID(&record)
+    let isOther = versions[id].map { $0 != record.canonicalHash() } ?? false
     if output == nil {
-      known[id] = record.canonicalHash()
-      line += body.occurrences(of: 0x0A)
+      learn(id)
+    } else if isOther, sink != nil {
+      try sink?.irregular(
+        body,
+        reason: "another version of it is recovered, which was updated later or stands in front",
+        line: line)
+    } else {
+      try deliver(body, isFromRTFS: false)
+    }
+    line += body.occurrences(of: 0x0A)
+  }
+
+  private func learn(_ id: SalvagedID) {
+    let hash = record.canonicalHash()
+    guard looksInside, id.kind == .intent else {
+      known[id] = hash
       return
     }
-    try deliver(body, isFromRTFS: false)
-    line += body.occurrences(of: 0x0A)
+    var rules = RecordRules()
+    _ = rules.check(&record)
+    let isSound = !rules.findings.contains { $0.finding.severity == .error }
+    let time = isSound ? max(record.text.integer("updated_at") ?? 0, 0) : -1
+    if let other = known[id], other != hash {
+      let isNewer = time > times[id] ?? -1
+      versions[id] = isNewer ? hash : other
+      if !isNewer { return }
+    }
+    known[id] = hash
+    times[id] = time
   }
 
   private func deliver(_ body: Span<UInt8>, isFromRTFS: Bool) throws {

@@ -74,10 +74,30 @@ final class TextSalvage {
   }
 
   func run(_ stream: ByteStream) throws {
-    var source = try TextSource(stream)
+    var source = try TextSource(stream, inParts: true)
+    var isFirst = true
+    repeat {
+      try run(part: &source, isFirst)
+      isFirst = false
+    } while try source.startNextPart()
+    try noteDuplicates()
+    try output.close(evenIfEmpty: true)
+  }
+
+  /// Takes all that is in one encoding.
+  private func run(part source: inout TextSource, _ isFirst: Bool) throws {
+    (isClean, isLineStart, isUnbroken) = (true, true, true)
+    (isBehindRecord, isInList, isWholeList, byteBefore) = (false, false, false, 0)
+    let start = sink.position
     sink.encoding = source.encoding
     try sink.insignificant(length: source.markLength)
-    if source.encoding != .utf8 {
+    if !isFirst {
+      sink.note(
+        Finding(
+          .warning, .unreadable,
+          "is \(source.encoding.rawValue) text from byte \(start) on, read as such; what was recovered "
+            + "is UTF-8"))
+    } else if source.encoding != .utf8 {
       sink.note(
         Finding(
           .warning, .unreadable,
@@ -108,8 +128,6 @@ final class TextSalvage {
       if ended, window.isEmpty || used == 0 { break }
       try fill(max(Self.step, window.count))
     }
-    try noteDuplicates()
-    try output.close(evenIfEmpty: true)
   }
 
   /// Takes a text that is one whole array or wrapper: what its records are is no guess then. Whether

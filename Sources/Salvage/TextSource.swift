@@ -1,11 +1,12 @@
 import Disk
 import LosslessJSON
 
-/// The text of a file as UTF-8, whatever it is stored as, from front to back.
+/// The text of a file as UTF-8, whatever it is stored as, from front to back. A file may have parts in
+/// several encodings, as where a shell appends UTF-16 to UTF-8.
 ///
 /// UTF-16 is turned into UTF-8; what is no character there becomes bytes that are none in UTF-8
 /// either, so no strict reader takes them: a lone surrogate its three bytes, an odd last byte
-/// `FE 8x 8x`. So the length in the file follows from the bytes of the text alone.
+/// `FE 8x 8x`, and two `FFFF` in a row, as flash memory has when it is erased, `C1` each. So the length in the file follows from the bytes of the text alone.
 struct TextSource {
   enum Encoding: String, Sendable {
     case utf8 = "UTF-8"
@@ -13,16 +14,40 @@ struct TextSource {
     case utf16BE = "UTF-16BE"
   }
 
-  let encoding: Encoding
-  /// Bytes of the byte order mark in the file.
-  let markLength: Int
+  /// Of the part that is being read.
+  private(set) var encoding = Encoding.utf8
+  /// Bytes of the byte order mark in front of it.
+  private(set) var markLength = 0
   private let stream: ByteStream
   private var raw = ByteBuffer()
   private var ended = false
+  /// Whether another part begins with what is in `raw`.
+  private var isBetween = false
+  /// Parts that may still follow: many small ones are noise.
+  private var partsLeft: Int
+  /// The code unit that was decoded last.
+  private var last: UInt32 = 0x0A
 
-  init(_ stream: ByteStream) throws {
+  /// - Parameter inParts: ends where the encoding changes; then `startNextPart` goes on.
+  init(_ stream: ByteStream, inParts: Bool = false) throws {
     self.stream = stream
-    var start = ByteBuffer()
+    partsLeft = inParts ? 64 : 0
+    try start()
+  }
+
+  /// Goes on behind a change of the encoding; false at the end of the file.
+  mutating func startNextPart() throws -> Bool {
+    guard isBetween else { return false }
+    isBetween = false
+    partsLeft -= 1
+    try start()
+    return true
+  }
+
+  private mutating func start() throws {
+    var start = raw
+    raw = ByteBuffer()
+    last = 0x0A
     let wanted = 2 + 2 * Self.unitsAtStart
     while start.count < wanted, try stream.read(into: &start, atMost: wanted - start.count) > 0 {}
     let head = start.array + [1, 1, 1, 1]
@@ -66,29 +91,82 @@ struct TextSource {
   /// Appends about `limit` bytes of text; returns how many, 0 only at the end.
   mutating func read(into text: inout ByteBuffer, atMost limit: Int) throws -> Int {
     let before = text.count
+    if isBetween { return 0 }
     if encoding == .utf8 {
-      if !raw.isEmpty {
+      if raw.isEmpty {
+        _ = try stream.read(into: &text, atMost: limit)
+      } else {
         text.append(raw.span)
         raw.removeAll()
-        return text.count - before
       }
-      return try stream.read(into: &text, atMost: limit)
+      if partsLeft > 0 { try cutWide(&text, from: before) }
+      return text.count - before
     }
-    while text.count == before, !ended || !raw.isEmpty {
+    while text.count == before, !isBetween, !ended || !raw.isEmpty {
       if !ended, try stream.read(into: &raw, atMost: max(limit, 4)) == 0 { ended = true }
       raw.removeFirst(decode(raw, to: &text))
     }
     return text.count - before
   }
 
+  /// Leaves what is behind the start of a record in UTF-16 to the next part. Nothing else has a brace
+  /// and a quote with NULs beside them where a record may start.
+  private mutating func cutWide(_ text: inout ByteBuffer, from start: Int) throws {
+    // What tells it must not lie on both sides of the end; a mark and it are six bytes.
+    for _ in 0..<2 where text.count > start {
+      guard [0x00, 0x22, 0x7B, 0xFE, 0xFF].contains(text[text.count - 1]) else { break }
+      _ = try stream.read(into: &text, atMost: 4)
+    }
+    var at = start
+    while let found = text.span.firstIndex(of: 0, from: at) {
+      at = found + 1
+      let isLE = found > start && Self.stands(text.span, found - 1, [0x7B, 0, 0x22, 0])
+      guard isLE || Self.stands(text.span, found, [0, 0x7B, 0, 0x22]) else {
+        while at < text.count, text[at] == 0 { at += 1 }
+        if at > found + 1 { at -= 1 }
+        continue
+      }
+      var place = isLE ? found - 1 : found
+      let mark: [UInt8] = isLE ? [0xFF, 0xFE] : [0xFE, 0xFF]
+      if place >= start + 2, text[place - 2] == mark[0], text[place - 1] == mark[1] { place -= 2 }
+      guard place == start || text[place - 1] == 0x0A || text[place - 1] == 0x7D else { continue }
+      raw.append(text.span.extracting(place..<text.count))
+      text.truncate(to: place)
+      isBetween = true
+      return
+    }
+  }
+
+  private static func stands(_ text: Span<UInt8>, _ at: Int, _ word: [UInt8]) -> Bool {
+    guard at + word.count <= text.count else { return false }
+    for (index, byte) in word.enumerated() where text[at + index] != byte { return false }
+    return true
+  }
+
+  /// Whether a record in another encoding starts there, on a line of its own.
+  private func changesEncoding(_ bytes: Span<UInt8>, _ at: Int) -> Bool {
+    guard partsLeft > 0, last == 0x0A else { return false }
+    let others: [[UInt8]] =
+      encoding == .utf16LE
+      ? [[0xFE, 0xFF, 0, 0x7B], [0, 0x7B, 0, 0x22]] : [[0xFF, 0xFE, 0x7B, 0], [0x7B, 0, 0x22, 0]]
+    let narrow: [[UInt8]] = [[0x7B, 0x22], [0x0A, 0x7B, 0x22], [0xEF, 0xBB, 0xBF, 0x7B]]
+    return (others + narrow).contains { Self.stands(bytes, at, $0) }
+  }
+
   /// Returns how many bytes of `raw` it took.
-  private func decode(_ raw: ByteBuffer, to text: inout ByteBuffer) -> Int {
+  private mutating func decode(_ raw: ByteBuffer, to text: inout ByteBuffer) -> Int {
     let bytes = raw.span
     let (low, high) = encoding == .utf16LE ? (0, 1) : (1, 0)
     func unit(_ at: Int) -> UInt32 { UInt32(bytes[at + low]) | UInt32(bytes[at + high]) << 8 }
     var at = 0
-    while at + 2 <= bytes.count {
+    // What tells that the encoding changes must not lie on both sides of the end.
+    while at + 2 <= bytes.count, ended || last != 0x0A || at + 4 <= bytes.count {
       let first = unit(at)
+      if changesEncoding(bytes, at) {
+        isBetween = true
+        return at
+      }
+      last = first
       if first >= 0xD800, first < 0xDC00 {
         if at + 4 > bytes.count, !ended { break }
         if at + 4 <= bytes.count {
@@ -99,6 +177,13 @@ struct TextSource {
             continue
           }
         }
+      }
+      // One by itself is a code point, though no character.
+      if first == 0xFFFF, at + 4 > bytes.count, !ended { break }
+      if first == 0xFFFF, at + 4 <= bytes.count, unit(at + 2) == 0xFFFF {
+        text.append([0xC1, 0xC1])
+        at += 4
+        continue
       }
       text.append(scalar: first)
       at += 2

@@ -101,6 +101,65 @@ import Testing
     #expect(try scratch.json("recover", store)["sound"]?.isTrue == true)
   }
 
+  /// Nothing but white space is nothing, whatever its length.
+  @Test(arguments: ["\n", "\r\n", "\u{FEFF}"]) func nothingButALineBreak(_ left: String) throws {
+    let scratch = try Scratch.here()
+    let lines = SampleRecords.lines(SampleRecords.graph(6), last: "\n")
+    for name in ["memory.jsonl", "s/charts.jsonl", "s/charts-b.jsonl"] {
+      try scratch.write(lines, to: name)
+    }
+    for (store, file) in [("memory.jsonl", "memory.jsonl"), ("s", "s/charts.jsonl")] {
+      let path = scratch.file(store)
+      try scratch.holdfast(exit: 0, "backup", path)
+      try scratch.write(left, to: file)
+      try scratch.holdfast(exit: 3, "recover", path, "--yes")
+      #expect(try TestFile.read(scratch.file(file)) == lines)
+      #expect(try scratch.json("recover", path)["sound"]?.isTrue == true)
+    }
+  }
+
+  /// A store that something has replaced is sound by itself, and its backup says what it was.
+  @Test(arguments: ["{}", "[]", #"{"message":"Not Found","status":404}"#])
+  func replacedBySomethingElse(_ now: String) throws {
+    let scratch = try Scratch.here()
+    let store = try scratch.write(
+      SampleRecords.lines(SampleRecords.graph(6), last: "\n"), to: "memory.jsonl")
+    try scratch.holdfast(exit: 0, "backup", store)
+    try scratch.write(now, to: "memory.jsonl")
+    let told = try scratch.holdfast(exit: 13, "recover", store, "--yes").message
+    #expect(told.contains("memory-graph") && told.contains("--overwrite"), "\(told)")
+    #expect(try TestFile.text(store) == now)
+  }
+
+  /// Fewer bytes for the same records, and a time that was kept, are no loss.
+  @Test func otherLineEnds() throws {
+    let scratch = try Scratch.here()
+    let lines = SampleRecords.lines(SampleRecords.graph(6), last: "\n")
+    let store = try scratch.write(
+      lines.flatMap { $0 == 0x0A ? [0x0D, 0x0A] : [$0] }, to: "memory.jsonl")
+    try scratch.holdfast(exit: 0, "backup", store)
+    try scratch.tool("cp", "-p", store, scratch.file("before"))
+    try scratch.write(lines, to: "memory.jsonl")
+    try scratch.tool("touch", "-r", scratch.file("before"), store)
+    #expect(try scratch.json(exit: 0, "recover", store, "--yes")["sound"]?.isTrue == true)
+  }
+
+  /// Contexts that nothing is wrong with stay as they are, byte by byte, though they lack a last LF.
+  @Test func soundContexts() throws {
+    let scratch = try Scratch.here()
+    let lines = SampleRecords.lines(SampleRecords.graph(6))
+    for name in ["charts", "charts-b", "charts-c"] {
+      try scratch.write(lines, to: "s/\(name).jsonl")
+    }
+    try scratch.write(Array(lines.dropLast(20)), to: "s/charts-b.jsonl")
+    let store = scratch.file("s")
+    let found = try scratch.json(exit: 3, "recover", store, "--yes")
+    #expect(found["replaced"]?.elements.map(\.text) == [store + "/charts-b.jsonl"])
+    for name in ["charts", "charts-c"] {
+      #expect(try TestFile.read("\(store)/\(name).jsonl") == lines)
+    }
+  }
+
   /// The commands that undo a recovery work wherever the store lies.
   @Test(arguments: ["it's here", "$(id) `id`; \\ \"q\"", "a*b [c] ~ é"])
   func undoneInAnOddPlace(_ name: String) throws {

@@ -119,6 +119,65 @@ struct ContainerTests {
     #expect(result.report.inputs[0].notes.contains { $0.message.contains("UTF-16") })
   }
 
+  /// A shell appends UTF-16 to UTF-8, and other programs UTF-8 to UTF-16: every record is read in the
+  /// encoding that it has.
+  @Test func severalEncodings() throws {
+    var lines = GraphLines(random: Seeded())
+    for round in 0..<40 {
+      let records = lines.records(24)
+      var bytes: [UInt8] = []
+      var parts = 0
+      var before = -1
+      for record in records {
+        let way = lines.random.below(4) == 0 || before < 0 ? lines.random.below(3) : before
+        if way != before { parts += 1 }
+        // A mark comes with what a shell writes to a new file.
+        if way > 0, way != before, lines.random.below(2) == 0 {
+          bytes += way == 1 ? [0xFF, 0xFE] : [0xFE, 0xFF]
+        }
+        before = way
+        for unit in text(record + [0x0A]).utf16 where way > 0 {
+          let (high, low) = (UInt8(unit >> 8), UInt8(unit & 0xFF))
+          bytes += way == 1 ? [low, high] : [high, low]
+        }
+        if way == 0 { bytes += record + [0x0A] }
+      }
+      let story = "HOLDFAST_SEED=\(lines.random.seed) round \(round), \(parts) parts"
+      let result = try Salvaged(bytes, kind: "memory-graph")
+      let found = difference(try result.lines("recovered"), records)
+      #expect(found.onlyA.map(text) == [] && found.onlyB.map(text) == [], "\(story)")
+      #expect(Fate.allCases.reduce(0) { $0 + result.account[$1].bytes } == bytes.count, "\(story)")
+    }
+  }
+
+  /// Where the encoding changes just where one read of the file ends.
+  @Test(arguments: -6...6) func anotherEncodingAtTheEndOfARead(_ shift: Int) throws {
+    func line(_ name: String, _ length: Int) -> String {
+      #"{"type":"entity","name":"\#(name)","entityType":"t","observations":["\#(String(repeating: "x", count: length))"]}"#
+        + "\n"
+    }
+    let step = 1 << 20
+    let first = line("a", step + shift - line("a", 0).utf8.count)
+    let wide = line("b", 9).utf16.flatMap { [UInt8($0 & 0xFF), UInt8($0 >> 8)] }
+    let result = try Salvaged(Array(first.utf8) + wide, kind: "memory-graph")
+    #expect(result.account[.recovered].records == 2 && result.report.isWhole)
+  }
+
+  /// Flash memory that is erased reads as ones: in UTF-16 that is no character, and no text either.
+  @Test func erasedInUTF16() throws {
+    let lines = ["a", "b", "c"].map {
+      #"{"type":"entity","name":"\#($0)","entityType":"t","observations":["\#(String(repeating: "x", count: 600))"]}"#
+    }
+    var bytes: [UInt8] = [0xFF, 0xFE]
+    for unit in lines.joined(separator: "\n").utf16 {
+      bytes += [UInt8(unit & 0xFF), UInt8(unit >> 8)]
+    }
+    for at in 1536..<2048 { bytes[at] = 0xFF }
+    let result = try Salvaged(bytes, kind: "memory-graph")
+    #expect(try result.lines("recovered").map(text) == [lines[0], lines[2]])
+    #expect(Fate.allCases.reduce(0) { $0 + result.account[$1].bytes } == bytes.count)
+  }
+
   /// Half of a pair in UTF-16 costs the record that it is in, be it the last thing there is.
   @Test(arguments: [0xD83C, 0xDE00] as [UInt16], [false, true])
   func halfOfAPair(_ unit: UInt16, _ isAtEnd: Bool) throws {

@@ -212,7 +212,8 @@ struct DatabaseTests {
     arguments: [
       ("none", "0|0", nil), ("whole", "40|200", nil), ("older", "0|400", "left out"),
       ("flipped", "20|0", "is damaged at byte"), ("salted", "20|0", "is damaged at byte"),
-      ("headless", "0|0", "head of the log"), ("begun", "0|0", nil),
+      ("headless", "0|0", "is damaged at byte 0"), ("lost sector", "0|0", "is damaged at byte 0"),
+      ("noise", "0|0", "head of the log"), ("begun", "0|0", nil),
       ("only", "40|200", "is empty: what was recovered"),
     ] as [(String, String, String?)])
   func logsOfSoundDatabases(_ how: String, _ rows: String, _ note: String?) throws {
@@ -247,6 +248,8 @@ struct DatabaseTests {
       if how == 'flipped': log[commit + 1048 + 500] ^= 1
       if how == 'salted': log[commit + 1048 + 8] ^= 1
       if how == 'headless': log[:32] = bytes(32)
+      if how == 'lost sector': log[:512] = bytes(512)
+      if how == 'noise': log = bytes(range(1, 256)) * 100
       if how == 'begun': del log[20:]
       if how == 'only': open('b.db', 'w').close()
       if how != 'none': open('b.db-wal', 'wb').write(log)
@@ -266,7 +269,7 @@ struct DatabaseTests {
     if let note { #expect(notes.contains { $0.contains(note) }, "\(notes)") }
     // What was committed behind the damage is kept apart.
     let isDamaged = scratch.exists("out/irregular/b.db.sql")
-    #expect(isDamaged == ["flipped", "salted"].contains(how))
+    #expect(isDamaged == ["flipped", "salted", "headless", "lost sector"].contains(how))
     if isDamaged {
       let late = try scratch.run(
         "grep -c '^INSERT.*VALUES(1[0-9][0-9][0-9],' out/irregular/b.db.sql")

@@ -196,6 +196,23 @@ struct TaskListTests {
     #expect(result.account[.irregular].records == (isKnown ? 0 : 1))
   }
 
+  /// The end of one list is lost with that of its last task, and the next has a bad byte: the tasks in
+  /// front of that are whole.
+  @Test func aListInATask() throws {
+    func list(_ user: String, _ numbers: Range<Int>) -> String {
+      #""\#(user)":[\#(numbers.map { Self.task($0, user) }.joined(separator: ","))]"#
+    }
+    let whole = #"{"tasks_by_user":{\#(list("ann", 0..<4)),\#(list("bob", 4..<7))}}"#
+    let last = Self.task(3, "ann")
+    let torn = replace(last + "]", String(last.dropLast()), whole)
+    let damaged = replace("task 5", "task\u{1}5", text(torn))
+    let result = try Salvaged(damaged, as: "tasks.json", kind: "task-list")
+    let sink = Collector()
+    let path = result.scratch.file("out/recovered/tasks.json")
+    try StoreFormat.taskList.read(DiskTree(path), ReadOptions(), sink)
+    #expect(sink.names == ["ann/0", "ann/1", "ann/2", "bob/4", "bob/6"])
+  }
+
   /// Of a list that lost its head the keys and the tasks tell the shape.
   @Test(arguments: [
     (#"s":{"u":{"p":[T]},"#, "u/p/0"), (#"_user":{"u":[T],"#, "u/0"), (#"{"p":[T],"#, "u/p/0"),

@@ -25,6 +25,34 @@ struct TornSnapshotTests {
     (#"{"version":"1.1","timestamp":"t","intents":{"# + intents.joined(separator: ",")
       + #"},"edges":["# + edges.joined(separator: ",") + "]}").utf8)
 
+  /// A shorter snapshot written over a longer one: the end of that one has older versions of intents, and
+  /// an object has room for one under a key.
+  @Test func olderVersionsBehindTheEnd() throws {
+    let newer = Self.intents.prefix(2).map {
+      $0.replacing(#""updated_at":1"#, with: #""updated_at":2"#)
+    }
+    func snapshot(_ intents: [String]) -> String {
+      #"{"version":"1.1","timestamp":"t","intents":{"# + intents.joined(separator: ",")
+        + #"},"edges":[]}"#
+    }
+    let new = Array(snapshot([newer[0]]).utf8)
+    let old = Array(snapshot((0..<4).reversed().map(Self.intent)).utf8)
+    for (bytes, updated) in [
+      (new + old.dropFirst(new.count), [2, 1]),
+      (Array(snapshot(Self.intents).utf8.dropLast(20)) + Array(snapshot(newer).utf8), [2, 2]),
+    ] {
+      let result = try Salvaged(bytes, as: "s.json", kind: "intent-snapshot")
+      let recovered = try text(result.scratch.read("out/recovered/s.json"))
+      for (number, time) in updated.enumerated() {
+        let versions = recovered.split(separator: #""intent_id":"i-\#(number)""#).dropFirst()
+        #expect(versions.count == 1, "\(recovered)")
+        #expect(versions.first?.contains(#""updated_at":\#(time)"#) == true, "\(recovered)")
+      }
+      #expect(try !result.lines("irregular").isEmpty)
+      #expect(Fate.allCases.reduce(0) { $0 + result.account[$1].bytes } == bytes.count)
+    }
+  }
+
   /// Each bracket and each comma in turn.
   @Test func oneByteOfTheFrameIsMissing() throws {
     let sound = try Salvaged(Self.whole, as: "s.json", kind: "intent-snapshot")
