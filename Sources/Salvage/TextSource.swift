@@ -78,7 +78,7 @@ struct TextSource {
     var units = 0
     var narrow = 0
     var at = 2
-    while at + 1 < head.count {
+    while at + 1 < head.count, units < unitsAtStart {
       units += 1
       if head[at + high] == 0 { narrow += 1 }
       at += 2
