@@ -73,20 +73,23 @@ package enum DatabaseSource {
         } else if error.result == Self.staleIndex {
           let result = try body(try Connection(path, .sourceAlone, isLenient: isLenient))
           if try state(path) == before { return result }
-        } else if try attempt == 3 || state(path) == before {
+        } else if try attempt == attempts || state(path) == before {
           // Otherwise a WAL has appeared or gone between being looked for and being opened.
           throw error
         }
       }
-      if attempt == 3 {
+      if attempt == attempts {
         throw DiskError(
-          .changed, "changed each of the three times it was read", path: path,
+          .changed, "changed each of the \(attempts) times it was read", path: path,
           hint: "stop what writes to it, or try again when it is quiet")
       }
       attempt += 1
-      Clock.sleep(seconds: 0.1)
+      Clock.sleep(seconds: 0.05)
     }
   }
+
+  /// A database that is opened and closed for every row changes while it is read more often than not.
+  private static let attempts = 12
 
   /// SQLITE_READONLY_ROLLBACK.
   private static let hotJournal: Int32 = 776

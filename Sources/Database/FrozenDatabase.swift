@@ -25,10 +25,12 @@ final class FrozenDatabase: StoreTree {
   }
 
   private init(_ disk: DiskTree) throws {
-    let spill = try SpillFile(in: SpillFile.standardDirectory)
-    try DatabaseSource.read(disk.root) { source in
+    let spill = try DatabaseSource.read(disk.root) { source in
+      // A new one each time: SQLite does not open what a first attempt has left in one.
+      let spill = try SpillFile(in: SpillFile.standardDirectory)
       let copy = try Connection(try spill.openableName(), .scratch)
       try copy.copy(from: source)
+      return spill
     }
     try spill.takeSize()
     self.spill = spill

@@ -174,7 +174,13 @@ package struct WriteAheadLog {
     var place: Int?
     for attempt in 0..<3 {
       guard try exists(beside: path) else { return nil }
-      let log = try WriteAheadLog(of: path)
+      let log: WriteAheadLog?
+      do { log = try WriteAheadLog(of: path) } catch let error as DiskError
+        where error.code == .notFound
+      {
+        // The last program that had it open has taken it away.
+        return nil
+      }
       // One that no head and no frames tell anything of.
       guard let now = log.map({ $0.damage }) ?? 0, place == nil || now == place else { return nil }
       place = now

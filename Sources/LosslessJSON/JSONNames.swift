@@ -26,6 +26,8 @@ package struct JSONMembers: Sendable {
   private var tokens = SIMD8<Int32>(repeating: -1)
   /// The token of a key that one of the names has taken before; nil where none comes twice.
   package internal(set) var repeatedKey: Int?
+  /// How many keys the object has that none of the names has taken.
+  package internal(set) var otherCount = 0
 
   package init() {}
 
@@ -49,6 +51,7 @@ extension JSONText {
     while at < Int(top.next) {
       let key = tokens[at]
       let value = at &+ 1
+      found.otherCount &+= 1
       if key.isPlain {
         let length = Int(key.end &- key.start) &- 2
         let word = text.word(at: Int(key.start) &+ 1, atMost: length)
@@ -57,12 +60,14 @@ extension JSONText {
           if length <= 8 || isString(at, equalTo: wanted[number].name) {
             if found[number] != nil { found.repeatedKey = at }
             found[number] = value
+            found.otherCount &-= 1
           }
         }
       } else {
         for number in 0..<wanted.count where isString(at, equalTo: wanted[number].name) {
           if found[number] != nil { found.repeatedKey = at }
           found[number] = value
+          found.otherCount &-= 1
         }
       }
       at = Int(tokens[value].next)

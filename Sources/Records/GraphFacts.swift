@@ -29,6 +29,8 @@ struct GraphFields: Sendable {
 
   /// A key of the record, or of its metadata, that is there twice.
   var repeatedKey: Int? { members.repeatedKey ?? metadata.repeatedKey }
+  /// Whether the record has a key besides those and its type, which may be there twice too.
+  var hasOtherKeys: Bool { members.otherCount > 1 }
   var name: Int? { members[0] }
   var entityType: Int? { members[1] }
   var observations: Int? { members[2] }

@@ -33,7 +33,11 @@ package struct RecordRules: Sendable {
         checkRelation(record, fields)
       }
       checkTimes(record, fields)
-      if let key = fields.repeatedKey { addRepeated(key, record) }
+      if let key = fields.repeatedKey {
+        addRepeated(key, record)
+      } else if fields.hasOtherKeys {
+        checkKeys(record)
+      }
       return GraphFacts(record, fields, scratch: &scratch)
     case .intent: checkIntent(record)
     case .edge: checkEdge(record)

@@ -76,7 +76,12 @@ package struct RecoveryPlan {
       let manifest = try? OpenedStore(opening: backup, formats: request.formats, kind: nil).backup?
         .manifest, manifest.digest != inspection.digest
     else { return [] }
-    if request.kind == nil, let kind = inspection.kind, kind != manifest.kind,
+    let files = try UnwrittenFiles(of: request.store, since: manifest)
+    func isText(_ kind: String) -> Bool {
+      [StoreFormat.json.name, StoreFormat.jsonLines.name].contains(kind)
+    }
+    if request.kind == nil, files.cut.isEmpty, files.emptied.isEmpty, let kind = inspection.kind,
+      kind != manifest.kind, !(isText(kind) && isText(manifest.kind)),
       inspection.count < manifest.recordCount
     {
       throw SalvageError(
@@ -86,7 +91,6 @@ package struct RecoveryPlan {
         hint: "if something has replaced it, restore \(backup) with --overwrite; if not, back it up"
       )
     }
-    let files = try UnwrittenFiles(of: request.store, since: manifest)
     func note(_ code: Finding.Code, _ message: String, _ path: FilePath) -> Finding? {
       facts[path].map { _ in Finding(.error, code, message, path: path.string) }
     }

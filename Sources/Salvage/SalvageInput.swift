@@ -40,7 +40,7 @@ extension SalvageInput {
   static func isBlank(_ path: FilePath) throws -> Bool {
     let file = try InputFile(opening: path)
     let size = try file.facts().size
-    if size > 1024 { return false }
+    if size > 64 << 10 { return false }
     var bytes = ByteBuffer()
     _ = try file.read(at: 0, into: &bytes, atMost: size)
     let text = bytes.span

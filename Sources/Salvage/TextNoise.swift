@@ -26,7 +26,10 @@ enum TextNoise {
     }
     // Every encoding of texts has letters there; a byte in ten of noise is one of these.
     var controls = 0
-    for index in first..<last where TextBytes.isControl(text[index]) { controls += 1 }
+    // An escape begins what a terminal takes for colours.
+    for index in first..<last where TextBytes.isControl(text[index]) && text[index] != 0x1B {
+      controls += 1
+    }
     return controls * 32 >= count
   }
 }

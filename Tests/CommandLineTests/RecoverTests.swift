@@ -131,6 +131,16 @@ import Testing
     #expect(try TestFile.text(store) == now)
   }
 
+  /// One line of a log is JSON too: a log that began anew is no other kind.
+  @Test func aLogThatBeganAnew() throws {
+    let scratch = try Scratch.here()
+    let store = try scratch.write(
+      (0..<40).map { #"{"at":\#($0)}"# + "\n" }.joined(), to: "events.jsonl")
+    try scratch.holdfast(exit: 0, "backup", store)
+    try scratch.write(#"{"at":40}"# + "\n", to: "events.jsonl")
+    #expect(try scratch.json("recover", store, "--yes")["sound"]?.isTrue == true)
+  }
+
   /// Fewer bytes for the same records, and a time that was kept, are no loss.
   @Test func otherLineEnds() throws {
     let scratch = try Scratch.here()

@@ -102,6 +102,30 @@ import Testing
     #expect(rate == "0" || pace > 99, "the writer was held up: \(pace) commits a second")
   }
 
+  /// A program that opens the database for every row makes its log anew, and takes it away, each time.
+  @Test func aWriterThatOpensItForEveryRow() throws {
+    let scratch = try Scratch.here()
+    let store = scratch.file("runs.db")
+    try scratch.python(Self.maker, store, "20", "wal")
+    let live = try scratch.start([
+      "python3", "-c",
+      """
+      import sqlite3, sys, time
+      while True:
+          time.sleep(0.005)
+          db = sqlite3.connect(sys.argv[1], timeout=60)
+          db.execute("UPDATE runs SET objective = objective || 'x' WHERE run_id = 'run-000007'")
+          db.commit()
+          db.close()
+      """, store,
+    ])
+    defer {
+      live.signal(SIGKILL)
+      _ = try? live.wait()
+    }
+    for _ in 0..<40 { try scratch.holdfast(exit: 0, "inspect", store) }
+  }
+
   /// Every verb that takes a store takes a run history, and leaves no trace beside it.
   @Test(arguments: ["delete", "wal"]) func everyVerb(_ journal: String) throws {
     let scratch = try Scratch.here()

@@ -67,6 +67,7 @@ import Testing
   /// that is there twice tells. RTFS text has a summary of one of them besides.
   @Test(arguments: [
     ("memory.jsonl", "relation", "\"from\":\"Zoë Lindqvist\",", "\"from\":\"Øyvind Dahl\""),
+    ("memory.jsonl", "relation", "\"from\":\"Zoë Lindqvist\",", "\"type\":\"relation\""),
     ("tasks-by-user.json", "task", "\"completed\": false,", "\"completed\": true"),
     ("snapshot-v1.1.json", "intent", "\"goal\": \"Point", "\"goal\": \"Move the web"),
   ])
