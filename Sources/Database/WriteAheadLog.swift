@@ -189,7 +189,8 @@ package struct WriteAheadLog {
     return Finding(
       .error, .unreadable,
       "the log beside it, NAME-wal, is damaged at byte \(place ?? 0): SQLite takes nothing of what was "
-        + "committed from there on; holdfast salvage keeps that apart", path: path.string)
+        + "committed from there on; holdfast salvage keeps apart what it can read of it",
+      path: path.string)
   }
 
   private struct Checksum {

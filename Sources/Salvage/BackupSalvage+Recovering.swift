@@ -279,8 +279,13 @@ extension BackupSalvage {
     try Disk.remove(place)
     var inner = SalvageRequest(paths: [root], target: place, time: request.time)
     inner.kind = kind
-    let plan = try SalvagePlan(inner)
-    guard !plan.inputs.isEmpty else { return nil }
+    let plan: SalvagePlan
+    // Names that are damaged, or of no store: what the other encodings have is all that there is.
+    do { plan = try SalvagePlan(inner) } catch let error as SalvageError
+      where error.code == .refused
+    {
+      return nil
+    }
     let report = try plan.run()
     isDamaged = report.inputs.contains { input in
       input.account[.quarantined].ranges + input.account[.irregular].ranges

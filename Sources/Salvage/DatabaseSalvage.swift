@@ -81,7 +81,7 @@ final class DatabaseSalvage {
     let verdict = try Self.verdict(path)
     usesLog = verdict.usesLog
     isLogForeign = verdict.isLogForeign
-    file = try PageFile(path, usesLog: usesLog)
+    file = try PageFile(path, usesLog: usesLog, isWhole: verdict.isSound)
     cells = PageCells(file)
     isSound = verdict.isSound
     try noteLog()
@@ -280,7 +280,7 @@ final class DatabaseSalvage {
         Finding(
           .error, .unreadable,
           "the head of page \(number) is damaged: \(count) rows of it are in irregular/",
-          offset: (number - 1) * file.pageSize, length: file.pageSize))
+          offset: file.offset(of: number), length: file.pageSize))
     }
   }
 
@@ -298,10 +298,16 @@ final class DatabaseSalvage {
     guard let kind = cells.kind(page.span, number) else { return }
     let found = try cells.rows(page.span, number, kind)
     var tally = PageTally(rows: 0, suspect: found.suspect.count, bad: found.badCount)
-    for row in found.rows {
+    let torn = file.isTorn(number) ? Self.torn(found, page.span, kind) : nil
+    for (index, row) in found.rows.enumerated() {
       if row.values.count > tables[table].columns.count || tables[table].lacksKey(row) {
         tally.suspect += 1
         try suspects.add(row, nil, "page \(number): is no row of the table \(tables[table].name)")
+        continue
+      }
+      if let torn, torn.contains(index) {
+        tally.suspect += 1
+        try suspects.add(row, tables[table], "page \(number): bytes were lost or put in at its end")
         continue
       }
       if let fault = fault(row, in: tables[table]) {
@@ -333,23 +339,42 @@ final class DatabaseSalvage {
         Finding(
           .error, .unreadable,
           "page \(number) does not point at all of its rows: \(found.unlisted) were found without",
-          offset: (number - 1) * file.pageSize, length: file.pageSize))
+          offset: file.offset(of: number), length: file.pageSize))
     }
     tallies[number] = tally
+  }
+
+  /// Which rows may not be as they were on a page that may have another one's bytes at its end: the one
+  /// that ends last in any case. More of them would not be in order, or no rows.
+  private static func torn(_ found: CellRows, _ page: Span<UInt8>, _ kind: PageKind) -> Range<Int> {
+    let ids = found.rows.compactMap(\.id)
+    let head = kind.isLeaf ? 8 : 12
+    let count = Bytes.number(page, 3, 2)
+    guard found.suspect.isEmpty, found.badCount == 0, found.rows.count == count,
+      head + 2 * count <= page.count, zip(ids, ids.dropFirst()).allSatisfy({ $0 < $1 })
+    else { return found.rows.indices }
+    let places = (0..<count).map { Bytes.number(page, head + 2 * $0, 2) }
+    let last = places.indices.max { places[$0] < places[$1] } ?? 0
+    return last..<last + 1
   }
 
   // MARK: The account
 
   /// Says of every page what became of it.
   private func account() throws {
-    var number = 1
-    while (number - 1) * file.pageSize < size {
-      let page = try file.page(number)
-      // A page that the log has anew is kept as it lies in the file.
-      let stored = try file.stored(number)
-      try account(number, page.span, stored.span)
-      number += 1
+    var end = 0
+    for piece in file.grid.pieces {
+      try accountBetween(end..<piece.offset)
+      for number in file.grid.numbers(piece) {
+        let page = try file.page(number)
+        // A page that the log has anew is kept as it lies in the file.
+        let start = piece.offset + (number - piece.first) * file.pageSize
+        let stored = try file.bytes(start..<min(piece.end, start + file.pageSize))
+        try account(number, page.span, stored.span)
+      }
+      end = piece.end
     }
+    try accountBetween(end..<max(end, size))
     if lostBehind > 0 {
       sink.note(
         Finding(
@@ -359,7 +384,30 @@ final class DatabaseSalvage {
           offset: file.statedPages * file.pageSize))
     }
     // Pages that only the log has.
-    if !isSound { for (page, tally) in tallies where page >= number { sink.creditAll(tally.rows) } }
+    if isSound { return }
+    for (page, tally) in tallies where file.grid.offset(of: page) == nil || page > file.grid.last {
+      sink.creditAll(tally.rows)
+    }
+  }
+
+  /// Keeps apart the bytes between pages, and says why they are none.
+  private func accountBetween(_ range: Range<Int>) throws {
+    if range.isEmpty { return }
+    let isInFront = range.lowerBound == 0
+    sink.note(
+      Finding(
+        .error, .unreadable,
+        isInFront
+          ? "\(range.count) bytes in front of its pages: those are read behind them"
+          : "bytes were lost or put in here: the pages behind are read where they lie now",
+        offset: range.lowerBound, length: range.count))
+    for start in stride(from: range.lowerBound, to: range.upperBound, by: 1 << 20) {
+      let bytes = try file.bytes(start..<min(start + 1 << 20, range.upperBound))
+      try sink.quarantine(
+        bytes.span, shape: isInFront ? .garbage : .damagedPage,
+        reason: isInFront ? "in front of its pages" : "a page that lost bytes, or was put some in",
+        line: nil)
+    }
   }
 
   private func account(_ number: Int, _ page: Span<UInt8>, _ stored: Span<UInt8>) throws {
@@ -401,7 +449,7 @@ final class DatabaseSalvage {
     sink.note(
       Finding(
         .error, .unreadable, "page \(number): \(parts.joined(separator: "; "))",
-        offset: (number - 1) * file.pageSize, length: file.pageSize))
+        offset: file.offset(of: number), length: file.pageSize))
   }
 
   private func accountSound(_ number: Int, _ stored: Span<UInt8>) throws {

@@ -30,13 +30,68 @@ extension PageFile {
     return best.start
   }
 
+  /// Where the header of a database lies that has other bytes in front of it; nil where there is none.
+  static func displacedHeader(_ file: borrowing InputFile) throws -> Int? {
+    var head = ByteBuffer()
+    _ = try file.read(at: 0, into: &head, atMost: 65536 + 100)
+    let text = head.span
+    let size = try file.facts().size
+    var best: (start: Int?, score: Int) = (nil, try likelySize(file, size, from: 1).score)
+    for start in 0..<text.count
+    where start > 0 && start + 100 <= text.count && text[start] == 0x53
+      && TextBytes.starts(text.extracting(start...), "SQLite format 3\0")
+    {
+      let header = text.extracting(start..<start + 100)
+      guard let pageSize = namedSize(header), header[21] == 64, header[22] == 32, header[23] == 32
+      else { continue }
+      // A database may hold another one: then pages lie on the grid of the file.
+      let score = try likelySize(file, size, from: 1, start: start).scores[pageSize] ?? 0
+      if best.start == nil ? score >= best.score : score > best.score { best = (start, score) }
+    }
+    return best.start
+  }
+
+  /// Where the second page starts, and how long pages are, in a database without a header that has lost
+  /// a part of the first one; nil where its pages lie where they should.
+  static func displacedPages(_ file: borrowing InputFile, _ size: Int) throws
+    -> (start: Int, pageSize: Int)?
+  {
+    var floor = try likelySize(file, size, from: 1).score
+    var best: (start: Int, pageSize: Int)?
+    for start in stride(from: 512, to: min(65536, size), by: 512) where floor < 6000 {
+      let found = try likelySize(file, size, from: 0, start: start)
+      guard let pageSize = found.size, found.score > floor else { continue }
+      floor = found.score
+      best = (start, pageSize)
+    }
+    return best
+  }
+
+  /// Whether it is a page of a tree, by where its cells end, in a file of this size.
+  /// - Parameter usable: bytes of a page that may hold cells; nil where that is not known.
+  static func isPage(_ page: Span<UInt8>, _ pageSize: Int, usable: Int?, fileSize: Int) -> Bool {
+    let limit = 64 * (fileSize / pageSize + 64)
+    return fills(page, pageSize, limit, usable: usable) && !isSmaller(page, pageSize, limit)
+  }
+
+  /// Whether a page of a tree may start here, by its first bytes.
+  static func mayBePage(_ text: Span<UInt8>, _ at: Int, _ pageSize: Int) -> Bool {
+    guard let kind = PageKind(rawValue: text[at]) else { return false }
+    let cells = Bytes.number(text, at + 3, 2)
+    let pointers = (kind.isLeaf ? 8 : 12) + 2 * cells
+    guard cells > 0, pointers <= pageSize else { return false }
+    let first = Bytes.number(text, at + (kind.isLeaf ? 8 : 12), 2)
+    return first >= pointers && first < pageSize
+  }
+
   /// The size with which most pages look like pages of trees.
   /// - Parameter start: where the first page starts.
   private static func likelySize(
     _ file: borrowing InputFile, _ size: Int, from first: Int, start: Int = 0
   ) throws -> (size: Int?, score: Int, scores: [Int: Int]) {
     var best: (size: Int?, score: Int, scores: [Int: Int]) = (nil, 0, [:])
-    for candidate in [4096, 1024, 512, 2048, 8192, 16384, 32768, 65536] where start < candidate {
+    for candidate in [4096, 1024, 512, 2048, 8192, 16384, 32768, 65536]
+    where start < candidate || first > 0 {
       var (filled, looked) = (0, 0)
       // Pages from all over the file: what is left of it may begin with a hole.
       let last = max(first + 1, (size - start) / candidate)
@@ -73,7 +128,10 @@ extension PageFile {
   /// Whether the cells of a page of a tree, or its last free block, end where the bytes begin that are
   /// kept free on each page, and none of them beyond that.
   /// - Parameter pages: the greatest number that a page may have.
-  private static func fills(_ page: Span<UInt8>, _ size: Int, _ pages: Int) -> Bool {
+  /// - Parameter usable: where those bytes begin; nil where that is not known.
+  private static func fills(
+    _ page: Span<UInt8>, _ size: Int, _ pages: Int, usable: Int? = nil
+  ) -> Bool {
     guard page.count == size, let kind = PageKind(rawValue: page[0]) else { return false }
     let cells = Bytes.number(page, 3, 2)
     let pointers = kind.isLeaf ? 8 : 12
@@ -85,10 +143,12 @@ extension PageFile {
     var block = Bytes.number(page, 1, 2)
     var freeEnd = 0
     while block >= freeEnd, block >= pointers + 2 * cells, block + 4 <= size {
-      freeEnd = block + Bytes.number(page, block + 2, 2)
+      // Each block has its own head, and the next one lies behind it.
+      freeEnd = block + max(4, Bytes.number(page, block + 2, 2))
       block = Bytes.number(page, block, 2)
     }
-    let usable = (max(480, size - 255)...size).reversed().first {
+    let ends = usable.map { $0...$0 } ?? max(480, size - 255)...size
+    let usable = ends.reversed().first {
       cellEnd(page, last, kind, $0, pages) == $0 || freeEnd == $0
     }
     guard let usable else { return false }

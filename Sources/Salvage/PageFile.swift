@@ -34,6 +34,9 @@ final class PageFile {
   let changeCounter: Int
   /// Whether pages say where each page belongs (`auto_vacuum`).
   let hasPointerMap: Bool
+  /// Where its pages lie in the file.
+  let grid: PageGrid
+  private let torn: Set<Int>
   private let file: InputFile
   /// Where the write-ahead log has newer versions of pages, or the rollback journal those that count:
   /// offsets in it.
@@ -48,11 +51,20 @@ final class PageFile {
   private let shortCount: Int
 
   /// - Parameter usesLog: whether the write-ahead log beside it belongs to it.
-  init(_ path: FilePath, usesLog: Bool = true) throws {
+  /// - Parameter isWhole: false where pages may not lie where they should, and are to be looked for.
+  init(_ path: FilePath, usesLog: Bool = true, isWhole: Bool = true) throws {
     file = try InputFile(opening: path)
     let size = try file.facts().size
     var head = ByteBuffer()
     _ = try file.read(at: 0, into: &head, atMost: 100)
+    var start = 0
+    if !isWhole, !TextBytes.starts(head.span, "SQLite format 3\0"),
+      let header = try Self.displacedHeader(file)
+    {
+      start = header
+      head.removeAll()
+      _ = try file.read(at: start, into: &head, atMost: 100)
+    }
     var named = Self.namedSize(head.span)
     var beside: (pages: [Int: Int], pageSize: Int)?
     if usesLog, let found = try WriteAheadLog(of: path), (named ?? found.pageSize) == found.pageSize
@@ -82,10 +94,14 @@ final class PageFile {
     hasFractions = hasHeader && bytes[21] == 64 && bytes[22] == 32 && bytes[23] == 32
     // The header says twice how long the database is: where the two agree, both are what was written.
     let stated = Bytes.number(bytes, 28, 4)
+    // Without it, the first page may have lost its beginning.
+    let displaced = try isWhole || hasHeader ? nil : Self.displacedPages(file, size)
     pageSize =
-      if let beside { beside.pageSize } else if let named, hasHeader, stated * named == size {
-        named
-      } else { try Self.inferSize(file, size, hint: named, isIntact: hasFractions) }
+      if let beside { beside.pageSize } else if let displaced {
+        displaced.pageSize
+      } else if let named, hasHeader,
+        start > 0 || stated * named == size
+      { named } else { try Self.inferSize(file, size, hint: named, isIntact: hasFractions) }
     // SQLite wants 480 bytes of each page at the least.
     reserved = hasFractions ? min(Int(bytes[20]), pageSize - 480) : 0
     userVersion = hasHeader ? Int(Int32(truncatingIfNeeded: Bytes.number(bytes, 60, 4))) : 0
@@ -101,20 +117,38 @@ final class PageFile {
     statedPages = hasHeader ? stated : 0
     // SQLite goes by the size of the file where the number was written by a version that knew none.
     endsWhereStated = stated > 0 && Bytes.number(bytes, 24, 4) == Bytes.number(bytes, 92, 4)
-    missingPages = newer.isEmpty ? max(0, statedPages - size / pageSize) : 0
-    let inFile = (size + pageSize - 1) / pageSize
+    var pages =
+      isWhole
+      ? PageGrid(size: size, pageSize: pageSize)
+      : try PageGrid(
+        aligning: file, size: size, pageSize: pageSize,
+        usable: hasFractions ? pageSize - reserved : nil, start: displaced?.start ?? start,
+        first: displaced == nil ? 1 : 2, stated: statedPages)
+    if !isWhole {
+      let links = try PageLinks(file, pages, fileSize: size, stated: hasHeader ? statedPages : nil)
+      pages = links.numbered()
+    }
+    grid = pages
+    torn = pages.torn
+    let inFile = pages.last
+    shortCount = pages.pieces.last.map { ($0.end - $0.offset) % pages.pageSize } ?? 0
+    missingPages = newer.isEmpty ? max(0, statedPages - inFile + (shortCount > 0 ? 1 : 0)) : 0
     let last = max(inFile, newer.keys.max() ?? 0)
     // What the journal says of it is under no checksum; the first page says it too, if it is there.
     let before = journal?.pageCount ?? last
     let isBelieved = before == statedPages || (!hasHeader && journal?.isDamaged == false)
     pageCount = isBelieved ? min(last, before) : last
-    numbers = Array(1..<min(inFile, pageCount) + 1) + newer.keys.filter { $0 > inFile }.sorted()
-    shortPage = size % pageSize > 0 && newer[inFile] == nil ? inFile : 0
-    shortCount = size % pageSize
+    let greatest = pageCount
+    let logged = newer.keys.filter { [pages] in $0 > inFile || pages.offset(of: $0) == nil }
+    let stored = pages.pieces.flatMap { [pages] in
+      Array(pages.numbers($0).prefix { $0 <= greatest })
+    }
+    numbers = logged.isEmpty ? stored : (stored + logged).sorted()
+    shortPage = shortCount > 0 && newer[inFile] == nil ? inFile : 0
   }
 
   /// The page size that the header of a database names; nil where that is none.
-  private static func namedSize(_ head: Span<UInt8>) -> Int? {
+  static func namedSize(_ head: Span<UInt8>) -> Int? {
     guard head.count >= 18 else { return nil }
     let number = Bytes.number(head, 16, 2)
     let size = number == 1 ? 65536 : number
@@ -168,13 +202,20 @@ final class PageFile {
     self.isBigEndian = isBigEndian
   }
 
-  /// The page of this number, counted from 1; behind the end of a file that ends in it, NULs.
+  /// Whether bytes may have been lost or put in within the page.
+  func isTorn(_ number: Int) -> Bool { newer[number] == nil && torn.contains(number) }
+
+  /// Where in the file the page of this number lies, or would.
+  func offset(of number: Int) -> Int { grid.offset(of: number) ?? 0 }
+
+  /// The page of this number, counted from 1; behind the end of a file that ends in it, NULs. Empty for
+  /// one that was lost.
   func page(_ number: Int) throws -> ByteBuffer {
     var bytes = ByteBuffer()
     if let offset = newer[number] {
       _ = try InputFile(opening: log).read(at: offset, into: &bytes, atMost: pageSize)
-    } else {
-      _ = try file.read(at: (number - 1) * pageSize, into: &bytes, atMost: pageSize)
+    } else if let offset = grid.offset(of: number) {
+      _ = try file.read(at: offset, into: &bytes, atMost: pageSize)
       if number == shortPage { while bytes.count < pageSize { bytes.append(0) } }
     }
     return bytes
@@ -186,10 +227,10 @@ final class PageFile {
     return bytes.count < 4 ? 0 : Bytes.number(bytes.span, 0, 4)
   }
 
-  /// The page as it lies in the file, whatever the log says.
-  func stored(_ number: Int) throws -> ByteBuffer {
+  /// The bytes of the file from here to there.
+  func bytes(_ range: Range<Int>) throws -> ByteBuffer {
     var bytes = ByteBuffer()
-    _ = try file.read(at: (number - 1) * pageSize, into: &bytes, atMost: pageSize)
+    _ = try file.read(at: range.lowerBound, into: &bytes, atMost: range.count)
     return bytes
   }
 

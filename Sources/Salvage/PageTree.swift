@@ -84,15 +84,16 @@ struct PageTree {
   }
 
   private static func look(_ cells: PageCells, _ number: Int) throws -> PageKind? {
-    guard number > 0, number <= cells.file.pageCount else { return nil }
-    let page = try cells.file.page(number)
-    return cells.kind(page.span, number)
+    try read(cells, number)?.1
   }
 
   private static func read(
     _ cells: PageCells, _ number: Int
   ) throws -> (ByteBuffer, PageKind)? {
-    guard number > 0, number <= cells.file.pageCount else { return nil }
+    // A page that may be another one, by its number, is put where its rows belong.
+    guard number > 0, number <= cells.file.pageCount, !cells.file.isTorn(number) else {
+      return nil
+    }
     let page = try cells.file.page(number)
     return cells.kind(page.span, number).map { (page, $0) }
   }

@@ -81,6 +81,38 @@ import Testing
     #expect(try scratch.json("recover", store)["sound"]?.isTrue == true)
   }
 
+  /// A run of the backup whose place another one has taken since, by an index of its owner's.
+  @Test func aRunThatTheTableRulesOut() throws {
+    let scratch = try Scratch.here()
+    let store = scratch.file("runs.db")
+    try scratch.python(Self.make, store, "false", "first")
+    let edit = """
+      import sqlite3, sys
+      made = sqlite3.connect(sys.argv[1])
+      made.executescript(sys.argv[2])
+      made.execute('PRAGMA journal_mode=DELETE')
+      """
+    try scratch.python(
+      edit, store, "UPDATE runs SET objective = run_id; CREATE UNIQUE INDEX u ON runs (objective)")
+    try scratch.holdfast(exit: 0, "backup", store)
+    try scratch.python(
+      edit, store,
+      "DELETE FROM runs WHERE run_id = 'run-0190'; UPDATE runs SET objective = 'run-0190' "
+        + "WHERE run_id = 'run-0003'")
+    // A leaf in the middle of the table.
+    var bytes = try TestFile.read(store)
+    let page = try #require((20..<40).first { bytes[$0 * 1024] == 0x0D })
+    bytes.replaceSubrange(page * 1024..<(page + 1) * 1024, with: [UInt8](repeating: 0, count: 1024))
+    try TestFile.write(bytes, to: store)
+    let found = try scratch.json(exit: 3, "recover", store, "--yes")
+    #expect((found["filled"]?.integer ?? 0) > 0)
+    // The version of the one that was changed, and the one that has no place.
+    #expect(found["conflicts"]?.integer == 2, "\(found)")
+    let rows = try scratch.python(Self.rows, store).text
+    #expect(rows.contains("('run-0003', 'plan', 'run-0190'") && !rows.contains("('run-0190'"))
+    #expect(rows.split(separator: "\n").count == 199)
+  }
+
   @Test(arguments: Damage.allCases, [false, true])
   func everyRow(_ damage: Damage, _ hasLog: Bool) throws {
     let scratch = try Scratch.here()
