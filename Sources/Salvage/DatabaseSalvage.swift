@@ -350,7 +350,7 @@ final class DatabaseSalvage {
     let ids = found.rows.compactMap(\.id)
     let head = kind.isLeaf ? 8 : 12
     let count = Bytes.number(page, 3, 2)
-    guard found.suspect.isEmpty, found.badCount == 0, found.rows.count == count,
+    guard found.suspect.isEmpty, found.badCount == 0, found.rows.count == count, ids.count == count,
       head + 2 * count <= page.count, zip(ids, ids.dropFirst()).allSatisfy({ $0 < $1 })
     else { return found.rows.indices }
     let places = (0..<count).map { Bytes.number(page, head + 2 * $0, 2) }

@@ -208,11 +208,6 @@ struct PageLinks {
         let limit = isLast ? Int.max : behind + 1 - runs[index + 1].shift
         var excess = max(0, isLast ? 0 : behind + 1 - run.shift - limit)
         var skipped = 0
-        // Where pages of NULs lie between, that is the place.
-        let hasHole =
-          !isLast
-          && (run.slots.upperBound + 1..<max(behind, run.slots.upperBound + 1))
-            .contains { slots[$0].isBlank && !slots[$0].isTree }
         for slot in from..<max(from, behind) {
           let isBetween = !isLast && slot > run.slots.upperBound
           if isBetween, excess > 0, !slots[slot].isTree || excess == behind - slot {
@@ -223,7 +218,7 @@ struct PageLinks {
           if !isTold, !slots[slot].isTree { continue }
           numbers[slot] = slot + 1 - run.shift - skipped
           if isLast || slot < run.slots.upperBound || (slot == 0 && hasHeader) { continue }
-          if !hasHole { torn.insert(slot) }
+          torn.insert(slot)
           // In a page that a row goes on in, that would not show.
           if slot == run.slots.upperBound, !slots[slot].isTree { numbers[slot] = nil }
         }
