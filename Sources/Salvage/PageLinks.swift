@@ -26,6 +26,25 @@ struct PageLinks {
     var length = 0
   }
 
+  /// Slots that links lead to, one behind the other, all with the same shift.
+  private struct Run {
+    /// Which of the pieces it lies in.
+    var piece: Int
+    var slots: ClosedRange<Int>
+    var shift: Int
+    /// The slots in it that links lead to.
+    var count: Int
+
+    /// The number of its first page, less one.
+    var first: Int { slots.lowerBound - shift }
+
+    func joined(_ next: Run) -> Run {
+      Run(
+        piece: piece, slots: slots.lowerBound...next.slots.upperBound, shift: shift,
+        count: count + next.count)
+    }
+  }
+
   private var slots: [Slot] = []
   private var links: [Link] = []
   /// The slot at which each piece begins.
@@ -175,26 +194,14 @@ struct PageLinks {
   /// without the pages that rows go on in.
   func numbered() -> PageGrid {
     let known = knownShifts()
+    let all = Dictionary(grouping: runs(known), by: \.piece)
     var numbers: [Int?] = Array(repeating: nil, count: slots.count)
     var torn: Set<Int> = []
-    var next = 0
-    for (piece, start) in zip(grid.pieces, starts) {
+    for (order, (piece, start)) in zip(grid.pieces, starts).enumerated() {
       let end = start + grid.numbers(piece).count
-      var runs: [(slots: ClosedRange<Int>, shift: Int, count: Int)] = []
-      if hasHeader, start == 0, end > 0 { runs.append((0...0, 0, 3)) }
-      while next < known.count, known[next].slot < end {
-        let (slot, shift) = known[next]
-        next += 1
-        guard let shift else { continue }
-        if let last = runs.last, last.shift == shift {
-          runs[runs.count - 1] = (last.slots.lowerBound...slot, shift, last.count + 1)
-        } else {
-          runs.append((slot...slot, shift, 1))
-        }
-      }
-      // One or two links may hold by chance.
-      runs.removeAll { $0.count < 3 }
-      if runs.isEmpty { runs = [(start...start, start - (piece.first - 1), 0)] }
+      let unknown = Run(
+        piece: order, slots: start...start, shift: start - (piece.first - 1), count: 0)
+      let runs = all[order] ?? [unknown]
       for (index, run) in runs.enumerated() {
         let isLast = index == runs.count - 1
         // Up to where the first ones moved, pages are counted from the first one. Behind that, links
@@ -232,6 +239,47 @@ struct PageLinks {
       zip(grid.numbers(piece), start...).map { slots[$1].isTree || $0 == 1 ? $0 : nil }
     }
     return grid.renumbered(pieces(trees, [])) ?? grid
+  }
+
+  /// The runs of the slots that links lead to, in the order of the file and of their numbers.
+  private func runs(_ known: [(slot: Int, shift: Int?)]) -> [Run] {
+    var found: [Run] = []
+    var next = 0
+    for (index, (piece, start)) in zip(grid.pieces, starts).enumerated() {
+      let end = start + grid.numbers(piece).count
+      var inPiece: [Run] = []
+      if hasHeader, start == 0, end > 0 {
+        inPiece.append(Run(piece: index, slots: 0...0, shift: 0, count: 3))
+      }
+      while next < known.count, known[next].slot < end {
+        let (slot, shift) = known[next]
+        next += 1
+        guard let shift else { continue }
+        let run = Run(piece: index, slots: slot...slot, shift: shift, count: 1)
+        if inPiece.last?.shift == shift, let last = inPiece.popLast() {
+          inPiece.append(last.joined(run))
+        } else {
+          inPiece.append(run)
+        }
+      }
+      // One or two links may hold by chance.
+      for run in inPiece where run.count >= 3 && run.first >= 0 { found.append(run) }
+    }
+    var ordered: [Run] = []
+    for run in found {
+      var isOutdone = false
+      // Of two that are not in order, that of fewer links holds by chance.
+      while !isOutdone, let last = ordered.last, last.slots.upperBound - last.shift >= run.first {
+        if last.count > run.count { isOutdone = true } else { ordered.removeLast() }
+      }
+      if isOutdone { continue }
+      if let last = ordered.last, (last.piece, last.shift) == (run.piece, run.shift) {
+        ordered[ordered.count - 1] = last.joined(run)
+      } else {
+        ordered.append(run)
+      }
+    }
+    return ordered
   }
 
   /// Whether links to these slots hold with no other shift nearly as often.
