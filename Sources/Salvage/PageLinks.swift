@@ -13,8 +13,10 @@ struct PageLinks {
     var isTree: Bool
     /// Of one that rows go on in: the number of the next one.
     var next: Int
-    /// Whether it begins with NULs.
+    /// Whether it holds NULs only.
     var isBlank = false
+    /// Whether it ends with one.
+    var endsBlank = false
   }
 
   /// A number of a page that another page names, and what must be there.
@@ -121,7 +123,7 @@ struct PageLinks {
       slots.append(
         Slot(
           ids: nil, isTree: false, next: page.count < 4 ? 0 : Bytes.number(page, 0, 4),
-          isBlank: TextBytes.isAll(page.extracting(0..<min(16, page.count)), 0)))
+          isBlank: TextBytes.isAll(page, 0), endsBlank: page.isEmpty || page[page.count - 1] == 0))
       return
     }
     let pointers = kind.isLeaf ? 8 : 12
@@ -151,7 +153,9 @@ struct PageLinks {
     links += children
     let isOrdered = first ?? 0 <= last ?? 0
     slots.append(
-      Slot(ids: isOrdered ? first.map { $0...(last ?? $0) } : nil, isTree: true, next: 0))
+      Slot(
+        ids: isOrdered ? first.map { $0...(last ?? $0) } : nil, isTree: true, next: 0,
+        endsBlank: page[page.count - 1] == 0))
   }
 
   /// Notes where a row goes on, if it does.
@@ -215,6 +219,8 @@ struct PageLinks {
         let limit = isLast ? Int.max : behind + 1 - runs[index + 1].shift
         var excess = max(0, isLast ? 0 : behind + 1 - run.shift - limit)
         var skipped = 0
+        // Where a page of NULs lies between, that is the place.
+        let hole = isLast ? nil : (run.slots.upperBound..<behind).first { slots[$0].isBlank }
         for slot in from..<max(from, behind) {
           let isBetween = !isLast && slot > run.slots.upperBound
           if isBetween, excess > 0, !slots[slot].isTree || excess == behind - slot {
@@ -225,7 +231,7 @@ struct PageLinks {
           if !isTold, !slots[slot].isTree { continue }
           numbers[slot] = slot + 1 - run.shift - skipped
           if isLast || slot < run.slots.upperBound || (slot == 0 && hasHeader) { continue }
-          torn.insert(slot)
+          if hole == nil || (slot + 1 == hole && slots[slot].endsBlank) { torn.insert(slot) }
           // In a page that a row goes on in, that would not show.
           if slot == run.slots.upperBound, !slots[slot].isTree { numbers[slot] = nil }
         }

@@ -20,7 +20,7 @@ import Testing
     try scratch.write(entities(5), to: "b.jsonl")
     let strace = [
       "strace", "-f", "-o", "/dev/null", "-e", "trace=mkdir,mkdirat", "-e",
-      "inject=mkdir,mkdirat:delay_exit=5000000:when=1",
+      "inject=mkdir,mkdirat:delay_exit=10000000:when=1",
     ]
     let child = try scratch.start(
       strace + [Binary.path] + words, Child.Setting(directory: scratch.path))
@@ -43,7 +43,7 @@ import Testing
     let store = try scratch.write(entities(5), to: "c/charts.jsonl")
     let child = try scratch.start([
       "strace", "-f", "-o", "/dev/null", "-e", "trace=renameat2", "-e",
-      "inject=renameat2:delay_enter=5000000:when=1", Binary.path, "move", scratch.file("c"),
+      "inject=renameat2:delay_enter=10000000:when=1", Binary.path, "move", scratch.file("c"),
       "--select", "entity:node 1*", "--into", "w",
     ])
     try Child.until { try TestFile.names(scratch.path).contains { $0.hasPrefix("c.undo-") } }
