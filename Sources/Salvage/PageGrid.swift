@@ -30,15 +30,10 @@ struct PageGrid {
     pieces = [Piece(first: 1, offset: 0, end: size)]
   }
 
-  /// The same file with these pages; nil where their numbers are not in order.
-  func renumbered(_ pieces: [Piece]) -> PageGrid? {
+  /// The same file with these pages, in the order of their numbers.
+  func renumbered(_ pieces: [Piece]) -> PageGrid {
     var grid = self
     grid.pieces = pieces.filter { $0.end > $0.offset }
-    var next = 1
-    for piece in grid.pieces {
-      guard piece.first >= next else { return nil }
-      next = grid.numbers(piece).upperBound
-    }
     return grid
   }
 

@@ -13,10 +13,8 @@ struct PageLinks {
     var isTree: Bool
     /// Of one that rows go on in: the number of the next one.
     var next: Int
-    /// Whether it holds NULs only.
+    /// Whether it begins with NULs.
     var isBlank = false
-    /// Whether it ends with one.
-    var endsBlank = false
   }
 
   /// A number of a page that another page names, and what must be there.
@@ -123,7 +121,7 @@ struct PageLinks {
       slots.append(
         Slot(
           ids: nil, isTree: false, next: page.count < 4 ? 0 : Bytes.number(page, 0, 4),
-          isBlank: TextBytes.isAll(page, 0), endsBlank: page.isEmpty || page[page.count - 1] == 0))
+          isBlank: TextBytes.isAll(page.extracting(0..<min(16, page.count)), 0)))
       return
     }
     let pointers = kind.isLeaf ? 8 : 12
@@ -153,9 +151,7 @@ struct PageLinks {
     links += children
     let isOrdered = first ?? 0 <= last ?? 0
     slots.append(
-      Slot(
-        ids: isOrdered ? first.map { $0...(last ?? $0) } : nil, isTree: true, next: 0,
-        endsBlank: page[page.count - 1] == 0))
+      Slot(ids: isOrdered ? first.map { $0...(last ?? $0) } : nil, isTree: true, next: 0))
   }
 
   /// Notes where a row goes on, if it does.
@@ -194,65 +190,66 @@ struct PageLinks {
     return slot >= slots.count || (lacksFirst && slot < 0)
   }
 
-  /// The grid with the numbers with which most links hold. Where those are not in order, it is as it was,
-  /// without the pages that rows go on in.
+  /// The grid with the numbers with which most links hold. Pages whose numbers would not be in order have
+  /// none.
   func numbered() -> PageGrid {
     let known = knownShifts()
-    let all = Dictionary(grouping: runs(known), by: \.piece)
+    let runs = runs(known)
     var numbers: [Int?] = Array(repeating: nil, count: slots.count)
     var torn: Set<Int> = []
-    for (order, (piece, start)) in zip(grid.pieces, starts).enumerated() {
-      let end = start + grid.numbers(piece).count
-      let unknown = Run(
-        piece: order, slots: start...start, shift: start - (piece.first - 1), count: 0)
-      let runs = all[order] ?? [unknown]
-      for (index, run) in runs.enumerated() {
-        let isLast = index == runs.count - 1
-        // Up to where the first ones moved, pages are counted from the first one. Behind that, links
-        // have to hold with one shift alone.
-        let isFirst = start == 0 && index == 0 && run.shift == 0 && !lacksFirst
-        let isTold = isFirst || isUnequivocal(run.slots, run.shift)
-        let from = index == 0 ? start : run.slots.lowerBound
-        let behind = isLast ? end : runs[index + 1].slots.lowerBound
-        // From the last link on bytes were lost or put in somewhere. Where there are more pages than
-        // numbers, some are none of the database's.
-        let limit = isLast ? Int.max : behind + 1 - runs[index + 1].shift
-        var excess = max(0, isLast ? 0 : behind + 1 - run.shift - limit)
-        var skipped = 0
-        // Where a page of NULs lies between, that is the place.
-        let hole = isLast ? nil : (run.slots.upperBound..<behind).first { slots[$0].isBlank }
-        for slot in from..<max(from, behind) {
-          let isBetween = !isLast && slot > run.slots.upperBound
-          if isBetween, excess > 0, !slots[slot].isTree || excess == behind - slot {
-            excess -= 1
-            skipped += 1
-            continue
-          }
-          if !isTold, !slots[slot].isTree { continue }
-          numbers[slot] = slot + 1 - run.shift - skipped
-          if isLast || slot < run.slots.upperBound || (slot == 0 && hasHeader) { continue }
-          if hole == nil || (slot + 1 == hole && slots[slot].endsBlank) { torn.insert(slot) }
-          // In a page that a row goes on in, that would not show.
-          if slot == run.slots.upperBound, !slots[slot].isTree { numbers[slot] = nil }
+    /// The greatest number yet.
+    var last = 0
+    for (index, run) in runs.enumerated() {
+      let (start, end) = slots(of: run.piece)
+      let before = index > 0 && runs[index - 1].piece == run.piece
+      let isLast = index + 1 == runs.count || runs[index + 1].piece != run.piece
+      // Up to where the first ones moved, pages are counted from the first one. Behind that, links
+      // have to hold with one shift alone.
+      let isFirst = index == 0 && run.shift == 0 && !lacksFirst
+      let isTold = isFirst || isUnequivocal(run.slots, run.shift)
+      let from = before ? run.slots.lowerBound : start
+      let behind = isLast ? end : runs[index + 1].slots.lowerBound
+      // What links lead to has the numbers that they name.
+      let limit = runs[(index + 1)...].first { $0.count > 0 }?.first ?? .max
+      // From the last link on bytes were lost or put in somewhere. Where there are more pages than
+      // numbers, some are none of the database's.
+      var excess = isLast ? 0 : max(0, behind - run.shift - limit)
+      var skipped = 0
+      for slot in from..<max(from, behind) {
+        let isBetween = !isLast && slot > run.slots.upperBound
+        if isBetween, excess > 0, !slots[slot].isTree || excess == behind - slot {
+          excess -= 1
+          skipped += 1
+          continue
         }
+        if !isTold, !slots[slot].isTree { continue }
+        let number = slot + 1 - run.shift - skipped
+        guard number > last, number <= limit else { continue }
+        numbers[slot] = number
+        last = number
+        if isLast || slot < run.slots.upperBound || (slot == 0 && hasHeader) { continue }
+        torn.insert(slot)
+        // In a page that a row goes on in, that would not show.
+        if slot == run.slots.upperBound, !slots[slot].isTree { numbers[slot] = nil }
       }
     }
     // A page that two rows go on in, each by numbers of its own, is neither's.
     for (slot, shift) in known where shift == nil && !slots[slot].isTree { numbers[slot] = nil }
-    if let found = grid.renumbered(pieces(numbers, torn)) { return found }
-    // The first page is one that has a header, or had.
-    let trees = zip(grid.pieces, starts).flatMap { piece, start in
-      zip(grid.numbers(piece), start...).map { slots[$1].isTree || $0 == 1 ? $0 : nil }
-    }
-    return grid.renumbered(pieces(trees, [])) ?? grid
+    return grid.renumbered(pieces(numbers, torn))
   }
 
-  /// The runs of the slots that links lead to, in the order of the file and of their numbers.
+  /// The slots of a piece: the first one, and the first one behind it.
+  private func slots(of piece: Int) -> (start: Int, end: Int) {
+    (starts[piece], piece + 1 < starts.count ? starts[piece + 1] : slots.count)
+  }
+
+  /// The runs of the slots that links lead to, in the order of the file and of their numbers. A piece to
+  /// which none leads has one of no slots that links lead to, with the numbers that it has.
   private func runs(_ known: [(slot: Int, shift: Int?)]) -> [Run] {
     var found: [Run] = []
     var next = 0
-    for (index, (piece, start)) in zip(grid.pieces, starts).enumerated() {
-      let end = start + grid.numbers(piece).count
+    for index in grid.pieces.indices {
+      let (start, end) = slots(of: index)
       var inPiece: [Run] = []
       if hasHeader, start == 0, end > 0 {
         inPiece.append(Run(piece: index, slots: 0...0, shift: 0, count: 3))
@@ -285,7 +282,13 @@ struct PageLinks {
         ordered.append(run)
       }
     }
-    return ordered
+    let told = Set(ordered.map(\.piece))
+    for (index, piece) in grid.pieces.enumerated() where !told.contains(index) {
+      let start = starts[index]
+      ordered.append(
+        Run(piece: index, slots: start...start, shift: start - (piece.first - 1), count: 0))
+    }
+    return ordered.sorted { $0.slots.lowerBound < $1.slots.lowerBound }
   }
 
   /// Whether links to these slots hold with no other shift nearly as often.
@@ -375,7 +378,8 @@ struct PageLinks {
   /// For each link the shift with which most of them hold, where each change of it counts as much as
   /// several that do not.
   private func bestShifts() -> [Int] {
-    let (broken, changed) = (2, 5)
+    // A link that says nothing counts where nothing else does.
+    let (broken, changed, silent) = (2 << 32, 5 << 32, 1)
     var costs = shifts.indices.map { $0 == 0 ? 0 : changed }
     /// For each link: the state that was best before it, and those that it is better to change to.
     var best: [Int] = []
@@ -389,7 +393,8 @@ struct PageLinks {
           costs[state] = floor
           change |= 1 << UInt64(state)
         }
-        if !isBeyond(link, shifts[state]), !holds(link, shifts[state]) { costs[state] += broken }
+        if holds(link, shifts[state]) { continue }
+        costs[state] += isBeyond(link, shifts[state]) ? silent : broken
       }
       best.append(least)
       changes.append(change)

@@ -222,8 +222,9 @@ import Testing
   }
 
   /// A database in frames, and nothing else to take its rows from: the pages behind a lost frame are
-  /// put at their places, and every row of them comes back as it was.
-  @Test(arguments: [([0], 290), ([2], 290), ([1, 3], 205), ([4], 350)])
+  /// put at their places, and every row of them comes back as it was. One of a page that may have lost its
+  /// end, since those behind it moved, is kept apart.
+  @Test(arguments: [([0], 290), ([2], 290), ([1, 3], 204), ([4], 350)])
   func pagesOfADatabase(_ lost: [Int], _ least: Int) throws {
     let scratch = try Scratch.here()
     let archive = scratch.file("runs.tar.zst")
