@@ -97,9 +97,11 @@ package struct StoreLock: ~Copyable {
 
   private static func open(_ path: FilePath) throws(DiskError) -> FileDescriptor {
     do {
-      return try FileDescriptor.open(
+      let opened = try FileDescriptor.open(
         path, .readWrite, options: [.create, .closeOnExec, .noFollow],
         permissions: [.ownerReadWrite, .groupRead, .otherRead])
+      Disk.letOwnerIn(opened.rawValue)
+      return opened
     } catch let error as Errno {
       throw DiskError("cannot open the lock", path, error)
     } catch { throw DiskError(.failed, "cannot open the lock: \(error)", path: path) }

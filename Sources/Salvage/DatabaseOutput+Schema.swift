@@ -119,12 +119,6 @@ extension DatabaseOutput {
     return nil
   }
 
-  /// The table of this name; nil where there is none.
-  func table(named name: String) throws -> SalvagedTable? {
-    let table = try table(name)
-    return table.columns.isEmpty ? nil : table
-  }
-
   /// The owner's tables, those that only SQLite's own modules write left out.
   func tables() throws -> [SalvagedTable] {
     let names = try Statement(

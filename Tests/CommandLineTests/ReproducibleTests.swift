@@ -30,6 +30,20 @@ import Testing
     #expect(Set(sidecars).count == 1)
   }
 
+  /// A mask that takes away what the owner may do makes no file that its owner cannot open again.
+  @Test(arguments: ["backup", "migrate", "salvage"])
+  func aMaskOfTheOwnersRights(_ verb: String) throws {
+    let scratch = try Scratch.here()
+    let store = try SampleStore.graph.make(in: scratch)
+    try scratch.directory("made")
+    let target = scratch.file(verb == "migrate" ? "made/memory.db" : "made/out")
+    let outcome = try scratch.run(
+      [Binary.path, verb, store.path, "--to", target], Child.Setting(umask: "0277"))
+    #expect(outcome.status == 0, "\(outcome)")
+    let locked = try scratch.tool("find", scratch.file("made"), "!", "-perm", "-600").text
+    #expect(locked == "")
+  }
+
   /// A second backup of the same second keeps the first, and has its bytes too.
   @Test func sameSecond() throws {
     let scratch = try Scratch.here()

@@ -9,7 +9,8 @@ struct FoundTests {
 
   @Test(arguments: [
     "short-header.db", "no-value.tar.gz", "list-and-projects.json", "virtual-table.db",
-    "bad-byte-in-a-key.json", "nothing-three-times.tar.gz",
+    "bad-byte-in-a-key.json", "nothing-three-times.tar.gz", "names-of-no-store.tar.gz",
+    "free-block-that-leads-to-itself.db",
   ])
   func inputs(_ name: String) throws {
     let path = Self.folder.appending(name)

@@ -107,7 +107,7 @@ struct ShiftedPageTests {
     must = {id: page for id, page in (map(int, line.split()) for line in open('must')) if id in truth}
     lost = {must[id] for id in must if id not in found and 'row %d of ' % id not in apart}
     # Pages between two places where some moved may have the numbers of neither side.
-    assert len(lost) <= max(3, len(set(must.values())) // 50), lost
+    assert len(lost) <= max(6, len(set(must.values())) // 50), lost
     # A few links that hold may hold by chance.
     assert len(must) < 20 or sum(id in found for id in must) * 2 >= len(must)
     """
@@ -139,6 +139,45 @@ struct ShiftedPageTests {
     #expect("\(sum)\n" == size, "\(story)")
     #expect(try scratch.run("sha256sum damaged.db") == before, "\(story)")
     #expect(throws: Never.self, "\(story)") { try scratch.python(Self.check) }
+  }
+
+  /// Bytes lost or put in within the last row of a page: all else on it looks as it should. A row that
+  /// fills twenty pages in front of that and one behind come back whole.
+  @Test(arguments: [-3, -400, 5, 1000]) func withinTheLastRow(_ change: Int) throws {
+    let scratch = try Scratch(inMemory: true)
+    try scratch.python(
+      """
+      import sqlite3, sys
+      db = sqlite3.connect('a.db')
+      db.execute('CREATE TABLE t(id INTEGER PRIMARY KEY, a TEXT)')
+      for i in range(2000):
+          long = 80_000 if i in (100, 1900) else 600
+          db.execute('INSERT INTO t VALUES(?, ?)', (i, ('row %05d, ' % i * 8000)[:long]))
+      db.commit()
+      data = open('a.db', 'rb').read()
+      change = int(sys.argv[1])
+      # The first row of a page lies at its end.
+      page = data.index(b'row 01000, ') // 4096
+      at = (page + 1) * 4096 - 300
+      new = data[:at] + b'?' * change + data[at:] if change > 0 else data[:at] + data[at - change:]
+      open('damaged.db', 'wb').write(new)
+      """, "\(change)")
+    let request = SalvageRequest(
+      paths: [scratch.file("damaged.db")], target: scratch.file("out"), time: 1_780_000_000)
+    let report = try SalvagePlan(request).run()
+    let account = report.inputs[0].account
+    let sum = Fate.allCases.reduce(0) { $0 + account[$1].bytes }
+    #expect("\(sum)\n" == (try scratch.run("stat -c %s damaged.db")))
+    let lost = try scratch.python(
+      """
+      import sqlite3
+      truth = set(sqlite3.connect('a.db').execute('SELECT * FROM t'))
+      rows = sqlite3.connect('out/recovered/damaged.db').execute('SELECT * FROM t').fetchall()
+      assert len(rows) == len(set(rows)) and not set(rows) - truth
+      assert {100, 1900} <= {row[0] for row in rows}
+      print(len(truth) - len(rows))
+      """)
+    #expect((1...12).contains(Int(lost.dropLast()) ?? 0), "\(lost)")
   }
 
   /// Where the first pages are lost, nothing says which numbers the others have but what leads from one
