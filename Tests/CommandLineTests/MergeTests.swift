@@ -558,4 +558,21 @@ import Testing
       #expect(outcome.status == 13 && outcome.message.contains("run:r1"), "\(outcome)")
     }
   }
+
+  /// Of several conflicts those are told that nothing decides.
+  @Test func oneOfTwoIsUndecided() throws {
+    let scratch = try Scratch.here()
+    for day in ["1", "2"] {
+      let records = [
+        Self.entity("Ada", [day], Self.updated("2026-01-0\(day)T00:00:00Z")),
+        Self.entity("Bob", [day]),
+      ]
+      try scratch.write(records.joined(separator: "\n"), to: "\(day).jsonl")
+    }
+    let outcome = try scratch.holdfast(
+      exit: 13, "merge", scratch.file("1.jsonl"), scratch.file("2.jsonl"), "--on-conflict",
+      "newest", "--to", scratch.file("merged"))
+    #expect(outcome.message.contains("no version says that it is the newest"), "\(outcome)")
+    #expect(!outcome.message.contains("entity:Ada") && outcome.message.contains("entity:Bob"))
+  }
 }

@@ -407,6 +407,35 @@ struct ContainerTests {
     #expect(found == [#"{"type":"beat"}"#])
   }
 
+  /// A record that was cut off takes the next one for an observation, and the end of their container
+  /// for its own: all of it parses.
+  @Test(arguments: ["", "  \"relations\": []\n"])
+  func aRecordThatTookTheEndOfItsContainer(_ relations: String) throws {
+    func entity(_ name: String) -> String {
+      #"{"type":"entity","name":"\#(name)","entityType":"t","observations":["of \#(name)"]}"#
+    }
+    func pretty(_ name: String) -> String {
+      let lines = text(PrettyJSON.text(Array(entity(name).utf8))).split(separator: "\n")
+      return lines.map { "    " + $0 }.joined(separator: "\n")
+    }
+    // Up to what is in its list.
+    let torn = pretty("c").split(separator: "\n").prefix { !$0.contains("of c") }
+    let comma = relations.isEmpty ? "" : ","
+    let whole = """
+      {
+        "entities": [
+      \(pretty("a")),
+      \(pretty("b")),
+      \(torn.joined(separator: "\n"))
+      \(pretty("d"))
+        ]\(comma)
+      \(relations)}
+
+      """
+    let result = try Salvaged(Array(whole.utf8), kind: "memory-graph")
+    #expect(try result.lines("recovered").map(text) == ["a", "b", "d"].map(entity))
+  }
+
   /// Behind a loss a list of what may be records is one of records where it stands at the left.
   @Test(arguments: [("", 2), ("  ", 0)])
   func aListBehindALoss(_ indent: String, _ count: Int) throws {
