@@ -87,8 +87,18 @@ import Testing
       ["python3", "-c", Self.appender, store, scratch.file("ready")])
     defer { writer.signal(SIGKILL) }
     try wait(for: scratch.file("ready"))
-    for run in 0..<(Torture.isFull ? 500 : 12) {
-      let archive = try scratch.backUp(store, to: scratch.file("repo-\(run)"))
+    let runs = Torture.isFull ? 500 : 12
+    var refused = 0
+    for run in 0..<runs {
+      let repository = scratch.file("repo-\(run)")
+      let made = try scratch.holdfast("backup", store, "--to", repository, "--json")
+      // On a loaded machine each of three readings may see a write that has begun and not ended.
+      if made.status == 13, made.message.contains("three times") {
+        refused += 1
+        continue
+      }
+      #expect(made.status == 0, "\(made)")
+      guard let archive = try JSONValue(parsing: made.output)["backup"]?.text else { continue }
       try scratch.holdfast(exit: 0, "verify", archive)
       let copy = scratch.file("copy-\(run)")
       try scratch.tool(
@@ -96,6 +106,7 @@ import Testing
       let (now, then) = (try TestFile.read(store), try TestFile.read(copy))
       #expect(!then.isEmpty && now.starts(with: then), "not a state the file had")
     }
+    #expect(refused * 5 <= runs, "\(refused) of \(runs) were refused")
   }
 
   /// Torn now and whole a moment later: the tear is told apart from damage.
