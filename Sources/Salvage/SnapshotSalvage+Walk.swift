@@ -107,8 +107,8 @@ extension SnapshotSalvage {
     }
   }
 
-  /// Whether the first object is a record with more behind it: then all in front of it is lost. Nil
-  /// where it takes more text to tell.
+  /// Whether the first object is a record: then all in front of it is lost. Nil where it takes more
+  /// text to tell.
   private func startsWithRecord(
     _ text: Span<UInt8>, _ start: Int, isFinal: Bool
   ) throws -> Bool? {
@@ -120,12 +120,7 @@ extension SnapshotSalvage {
     switch scan(text, start, isFinal: isFinal) {
     case .needsMore: return nil
     case .failure: return false
-    case .value(let end):
-      let next = TextBytes.skipSpace(text, end)
-      guard next < text.count, text[next] == 0x2C || text[next] == 0x5D || text[next] == 0x7D else {
-        return false
-      }
-      return try kind(of: text.extracting(start..<end)) != nil
+    case .value(let end): return try kind(of: text.extracting(start..<end)) != nil
     }
   }
 

@@ -176,18 +176,19 @@ final class StoreCapture: StoreTree {
         hasGrown: hasGrown))
   }
 
-  /// Whether the file has grown since, its start unchanged.
+  /// Whether the file has grown since, its start unchanged. What two readings of which one follows
+  /// the other find alike was all there between them. A time that changed tells nothing: a write
+  /// changes it before it changes bytes and size.
   private func checkUnchanged(_ reading: Reading, _ path: FilePath, _ sha256: Hash256) throws
     -> Bool
   {
     let now = reading.isEarly ? try reading.opened.input.facts() : try FileFacts(at: path)
     if now == reading.facts { return false }
     guard let now, now.inode == reading.facts.inode, now.device == reading.facts.device,
-      now.size > reading.facts.size
+      now.size >= reading.facts.size
     else {
       throw DiskError(.changed, "was changed or replaced while it was read", path: path)
     }
-    // Appending leaves the start alone; reading it again shows whether that is what happened.
     var hasher = Hasher256()
     var block = ByteBuffer()
     while hasher.count < reading.facts.size {
@@ -201,7 +202,7 @@ final class StoreCapture: StoreTree {
     guard hasher.finish() == sha256 else {
       throw DiskError(.changed, "was changed while it was read", path: path)
     }
-    return true
+    return now.size > reading.facts.size
   }
 
   /// Captures what no reader has opened, so that every file of the store is in the archive. What

@@ -117,6 +117,9 @@ struct DamagedPageTests {
     if case == 'one page over': del data[-8192:]
     if case == 'cut': del data[-20:]
     if case in ('lookalike', 'wide le', 'wide be'): data[:100] = bytes(100)
+    if case == 'pointers':
+        at = next(i for i in range(1, len(data) // size) if data[i * size] == 5) * size + 12
+        data[at:at + 4] = data[at + 2:at + 4] + data[at:at + 2]
     leaf = leaves()[1] * size if len(leaves()) > 1 else 0
     if case.startswith('head kind'): data[leaf] = 12
     if case == 'head kind and cell': data[leaf + 8:leaf + 10] = bytes([255] * 2)
@@ -164,6 +167,7 @@ struct DamagedPageTests {
     "head cut": Expected(rows: "1968", note: "1 pages are missing"),
     "one page over": Expected(rows: "199", note: "2 pages are missing"),
     "cut": Expected(rows: "1994", apart: 5, note: "1 rows of it cannot be read"),
+    "pointers": Expected(rows: "2000", note: "SQLite finds it damaged"),
     "row id": Expected(rows: "1999", apart: 1, note: "1 rows of it are in irregular/"),
   ]
 

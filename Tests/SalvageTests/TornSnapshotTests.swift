@@ -137,6 +137,18 @@ struct TornSnapshotTests {
     #expect(Self.intents.map { recovered.range(of: $0) != nil } == [true, true, false])
   }
 
+  /// What is in front of the first intent is gone, and what is behind it is garbage, nothing, or a
+  /// snapshot: its members are no records.
+  @Test(arguments: ["\u{1}", "", "?", text(whole)])
+  func theFirstIntentIsAllThatIsInFront(_ behind: String) throws {
+    let first = Self.intent(9).drop { $0 != "{" }
+    let result = try Salvaged(
+      Array((first + behind).utf8), as: "s.json", kind: "intent-snapshot")
+    #expect(result.report.counts[.intent] == (behind.count > 1 ? 1 + Self.count : 1))
+    #expect(result.report.counts[.document] == nil)
+    #expect(text(try result.scratch.read("out/recovered/s.json")).contains(String(first)))
+  }
+
   @Test(arguments: [0x69, 0x65] as [UInt8])
   func theNameOfAContainerIsAltered(_ first: UInt8) throws {
     var bytes = Self.whole
