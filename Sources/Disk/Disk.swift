@@ -284,7 +284,8 @@ package enum Disk {
     }
   }
 
-  /// The absolute path, symbolic links resolved as far as it exists.
+  /// The absolute path, symbolic links resolved as far as it exists; `path` where the working directory
+  /// itself is gone.
   package static func absolute(_ path: FilePath) -> FilePath {
     let resolved = path.withPlatformString { text -> FilePath? in
       guard let real = realpath(text, nil) else { return nil }
@@ -292,7 +293,7 @@ package enum Disk {
       return FilePath(platformString: real)
     }
     if let resolved { return resolved }
-    guard let last = path.lastComponent else { return path }
+    guard let last = path.lastComponent, path != "." else { return path }
     if path.removingLastComponent().isEmpty {
       return absolute(FilePath(".")).appending(last).lexicallyNormalized()
     }

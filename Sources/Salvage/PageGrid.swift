@@ -200,7 +200,7 @@ extension PageGrid {
   /// How many of the pages from here on look like pages of trees.
   private func count(_ file: borrowing InputFile, _ start: Int, _ size: Int) throws -> Int {
     var count = 0
-    for at in stride(from: start, to: min(start + 16 * pageSize, size), by: pageSize)
+    for at in stride(from: start, to: min(start + 64 * pageSize, size), by: pageSize)
     where try isPage(file, at, size) { count += 1 }
     return count
   }

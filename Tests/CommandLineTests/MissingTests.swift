@@ -50,6 +50,26 @@ import Testing
     }
   }
 
+  /// Nothing can be put into a directory that is gone; what has a path of its own works there.
+  @Test(arguments: [
+    (15, "backup 'S/tasks.json' --to repo"), (15, "backup 'S/tasks.json' --to ./a/repo"),
+    (15, "salvage 'S/torn.json' --to out"), (15, "migrate 'S/tasks.json' --to a.db"),
+    (0, "backup 'S/tasks.json' --to 'S/repo'"), (3, "salvage 'S/torn.json' --to 'S/out'"),
+  ])
+  func theWorkingDirectory(_ status: Int32, _ words: String) throws {
+    let scratch = try Scratch.here()
+    let tasks = #"{"tasks":[{"id":"1","title":"a"},{"id":"2","title":"b"}]}"#
+    try scratch.write(Array(tasks.utf8), to: "tasks.json")
+    try scratch.write(Array(tasks.utf8.dropLast(10)), to: "torn.json")
+    let gone = try scratch.directory("gone")
+    let command = words.split(separator: "S/").joined(separator: scratch.path + "/")
+    let outcome = try scratch.run([
+      "bash", "-c", "cd '\(gone)'; rmdir '\(gone)'; exec '\(Binary.path)' \(command)",
+    ])
+    #expect(outcome.status == status, "\(outcome)")
+    #expect(status != 15 || outcome.message.contains("choose another place"))
+  }
+
   /// The last of all too, and one of a repository that has no other.
   @Test func theOnlyOne() throws {
     let scratch = try Scratch.here()

@@ -1,0 +1,170 @@
+/// The numbers of pages that follow from the links that hold.
+extension PageLinks {
+  /// The grid with the numbers with which most links hold. Pages whose numbers would not be in order have
+  /// none.
+  func numbered() -> PageGrid {
+    let known = knownShifts()
+    let runs = runs(known)
+    var numbers: [Int?] = Array(repeating: nil, count: slots.count)
+    var torn: Set<Int> = []
+    /// The greatest number yet.
+    var last = 0
+    for (index, run) in runs.enumerated() {
+      let (start, end) = slots(of: run.piece)
+      let before = index > 0 && runs[index - 1].piece == run.piece
+      let isLast = index + 1 == runs.count || runs[index + 1].piece != run.piece
+      // Up to where the first ones moved, pages are counted from the first one. Behind that, links
+      // have to hold with one shift alone.
+      let isFirst = index == 0 && run.shift == 0 && !lacksFirst
+      let isTold = isFirst || isUnequivocal(run.slots, run.shift)
+      let sure = sureSlots(run, known, isFirst: isFirst, isLast: index + 1 == runs.count)
+      let from = before ? run.slots.lowerBound : start
+      let behind = isLast ? end : runs[index + 1].slots.lowerBound
+      // What links lead to has the numbers that they name.
+      let limit = runs[(index + 1)...].first { $0.count > 0 }?.first ?? .max
+      // From the last link on bytes were lost or put in somewhere. Where there are more pages than
+      // numbers, some are none of the database's.
+      var excess = isLast ? 0 : max(0, behind - run.shift - limit)
+      var skipped = 0
+      for slot in from..<max(from, behind) {
+        let isBetween = !isLast && slot > run.slots.upperBound
+        if isBetween, excess > 0, !slots[slot].isTree || excess == behind - slot {
+          excess -= 1
+          skipped += 1
+          continue
+        }
+        if !slots[slot].isTree, !isTold || !sure.contains(slot) { continue }
+        let number = slot + 1 - run.shift - skipped
+        guard number > last, number <= limit else { continue }
+        numbers[slot] = number
+        last = number
+        if isLast || slot < run.slots.upperBound || (slot == 0 && hasHeader) { continue }
+        torn.insert(slot)
+        // In a page that a row goes on in, that would not show.
+        if slot == run.slots.upperBound, !slots[slot].isTree { numbers[slot] = nil }
+      }
+    }
+    // A page that two rows go on in, each by numbers of its own, is neither's.
+    for (slot, shift, _) in known where shift == nil && !slots[slot].isTree { numbers[slot] = nil }
+    return grid.renumbered(pieces(numbers, torn))
+  }
+
+  /// The slots of a run in which pages that rows go on in have the numbers of their places. In front of
+  /// the first page that is known by what it holds, and behind the last one, bytes may be missing or put
+  /// in, and those pages do not tell.
+  private func sureSlots(
+    _ run: Run, _ known: [(slot: Int, shift: Int?, isStrong: Bool)], isFirst: Bool, isLast: Bool
+  ) -> Range<Int> {
+    var sure = run.sure.map { Range($0) } ?? 0..<0
+    // The header is in its place: what follows is, up to where links begin to hold by chance.
+    if isFirst {
+      let led = known.filter { $0.shift == run.shift && run.slots.contains($0.slot) }
+      sure = 0..<max(sure.upperBound, led.dropLast(Self.longest).last.map { $0.slot + 1 } ?? 0)
+    }
+    // A file that lacks nothing but its end, or ends where the header says.
+    let isEnd = isLast && (isFirst || (stated > 0 && slots.count - run.shift == stated))
+    return isEnd && (isFirst || !sure.isEmpty) ? sure.lowerBound..<slots.count : sure
+  }
+
+  /// The slots of a piece: the first one, and the first one behind it.
+  private func slots(of piece: Int) -> (start: Int, end: Int) {
+    (starts[piece], piece + 1 < starts.count ? starts[piece + 1] : slots.count)
+  }
+
+  /// The runs of the slots that links lead to, in the order of the file and of their numbers. A piece to
+  /// which none leads has one of no slots that links lead to, with the numbers that it has.
+  private func runs(_ known: [(slot: Int, shift: Int?, isStrong: Bool)]) -> [Run] {
+    var found: [Run] = []
+    var next = 0
+    for index in grid.pieces.indices {
+      let (start, end) = slots(of: index)
+      var inPiece: [Run] = []
+      if hasHeader, start == 0, end > 0 {
+        inPiece.append(Run(piece: index, slots: 0...0, shift: 0, count: 3, sure: 0...0))
+      }
+      while next < known.count, known[next].slot < end {
+        let (slot, shift, isStrong) = known[next]
+        next += 1
+        guard let shift else { continue }
+        let run = Run(
+          piece: index, slots: slot...slot, shift: shift, count: 1,
+          sure: isStrong ? slot...slot : nil)
+        if inPiece.last?.shift == shift, let last = inPiece.popLast() {
+          inPiece.append(last.joined(run))
+        } else {
+          inPiece.append(run)
+        }
+      }
+      // One or two links may hold by chance.
+      for run in inPiece where run.count >= 3 && run.first >= 0 { found.append(run) }
+    }
+    var ordered: [Run] = []
+    for run in found {
+      var isOutdone = false
+      // Of two that are not in order, that of fewer links holds by chance.
+      while !isOutdone, let last = ordered.last, last.slots.upperBound - last.shift >= run.first {
+        if last.count > run.count { isOutdone = true } else { ordered.removeLast() }
+      }
+      if isOutdone { continue }
+      if let last = ordered.last, (last.piece, last.shift) == (run.piece, run.shift) {
+        ordered[ordered.count - 1] = last.joined(run)
+      } else {
+        ordered.append(run)
+      }
+    }
+    let told = Set(ordered.map(\.piece))
+    for (index, piece) in grid.pieces.enumerated() where !told.contains(index) {
+      let start = starts[index]
+      ordered.append(
+        Run(piece: index, slots: start...start, shift: start - (piece.first - 1), count: 0))
+    }
+    return ordered.sorted { $0.slots.lowerBound < $1.slots.lowerBound }
+  }
+
+  /// Whether links to these slots hold with no other shift nearly as often.
+  private func isUnequivocal(_ slots: ClosedRange<Int>, _ shift: Int) -> Bool {
+    func first(_ page: Int) -> Int {
+      var (low, high) = (0, links.count)
+      while low < high {
+        let middle = (low + high) / 2
+        if links[middle].page < page { low = middle + 1 } else { high = middle }
+      }
+      return low
+    }
+    let (start, end) = (first(slots.lowerBound + 1 - shift), first(slots.upperBound + 2 - shift))
+    let all = links[start..<max(start, end)]
+    let own = all.filter { holds($0, shift) }
+    guard own.count * 10 >= all.count * 9 else { return false }
+    // What is left over must be more than chance gives.
+    return shifts.allSatisfy { other in
+      let left = own.count { !holds($0, other) }
+      let strong = own.count { $0.isStrong && !holds($0, other) }
+      return other == shift || strong > 2 || (left > 4 && left * left > 4 * own.count)
+    }
+  }
+
+  /// Pieces of pages with numbers that follow each other.
+  private func pieces(_ numbers: [Int?], _ torn: Set<Int>) -> [PageGrid.Piece] {
+    var pieces: [PageGrid.Piece] = []
+    for (piece, start) in zip(grid.pieces, starts) {
+      var goesOn = false
+      let count = grid.numbers(piece).count
+      for slot in start..<start + count {
+        guard let number = numbers[slot] else {
+          goesOn = false
+          continue
+        }
+        let offset = piece.offset + (slot - start) * grid.pageSize
+        var part = PageGrid.Piece(first: number, offset: offset, end: offset)
+        if goesOn, let last = pieces.last, grid.numbers(last).upperBound == number {
+          part = pieces.removeLast()
+        }
+        part.end = min(piece.end, offset + grid.pageSize)
+        part.isTorn = torn.contains(slot) || (piece.isTorn && slot == start + count - 1)
+        pieces.append(part)
+        goesOn = !part.isTorn
+      }
+    }
+    return pieces
+  }
+}

@@ -1,0 +1,98 @@
+import Salvage
+import TestSupport
+import Testing
+
+/// Databases whose tables have no row ids, or whose rows nearly all go on in other pages, with long
+/// stretches lost or put in: nothing but keys tells there which page is which.
+struct ShiftedKeyTests {
+  private static let make = """
+    import random, sqlite3, sys
+    seed = sys.argv[1]
+    r = random.Random(seed)
+    size = r.choice([512, 1024, 4096, 4096, 16384])
+    db = sqlite3.connect('a.db', isolation_level=None)
+    db.execute('PRAGMA page_size=%d' % size)
+    db.execute('CREATE TABLE t(id TEXT PRIMARY KEY, a TEXT, b BLOB, n REAL) WITHOUT ROWID')
+    both = r.random() < .3
+    if both: db.execute('CREATE TABLE u(id INTEGER PRIMARY KEY, a TEXT, b BLOB, n REAL)')
+    db.execute('BEGIN')
+    pages, id = 0, 0
+    share, width = r.choice([0.3, 1, 1, 1]), r.choice([2, 2, 3, 5])
+    shuffled = r.random() < .4
+    while pages < 250:
+        id += r.choice([1, 1, 1, 5])
+        key = 'k%06d' % (r.randrange(10**6) if shuffled else id)
+        long = r.random() < share
+        count = r.randrange(size, size * width) if long else r.randrange(24, max(30, size // 6))
+        text = ('row %d of %s, ' % (id, seed) * (count // 8))[:count]
+        in_u = both and r.random() < .5
+        db.execute('INSERT OR IGNORE INTO %s VALUES(?,?,?,?)' % ('u' if in_u else 't'),
+            (id if in_u else key, text, r.randbytes(r.randrange(30)), r.random()))
+        pages += (count + 40) / size
+    if r.random() < .3:
+        for row in db.execute('SELECT id FROM t').fetchall():
+            if r.randrange(3) == 0: db.execute('DELETE FROM t WHERE id = ?', row)
+    db.execute('COMMIT')
+    db.close()
+    data = open('a.db', 'rb').read()
+    out, at, first, kinds = b'', 0, None, []
+    for place in sorted(r.sample(range(2, 18), r.choice([1, 2, 2, 3, 3, 4]))):
+        to = min(len(data) - 2 * size, place * len(data) // 20 + r.randrange(size))
+        if to < at: continue
+        out += data[at:to]
+        if first is None: first = to // size
+        some, many = r.randrange(1, 30) * size, r.randrange(1, 30 * size)
+        n = r.choice([512, size, 2 * size, some, many, many])
+        if r.random() < .4:
+            out += r.choice([bytes(n), r.randbytes(n), data[:n]])
+            at = to
+        else:
+            at = to + n
+        kinds.append(n if at == to else -n)
+    open('damaged.db', 'wb').write(out + data[at:])
+    open('first', 'w').write(str(first))
+    print(size, *kinds)
+    """
+
+  /// Each row is one that was there, and most of those come back that lie well in front of the damage.
+  private static let check = """
+    import re, sqlite3, struct
+    def rows(path):
+        db = sqlite3.connect(path)
+        assert db.execute('PRAGMA integrity_check').fetchone() == ('ok',)
+        names = db.execute("SELECT name FROM sqlite_master WHERE type='table'").fetchall()
+        return [row[-4:] for name, in names for row in db.execute('SELECT * FROM ' + name)]
+    truth, found = rows('a.db'), rows('out/recovered/damaged.db')
+    assert len(found) == len(set(found)), 'rows twice'
+    made = set(found) - set(truth)
+    assert not made, sorted(re.findall('row [0-9]+', str(made)))[:4]
+    data = open('a.db', 'rb').read()
+    size = struct.unpack('>H', data[16:18])[0]
+    behind = set()
+    for page in range(max(0, int(open('first').read()) - 45), len(data) // size):
+        behind |= set(re.findall(b'row ([0-9]+) of ', data[page * size:(page + 1) * size]))
+    sure = {row for row in truth if row[1].split()[1].encode() not in behind}
+    assert len(sure) < 20 or len(sure & set(found)) * 4 >= len(sure) * 3, len(sure & set(found))
+    """
+
+  /// Damages of which rows came back that were joined from two.
+  @Test(arguments: [30, 40, 59, 72, 100, 104, 123] as [UInt64])
+  func foundEarlier(_ seed: UInt64) throws { try read(seed) }
+
+  @Test(arguments: 0..<8 * rounds)
+  func noneIsMadeOfTwo(_ round: Int) throws {
+    try read(Seeded().seed % 1_000_000 + UInt64(round))
+  }
+
+  private func read(_ seed: UInt64) throws {
+    let scratch = try Scratch(inMemory: true)
+    let what = try scratch.python(Self.make, "\(seed)")
+    let request = SalvageRequest(
+      paths: [scratch.file("damaged.db")], target: scratch.file("out"), time: 1_780_000_000)
+    let report = try SalvagePlan(request).run()
+    let account = report.inputs[0].account
+    let size = try scratch.run("stat -c %s damaged.db")
+    #expect("\(Fate.allCases.reduce(0) { $0 + account[$1].bytes })\n" == size, "\(seed): \(what)")
+    #expect(throws: Never.self, "\(seed): \(what)") { try scratch.python(Self.check) }
+  }
+}
