@@ -54,6 +54,8 @@ final class PageCells {
   var claims: [Int: (inTrees: Int, others: Int, page: Int)] = [:]
   /// What pages must be whose first byte says otherwise.
   var assumed: [Int: PageKind] = [:]
+  /// Overflow pages that were read.
+  private var followed = 0
   /// Disks lose this many bytes at a time.
   private static let sector = 512
 
@@ -107,10 +109,12 @@ final class PageCells {
     var found: [(cell: Cell, start: Int)] = []
     var taken: [Range<Int>] = []
     var starts = [file.usable]
-    var broken: [Int] = []
+    var broken: Set<Int> = []
     var damaged: Set<Int> = []
+    // Cells of a page do not overlap: where most do, reading each would take long and tell nothing.
+    var room = 4 * file.usable
     for cell in 0..<count(page, number) {
-      guard let at = place(page, number, kind, cell) else {
+      guard room > 0, let at = place(page, number, kind, cell) else {
         let slot = pointers(number, kind) + 2 * cell
         damaged.insert(slot / Self.sector)
         out.bad.append(slot..<slot + 2)
@@ -118,11 +122,14 @@ final class PageCells {
       }
       starts.append(at)
       let body = kind == .interiorIndex ? at + 4 : at
-      if let cell = try self.cell(page, body, number, hasID: kind == .leafTable) {
+      if !broken.contains(at),
+        let cell = try self.cell(page, body, number, hasID: kind == .leafTable)
+      {
+        room -= cell.end - at
         taken.append(at..<max(at + 4, cell.end))
         if cell.row != nil { found.append((cell, at)) } else { out.bad.append(at..<cell.end) }
       } else {
-        broken.append(at)
+        broken.insert(at)
       }
     }
     out.badCount = broken.count + out.bad.count
@@ -130,7 +137,7 @@ final class PageCells {
     func sectors(_ range: Range<Int>) -> ClosedRange<Int> {
       range.lowerBound / Self.sector...(range.upperBound - 1) / Self.sector
     }
-    for at in Set(broken) {
+    for at in broken {
       let extent = at..<max(at + 1, starts.first { $0 > at } ?? file.usable)
       out.bad.append(extent)
       taken.append(extent)
@@ -323,7 +330,8 @@ final class PageCells {
   }
 
   /// Adds what overflow pages hold of a payload; whether others have those too. Nil where the chain
-  /// breaks.
+  /// breaks, and for every chain once so many have led through the same pages that it is no database
+  /// that has this.
   private func follow(
     _ first: Int, _ out: inout ByteBuffer, _ size: Int, from number: Int
   ) throws -> Bool? {
@@ -334,8 +342,9 @@ final class PageCells {
     var isShared = false
     while out.count < size {
       guard next > 0, next <= file.pageCount, seen.insert(next).inserted,
-        !treePages.contains(next)
+        !treePages.contains(next), followed < 64 * file.pageCount + 10_000
       else { return nil }
+      followed += 1
       if isClaimed(next, from: number) { isShared = true }
       let more = try file.page(next)
       guard more.count == file.pageSize, !file.isShort(next) else { return nil }

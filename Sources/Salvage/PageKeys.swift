@@ -3,7 +3,8 @@ import LosslessJSON
 /// Keys of index pages, to be put in order: SQLite's own order of values, for texts without a collation
 /// (SQLite: datatype3, "Sort Order"), as far as 64 bytes tell.
 struct PageKeys {
-  /// Bytes that are in the order of the keys they were made of.
+  /// Bytes that are in the order of the keys they were made of, but for keys that were cut, and for blobs
+  /// with NULs in them.
   private var bytes = ByteBuffer()
   private var ends: [Int] = []
   private static let longest = 64

@@ -59,11 +59,43 @@ extension PageLinks {
     // The header is in its place: what follows is, up to where links begin to hold by chance.
     if isFirst {
       let led = known.filter { $0.shift == run.shift && run.slots.contains($0.slot) }
-      sure = 0..<max(sure.upperBound, led.dropLast(Self.longest).last.map { $0.slot + 1 } ?? 0)
+      sure = 0..<max(sure.upperBound, led.dropLast(Self.byChance).last.map { $0.slot + 1 } ?? 0)
     }
-    // A file that lacks nothing but its end, or ends where the header says.
-    let isEnd = isLast && (isFirst || (stated > 0 && slots.count - run.shift == stated))
-    return isEnd && (isFirst || !sure.isEmpty) ? sure.lowerBound..<slots.count : sure
+    if !isLast || sure.isEmpty { return sure }
+    // A file that ends where the header says, or lacks nothing but its end.
+    if stated > 0 && slots.count - run.shift == stated { return sure.lowerBound..<slots.count }
+    guard isFirst, stated == 0 || slots.count < stated, !isDenied(sure.upperBound) else {
+      return sure
+    }
+    return 0..<max(sure.upperBound, stated > 0 ? likelyTail(slots.count - stated) : slots.count)
+  }
+
+  /// Whether a link that leads to the slots from `start` on, or past them, does not hold where each page is
+  /// in its place. A page of which there is but a part denies nothing.
+  private func isDenied(_ start: Int) -> Bool {
+    let isShort = grid.pieces.last.map { ($0.end - $0.offset) % grid.pageSize > 0 } ?? false
+    let whole = 0..<slots.count - (isShort ? 1 : 0)
+    return links.contains { link in
+      var slot = link.page - 1
+      var isReached = false
+      let length = max(1, link.length)
+      for index in 1...min(length, Self.longest) where whole.contains(slot) {
+        if slot >= start { isReached = true }
+        if index == length || slots[slot].isTree || slots[slot].next == 0 {
+          return isReached && !holds(link, 0)
+        }
+        slot = slots[slot].next - 1
+      }
+      return false
+    }
+  }
+
+  /// The first of the last slots in which pages may as well have this shift, since bytes may be missing in
+  /// front of them and not behind: links lead to them then, and all of those hold.
+  private func likelyTail(_ shift: Int) -> Int {
+    let led = links.lazy.filter { slots.indices.contains($0.page - 1 + shift) }
+    let start = led.filter { !holds($0, shift) }.map { $0.page + shift }.max() ?? 0
+    return led.map { $0.page - 1 + shift }.filter { $0 >= start }.min() ?? slots.count
   }
 
   /// The slots of a piece: the first one, and the first one behind it.

@@ -73,6 +73,8 @@ struct PageLinks {
   private(set) var shifts: [Int] = []
   /// Pages of one row that are looked at.
   static let longest = 16
+  /// The last links of a run that may hold by chance: those that lead to pages behind its end.
+  static let byChance = 16
 
   /// - Parameter stated: pages that there should be by the header; nil where there is none.
   init(_ file: borrowing InputFile, _ grid: PageGrid, fileSize: Int, stated: Int?) throws {
@@ -165,6 +167,8 @@ struct PageLinks {
     let pointers = kind.isLeaf ? 8 : 12
     var (first, last): (Int?, Int?)
     let count = Bytes.number(page, 3, 2)
+    // For keys: cells of a page do not overlap.
+    var room = page.count
     for cell in 0..<count {
       let at = Bytes.number(page, pointers + 2 * cell, 2)
       guard let lead = Bytes.varint(page, kind.isLeaf ? at : at + 4) else { continue }
@@ -175,7 +179,10 @@ struct PageLinks {
         id = Bytes.varint(page, lead.end)?.value
       } else if !kind.isLeaf || cell == 0 || cell == count - 1 {
         let local = max(0, PageCells.localSize(lead.value, inTable: false, usable: usable))
-        id = keys.add(page.extracting(lead.end..<min(page.count, lead.end + local)))
+        let end = min(page.count, lead.end + local)
+        room -= end - lead.end
+        if room < 0 { break }
+        id = keys.add(page.extracting(lead.end..<end))
       }
       if kind != .interiorTable { addChain(page, kind, lead) }
       if !kind.isLeaf, let id, id > last ?? .min {

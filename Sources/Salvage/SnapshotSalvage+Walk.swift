@@ -120,7 +120,10 @@ extension SnapshotSalvage {
     switch scan(text, start, isFinal: isFinal) {
     case .needsMore: return nil
     case .failure: return false
-    case .value(let end): return try kind(of: text.extracting(start..<end)) != nil
+    case .value(let end):
+      // A store may have members of its own, such as a record has.
+      guard try kind(of: text.extracting(start..<end)) != nil else { return false }
+      return ["intents", "edges", "tasks"].allSatisfy { record.text.member($0) == nil }
     }
   }
 

@@ -131,17 +131,23 @@ final class StoreCapture: StoreTree {
   }
 
   /// Opens a file once nobody has written to it for a moment, so that a later write changes its
-  /// time: file times move in steps of some milliseconds.
+  /// time.
   private func settled(_ disk: DiskTree, _ index: Int) throws -> OpenedFile {
     while true {
       let file = OpenedFile(try disk.input(index))
-      let facts = try file.input.facts()
-      let modified = Double(facts.modified.seconds) + Double(facts.modified.nanoseconds) / 1e9
-      let age = Clock.wall - modified
-      guard age >= 0, age < 0.06, patience > 0 else { return file }
-      Clock.sleep(seconds: 0.02)
-      patience -= 0.02
+      if !isFresh(try file.input.facts()) { return file }
     }
+  }
+
+  /// Whether another write may leave the time of a file as it is, for times move in steps of some
+  /// milliseconds. Waits for a moment where it may, until patience is at its end.
+  private func isFresh(_ facts: FileFacts) -> Bool {
+    let modified = Double(facts.modified.seconds) + Double(facts.modified.nanoseconds) / 1e9
+    let age = Clock.wall - modified
+    guard age >= 0, age < 0.06, patience > 0 else { return false }
+    Clock.sleep(seconds: 0.02)
+    patience -= 0.02
+    return true
   }
 
   /// Ends the member of the file that is open. Throws `changed` where other bytes may have been
@@ -176,19 +182,34 @@ final class StoreCapture: StoreTree {
         hasGrown: hasGrown))
   }
 
-  /// Whether the file has grown since, its start unchanged. What two readings of which one follows
-  /// the other find alike was all there between them. A time that changed tells nothing: a write
-  /// changes it before it changes bytes and size.
+  /// Whether the file has grown since, its start unchanged. A time that changed tells nothing: a write
+  /// changes it before it changes bytes and size. Then the file has to hold still while it is read
+  /// again: of bytes that change to and fro, two readings may find the same mixture.
   private func checkUnchanged(_ reading: Reading, _ path: FilePath, _ sha256: Hash256) throws
     -> Bool
   {
-    let now = reading.isEarly ? try reading.opened.input.facts() : try FileFacts(at: path)
-    if now == reading.facts { return false }
-    guard let now, now.inode == reading.facts.inode, now.device == reading.facts.device,
-      now.size >= reading.facts.size
-    else {
-      throw DiskError(.changed, "was changed or replaced while it was read", path: path)
+    func facts() throws -> FileFacts? {
+      reading.isEarly ? try reading.opened.input.facts() : try FileFacts(at: path)
     }
+    let size = reading.facts.size
+    if try facts() == reading.facts { return false }
+    for _ in 0..<3 {
+      var before = try facts()
+      while let now = before, now.size == size, isFresh(now) { before = try facts() }
+      guard let before, before.inode == reading.facts.inode,
+        before.device == reading.facts.device, before.size >= size
+      else {
+        throw DiskError(.changed, "was changed or replaced while it was read", path: path)
+      }
+      guard try hash(reading) == sha256 else { break }
+      if before.size > size { return true }
+      if try facts() == before { return false }
+    }
+    throw DiskError(.changed, "was changed while it was read", path: path)
+  }
+
+  /// The hash of what the file holds by now of as many bytes as were captured.
+  private func hash(_ reading: Reading) throws -> Hash256 {
     var hasher = Hasher256()
     var block = ByteBuffer()
     while hasher.count < reading.facts.size {
@@ -199,10 +220,7 @@ final class StoreCapture: StoreTree {
       }
       hasher.update(block.span)
     }
-    guard hasher.finish() == sha256 else {
-      throw DiskError(.changed, "was changed while it was read", path: path)
-    }
-    return now.size > reading.facts.size
+    return hasher.finish()
   }
 
   /// Captures what no reader has opened, so that every file of the store is in the archive. What

@@ -194,9 +194,10 @@ import Testing
     }
   }
 
-  /// Backs up a file while Python does `change` to it, open as `file`, a thousand times a second.
-  private func backup(_ store: String, beside change: String, in scratch: Scratch) throws -> Outcome
-  {
+  /// Starts Python to do `change` to a file, open as `file`, every few milliseconds.
+  private func change(
+    _ store: String, by change: String, every milliseconds: Int, in scratch: Scratch
+  ) throws -> Child {
     let text = """
       import os, sys, time
       file = os.open(sys.argv[1], os.O_WRONLY)
@@ -204,12 +205,11 @@ import Testing
       while True:
           number += 1
           \(change)
-          time.sleep(0.001)
+          time.sleep(0.001 * \(milliseconds))
       """
     let writer = try scratch.start(["python3", "-c", text, store])
-    defer { writer.signal(SIGKILL) }
     usleep(200_000)
-    return try scratch.holdfast("backup", store, "--to", scratch.file("repo"))
+    return writer
   }
 
   /// A graph of some megabytes, behind a record whose name begins at offset 26.
@@ -224,20 +224,53 @@ import Testing
   @Test func aFileThatNeverHoldsStill() throws {
     let scratch = try Scratch.here()
     let store = try largeGraph(in: scratch)
-    let outcome = try backup(
-      store, beside: "os.pwrite(file, b'%09d' % number, 26)", in: scratch)
+    let writer = try change(
+      store, by: "os.pwrite(file, b'%09d' % number, 26)", every: 1, in: scratch)
+    defer { writer.signal(SIGKILL) }
+    let outcome = try scratch.holdfast("backup", store, "--to", scratch.file("repo"))
     #expect(outcome.status == 13, "\(outcome)")
     #expect(outcome.message.contains("three times"))
     #expect(try TestFile.names(scratch.file("repo")) == [".lock"])
+  }
+
+  /// What two readings find alike may be a mixture all the same, where bytes change to and fro: the
+  /// last byte is never 1 while the first is 0.
+  @Test func aMixtureThatIsReadTwice() throws {
+    let scratch = try Scratch.here()
+    let store = try largeGraph(in: scratch)
+    let lines = try TestFile.read(store)
+    let last = lines.count
+    try TestFile.write(
+      lines + Array(#"{"type":"entity","name":"0","entityType":"t","observations":[]}"#.utf8),
+      to: store)
+    let writer = try change(
+      store,
+      by: """
+        for at, number in ((26, 1), (\(last + 24), 1), (\(last + 24), 0), (26, 0)):
+                os.pwrite(file, b'%d' % number, at)
+                time.sleep(0.001)
+        """, every: 1, in: scratch)
+    defer { writer.signal(SIGKILL) }
+    for run in 0..<3 {
+      // Readings that take long, so that no pause of the writer is as long as one.
+      let outcome = try scratch.run([
+        "strace", "-f", "-o", "/dev/null", "-P", store, "-e", "trace=pread64", "-e",
+        "inject=pread64:delay_enter=4000", Binary.path, "backup", store, "--to",
+        scratch.file("repo-\(run)"),
+      ])
+      #expect(outcome.status == 13 && outcome.message.contains("three times"), "\(outcome)")
+    }
   }
 
   /// A write changes the time of a file before it changes anything else, so a changed time alone,
   /// as `touch` gives, is no change of what was read.
   @Test func aFileOfWhichOnlyTheTimeChanges() throws {
     let scratch = try Scratch.here()
-    let store = try largeGraph(in: scratch)
-    let outcome = try backup(store, beside: "os.utime(file)", in: scratch)
-    #expect(outcome.status == 0)
+    let store = try scratch.write(
+      SampleRecords.lines(SampleRecords.graph(3000), last: "\n"), to: "memory.jsonl")
+    let writer = try change(store, by: "os.utime(file)", every: 5, in: scratch)
+    defer { writer.signal(SIGKILL) }
+    try scratch.holdfast(exit: 0, "backup", store, "--to", scratch.file("repo"))
     let archive = try #require(
       try TestFile.names(scratch.file("repo")).first { $0.hasSuffix(".zst") })
     try scratch.holdfast(exit: 0, "verify", scratch.file("repo/\(archive)"))

@@ -7,7 +7,7 @@ import Testing
 struct ShiftedKeyTests {
   private static let make = """
     import random, sqlite3, sys
-    seed = sys.argv[1]
+    seed, end = sys.argv[1], sys.argv[2] == 'end'
     r = random.Random(seed)
     size = r.choice([512, 1024, 4096, 4096, 16384])
     db = sqlite3.connect('a.db', isolation_level=None)
@@ -36,7 +36,14 @@ struct ShiftedKeyTests {
     db.close()
     data = open('a.db', 'rb').read()
     out, at, first, kinds = b'', 0, None, []
-    for place in sorted(r.sample(range(2, 18), r.choice([1, 2, 2, 3, 3, 4]))):
+    if end:
+        # Shortly before the end nearly nothing tells.
+        at = len(data) - r.randrange(2, 14) * size + r.choice([0, 0, r.randrange(size)])
+        n = r.choice([size, size, 2 * size, 3 * size, 512])
+        out, first = data[:at], at // size
+        kinds.append(-n)
+        at += n
+    for place in [] if end else sorted(r.sample(range(2, 18), r.choice([1, 2, 2, 3, 3, 4]))):
         to = min(len(data) - 2 * size, place * len(data) // 20 + r.randrange(size))
         if to < at: continue
         out += data[at:to]
@@ -79,14 +86,17 @@ struct ShiftedKeyTests {
   @Test(arguments: [30, 40, 59, 72, 100, 104, 123] as [UInt64])
   func foundEarlier(_ seed: UInt64) throws { try read(seed) }
 
+  @Test(arguments: [17, 19, 24, 46, 88, 92, 95, 99, 100] as [UInt64])
+  func foundEarlierNearTheEnd(_ seed: UInt64) throws { try read(seed, "end") }
+
   @Test(arguments: 0..<8 * rounds)
   func noneIsMadeOfTwo(_ round: Int) throws {
     try read(Seeded().seed % 1_000_000 + UInt64(round))
   }
 
-  private func read(_ seed: UInt64) throws {
+  private func read(_ seed: UInt64, _ place: String = "") throws {
     let scratch = try Scratch(inMemory: true)
-    let what = try scratch.python(Self.make, "\(seed)")
+    let what = try scratch.python(Self.make, "\(seed)", place)
     let request = SalvageRequest(
       paths: [scratch.file("damaged.db")], target: scratch.file("out"), time: 1_780_000_000)
     let report = try SalvagePlan(request).run()

@@ -149,6 +149,15 @@ struct TornSnapshotTests {
     #expect(text(try result.scratch.read("out/recovered/s.json")).contains(String(first)))
   }
 
+  /// An undamaged snapshot that begins with members as records have them is no record.
+  @Test(arguments: [#""plan_id":"p","#, #""action_id":1,"#, #""intent_id":"i","goal":"g","#])
+  func theRootHasMembersOfARecord(_ members: String) throws {
+    let bytes = Array(("{" + members + text(Self.whole).drop { $0 != "{" }.dropFirst()).utf8)
+    let result = try Salvaged(bytes, as: "s.json", kind: "intent-snapshot")
+    #expect(result.report.isWhole)
+    #expect(try result.scratch.read("out/recovered/s.json") == bytes)
+  }
+
   @Test(arguments: [0x69, 0x65] as [UInt8])
   func theNameOfAContainerIsAltered(_ first: UInt8) throws {
     var bytes = Self.whole
