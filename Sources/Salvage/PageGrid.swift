@@ -189,7 +189,11 @@ extension PageGrid {
       guard PageFile.mayBePage(text, start - first, pageSize) else { continue }
       let page = text.extracting(start - first..<start - first + pageSize)
       guard PageFile.isPage(page, pageSize, usable: usable, fileSize: size) else { continue }
-      let (here, there) = (try count(file, at, size), try count(file, start, size))
+      // The nearest pages tell, where there are some: farther on the grid may be in its place again.
+      var (here, there) = (try count(file, at, size, of: 16), try count(file, start, size, of: 16))
+      if max(here, there) < 2 {
+        (here, there) = (try count(file, at, size, of: 64), try count(file, start, size, of: 64))
+      }
       // The last page has none behind it that would tell, but the end of the file.
       if there > here, there > 1 || start + pageSize == size { return start }
       deceptions += 1
@@ -197,10 +201,12 @@ extension PageGrid {
     return nil
   }
 
-  /// How many of the pages from here on look like pages of trees.
-  private func count(_ file: borrowing InputFile, _ start: Int, _ size: Int) throws -> Int {
+  /// How many of so many pages from here on look like pages of trees.
+  private func count(
+    _ file: borrowing InputFile, _ start: Int, _ size: Int, of pages: Int
+  ) throws -> Int {
     var count = 0
-    for at in stride(from: start, to: min(start + 64 * pageSize, size), by: pageSize)
+    for at in stride(from: start, to: min(start + pages * pageSize, size), by: pageSize)
     where try isPage(file, at, size) { count += 1 }
     return count
   }

@@ -18,6 +18,7 @@ extension PageLinks {
       let isFirst = index == 0 && run.shift == 0 && !lacksFirst
       let isTold = isFirst || isUnequivocal(run.slots, run.shift)
       let sure = sureSlots(run, known, isFirst: isFirst, isLast: index + 1 == runs.count)
+      let denied = isTold && !isFirst ? deniedSlots(run, known) : []
       let from = before ? run.slots.lowerBound : start
       let behind = isLast ? end : runs[index + 1].slots.lowerBound
       // What links lead to has the numbers that they name.
@@ -33,7 +34,9 @@ extension PageLinks {
           skipped += 1
           continue
         }
-        if !slots[slot].isTree, !isTold || !sure.contains(slot) { continue }
+        if !slots[slot].isTree, !isTold || !sure.contains(slot) || denied.contains(slot) {
+          continue
+        }
         let number = slot + 1 - run.shift - skipped
         guard number > last, number <= limit else { continue }
         numbers[slot] = number
@@ -56,35 +59,64 @@ extension PageLinks {
     _ run: Run, _ known: [(slot: Int, shift: Int?, isStrong: Bool)], isFirst: Bool, isLast: Bool
   ) -> Range<Int> {
     var sure = run.sure.map { Range($0) } ?? 0..<0
-    // The header is in its place: what follows is, up to where links begin to hold by chance.
+    // So are those between links that hold, but for the first and last of them. The header is in its
+    // place: what follows is.
+    let led = led(run, known).dropLast(Self.byChance)
     if isFirst {
-      let led = known.filter { $0.shift == run.shift && run.slots.contains($0.slot) }
-      sure = 0..<max(sure.upperBound, led.dropLast(Self.byChance).last.map { $0.slot + 1 } ?? 0)
+      sure = 0..<max(sure.upperBound, led.last.map { $0 + 1 } ?? 0)
+    } else if let first = led.dropFirst(Self.byChance).first, let last = led.last {
+      sure =
+        sure.isEmpty
+        ? first..<last + 1
+        : min(sure.lowerBound, first)..<max(sure.upperBound, last + 1)
     }
     if !isLast || sure.isEmpty { return sure }
     // A file that ends where the header says, or lacks nothing but its end.
     if stated > 0 && slots.count - run.shift == stated { return sure.lowerBound..<slots.count }
-    guard isFirst, stated == 0 || slots.count < stated, !isDenied(sure.upperBound) else {
-      return sure
-    }
-    return 0..<max(sure.upperBound, stated > 0 ? likelyTail(slots.count - stated) : slots.count)
+    guard stated == 0 || (isFirst && slots.count < stated), !isDenied(sure.upperBound, run.shift)
+    else { return sure }
+    let end = stated > 0 ? likelyTail(slots.count - stated) : slots.count
+    return sure.lowerBound..<max(sure.upperBound, end)
   }
 
-  /// Whether a link that leads to the slots from `start` on, or past them, does not hold where each page is
-  /// in its place. A page of which there is but a part denies nothing.
-  private func isDenied(_ start: Int) -> Bool {
+  /// The slots of a run that links lead to and hold with its shift, in order.
+  private func led(_ run: Run, _ known: [(slot: Int, shift: Int?, isStrong: Bool)]) -> [Int] {
+    known.filter { $0.shift == run.shift && run.slots.contains($0.slot) }.map(\.slot)
+  }
+
+  /// Where more than a few links to a run do not hold, the slots near those: pages between two places
+  /// at which as many were put in as lost have other numbers.
+  private func deniedSlots(
+    _ run: Run, _ known: [(slot: Int, shift: Int?, isStrong: Bool)]
+  ) -> Set<Int> {
+    let all = links(to: run.slots, run.shift)
+    let wrong = all.filter { !holds($0, run.shift) }
+    guard wrong.count * 10 > all.count else { return [] }
+    let led = led(run, known)
+    var denied: Set<Int> = []
+    for slot in wrong.lazy.map({ $0.page - 1 + run.shift }) {
+      let behind = led.firstIndex { $0 > slot } ?? led.count
+      let last = behind + 3 < led.count ? led[behind + 3] : run.slots.upperBound
+      denied.formUnion((behind > 4 ? led[behind - 5] : run.slots.lowerBound)...last)
+    }
+    return denied
+  }
+
+  /// Whether a link that leads to the slots from `start` on, or past them, does not hold with this shift.
+  /// A page of which there is but a part denies nothing.
+  private func isDenied(_ start: Int, _ shift: Int) -> Bool {
     let isShort = grid.pieces.last.map { ($0.end - $0.offset) % grid.pageSize > 0 } ?? false
     let whole = 0..<slots.count - (isShort ? 1 : 0)
     return links.contains { link in
-      var slot = link.page - 1
+      var slot = link.page - 1 + shift
       var isReached = false
       let length = max(1, link.length)
       for index in 1...min(length, Self.longest) where whole.contains(slot) {
         if slot >= start { isReached = true }
         if index == length || slots[slot].isTree || slots[slot].next == 0 {
-          return isReached && !holds(link, 0)
+          return isReached && !holds(link, shift)
         }
-        slot = slots[slot].next - 1
+        slot = slots[slot].next - 1 + shift
       }
       return false
     }
@@ -153,8 +185,8 @@ extension PageLinks {
     return ordered.sorted { $0.slots.lowerBound < $1.slots.lowerBound }
   }
 
-  /// Whether links to these slots hold with no other shift nearly as often.
-  private func isUnequivocal(_ slots: ClosedRange<Int>, _ shift: Int) -> Bool {
+  /// The links that lead to these slots with this shift.
+  private func links(to slots: ClosedRange<Int>, _ shift: Int) -> ArraySlice<Link> {
     func first(_ page: Int) -> Int {
       var (low, high) = (0, links.count)
       while low < high {
@@ -164,9 +196,14 @@ extension PageLinks {
       return low
     }
     let (start, end) = (first(slots.lowerBound + 1 - shift), first(slots.upperBound + 2 - shift))
-    let all = links[start..<max(start, end)]
+    return links[start..<max(start, end)]
+  }
+
+  /// Whether links to these slots hold with no other shift nearly as often.
+  private func isUnequivocal(_ slots: ClosedRange<Int>, _ shift: Int) -> Bool {
+    let all = links(to: slots, shift)
     let own = all.filter { holds($0, shift) }
-    guard own.count * 10 >= all.count * 9 else { return false }
+    guard own.count * 10 >= all.count * 7 else { return false }
     // What is left over must be more than chance gives.
     return shifts.allSatisfy { other in
       let left = own.count { !holds($0, other) }
