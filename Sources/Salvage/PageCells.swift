@@ -113,19 +113,21 @@ final class PageCells {
     var damaged: Set<Int> = []
     // Cells of a page do not overlap: where most do, reading each would take long and tell nothing.
     var room = 4 * file.usable
+    var times: [Int: Int] = [:]
     for cell in 0..<count(page, number) {
-      guard room > 0, let at = place(page, number, kind, cell) else {
+      guard room > 0, let at = place(page, number, kind, cell), times[at, default: 0] < 4 else {
         let slot = pointers(number, kind) + 2 * cell
         damaged.insert(slot / Self.sector)
         out.bad.append(slot..<slot + 2)
         continue
       }
       starts.append(at)
+      times[at, default: 0] += 1
       let body = kind == .interiorIndex ? at + 4 : at
       if !broken.contains(at),
         let cell = try self.cell(page, body, number, hasID: kind == .leafTable)
       {
-        room -= cell.end - at
+        if times[at] == 1 { room -= cell.end - at }
         taken.append(at..<max(at + 4, cell.end))
         if cell.row != nil { found.append((cell, at)) } else { out.bad.append(at..<cell.end) }
       } else {

@@ -18,7 +18,9 @@ extension PageLinks {
       let isFirst = index == 0 && run.shift == 0 && !lacksFirst
       let isTold = isFirst || isUnequivocal(run.slots, run.shift)
       let sure = sureSlots(run, known, isFirst: isFirst, isLast: index + 1 == runs.count)
-      let denied = isTold && !isFirst ? deniedSlots(run, known) : []
+      // A page may be known by what it holds though it lost its end.
+      let tornFrom = min(run.slots.upperBound, run.sure?.upperBound ?? .max)
+      let denied = isTold ? deniedSlots(run, known, isFirst: isFirst) : []
       let from = before ? run.slots.lowerBound : start
       let behind = isLast ? end : runs[index + 1].slots.lowerBound
       // What links lead to has the numbers that they name.
@@ -41,7 +43,7 @@ extension PageLinks {
         guard number > last, number <= limit else { continue }
         numbers[slot] = number
         last = number
-        if isLast || slot < run.slots.upperBound || (slot == 0 && hasHeader) { continue }
+        if isLast || slot < tornFrom || (slot == 0 && hasHeader) { continue }
         torn.insert(slot)
         // In a page that a row goes on in, that would not show.
         if slot == run.slots.upperBound, !slots[slot].isTree { numbers[slot] = nil }
@@ -70,10 +72,10 @@ extension PageLinks {
         ? first..<last + 1
         : min(sure.lowerBound, first)..<max(sure.upperBound, last + 1)
     }
-    if !isLast || sure.isEmpty { return sure }
+    if !isLast || (sure.isEmpty && !isFirst) { return sure }
     // A file that ends where the header says, or lacks nothing but its end.
-    if stated > 0 && slots.count - run.shift == stated { return sure.lowerBound..<slots.count }
-    guard stated == 0 || (isFirst && slots.count < stated), !isDenied(sure.upperBound, run.shift)
+    if whole == slots.count, whole - run.shift == stated { return sure.lowerBound..<whole }
+    guard stated == 0 || (isFirst && whole < stated), !isDenied(sure.upperBound, run.shift)
     else { return sure }
     let end = stated > 0 ? likelyTail(slots.count - stated) : slots.count
     return sure.lowerBound..<max(sure.upperBound, end)
@@ -84,50 +86,88 @@ extension PageLinks {
     known.filter { $0.shift == run.shift && run.slots.contains($0.slot) }.map(\.slot)
   }
 
-  /// Where more than a few links to a run do not hold, the slots near those: pages between two places
-  /// at which as many were put in as lost have other numbers.
+  /// The slots near those to which links lead that do not hold, and between those where no page is known
+  /// by what it holds: pages between two places at which as many were put in as lost have other numbers.
+  /// In the first run several links have to lead to pages that look sound.
   private func deniedSlots(
-    _ run: Run, _ known: [(slot: Int, shift: Int?, isStrong: Bool)]
+    _ run: Run, _ known: [(slot: Int, shift: Int?, isStrong: Bool)], isFirst: Bool
   ) -> Set<Int> {
-    let all = links(to: run.slots, run.shift)
-    let wrong = all.filter { !holds($0, run.shift) }
-    guard wrong.count * 10 > all.count else { return [] }
+    let wrong = links(to: run.slots, run.shift).filter { !holds($0, run.shift) }
+      .map { $0.page - 1 + run.shift }
+    let sound = wrong.count { !slots[$0].isBlank && slots[$0].next <= max(stated, slots.count) }
+    if wrong.isEmpty || (isFirst && sound < 3) { return [] }
     let led = led(run, known)
+    let strong = known.filter { $0.isStrong && $0.shift == run.shift }.map(\.slot)
     var denied: Set<Int> = []
-    for slot in wrong.lazy.map({ $0.page - 1 + run.shift }) {
-      let behind = led.firstIndex { $0 > slot } ?? led.count
+    // The first of both behind a slot that is denied.
+    var (behind, nextStrong) = (0, 0)
+    for (index, slot) in wrong.enumerated() {
+      while behind < led.count, led[behind] <= slot { behind += 1 }
+      while nextStrong < strong.count, strong[nextStrong] <= slot { nextStrong += 1 }
+      let first = behind > 4 ? led[behind - 5] : run.slots.lowerBound
       let last = behind + 3 < led.count ? led[behind + 3] : run.slots.upperBound
-      denied.formUnion((behind > 4 ? led[behind - 5] : run.slots.lowerBound)...last)
+      denied.formUnion(first...last)
+      guard index + 1 < wrong.count else { break }
+      let next = wrong[index + 1]
+      if nextStrong == strong.count || strong[nextStrong] >= next { denied.formUnion(slot...next) }
     }
     return denied
   }
 
-  /// Whether a link that leads to the slots from `start` on, or past them, does not hold with this shift.
-  /// A page of which there is but a part denies nothing.
-  private func isDenied(_ start: Int, _ shift: Int) -> Bool {
+  /// The slots that are whole pages: all, or all but the last.
+  private var whole: Int {
     let isShort = grid.pieces.last.map { ($0.end - $0.offset) % grid.pageSize > 0 } ?? false
-    let whole = 0..<slots.count - (isShort ? 1 : 0)
-    return links.contains { link in
+    return slots.count - (isShort ? 1 : 0)
+  }
+
+  /// Whether a link that leads to the slots from `start` on, or past them, does not hold with this shift,
+  /// or pages there lead on as they would with another one. A page of which there is but a part denies
+  /// nothing.
+  private func isDenied(_ start: Int, _ shift: Int) -> Bool {
+    let whole = whole
+    let limit = stated > 0 ? stated : 64 * (slots.count + 64)
+    let isOneDenied = links.contains { link in
       var slot = link.page - 1 + shift
       var isReached = false
       let length = max(1, link.length)
-      for index in 1...min(length, Self.longest) where whole.contains(slot) {
+      for index in 1...min(length, Self.longest) where slot >= 0 && slot < whole {
         if slot >= start { isReached = true }
-        if index == length || slots[slot].isTree || slots[slot].next == 0 {
+        let next = slots[slot].next
+        if index == length || slots[slot].isTree || next == 0 || next > limit {
           return isReached && !holds(link, shift)
         }
-        slot = slots[slot].next - 1 + shift
+        slot = next - 1 + shift
       }
       return false
     }
+    if isOneDenied { return true }
+    var votes: [Int: Int] = [:]
+    for slot in min(start, whole)..<whole where !slots[slot].isTree && slots[slot].next > 1 {
+      votes[slot + 2 - slots[slot].next, default: 0] += 1
+    }
+    return votes.contains { $0.key != shift && $0.value > 2 && $0.value > votes[shift] ?? 0 }
   }
 
   /// The first of the last slots in which pages may as well have this shift, since bytes may be missing in
-  /// front of them and not behind: links lead to them then, and all of those hold.
+  /// front of them and not behind: links lead to them then, or pages in their places, and all of those
+  /// links hold.
   private func likelyTail(_ shift: Int) -> Int {
-    let led = links.lazy.filter { slots.indices.contains($0.page - 1 + shift) }
-    let start = led.filter { !holds($0, shift) }.map { $0.page + shift }.max() ?? 0
-    return led.map { $0.page - 1 + shift }.filter { $0 >= start }.min() ?? slots.count
+    var (start, led) = (0, [Int]())
+    for link in links {
+      let slot = link.page - 1 + shift
+      if slots.indices.contains(slot) {
+        if holds(link, shift) { led.append(slot) } else { start = max(start, slot + 1) }
+      }
+      var page = link.page
+      for _ in 1..<min(max(1, link.length), Self.longest) {
+        guard page > 0, page <= slots.count, !slots[page - 1].isTree else { break }
+        page = slots[page - 1].next
+        if page > slots.count, slots.indices.contains(page - 1 + shift) {
+          led.append(page - 1 + shift)
+        }
+      }
+    }
+    return led.filter { $0 >= start }.min() ?? slots.count
   }
 
   /// The slots of a piece: the first one, and the first one behind it.

@@ -50,7 +50,11 @@ struct PageTree {
         let high = min(max(low, child.last ?? range.upperBound), range.upperBound)
         let below = low...high
         if high < Int.max { low = max(low, min(high + 1, range.upperBound)) }
-        if let inner = try Self.look(cells, child.page), !seen(child.page) {
+        let inner = try Self.look(cells, child.page)
+        if let inner, inner.isTable, !kind.isTable {
+          // Another page than was meant has its number, and a tree of its own.
+          lose(below)
+        } else if let inner, !seen(child.page) {
           if inner.isLeaf { areLeaves = true }
           next.append((child.page, below))
         } else if seen(child.page) || Self.leadsNowhere(cells.file, child.page) {

@@ -121,9 +121,13 @@ extension SnapshotSalvage {
     case .needsMore: return nil
     case .failure: return false
     case .value(let end):
-      // A store may have members of its own, such as a record has.
       guard try kind(of: text.extracting(start..<end)) != nil else { return false }
-      return ["intents", "edges", "tasks"].allSatisfy { record.text.member($0) == nil }
+      let behind = TextBytes.skipSpace(text, end)
+      if behind < text.count, [0x2C, 0x5D, 0x7D].contains(text[behind]) { return true }
+      // A store may have members of its own, such as a record has.
+      let outer: [StaticString] =
+        places == nil ? ["intents", "edges"] : ["tasks", "tasks_by_user", "users"]
+      return outer.allSatisfy { record.text.member($0) == nil }
     }
   }
 

@@ -184,7 +184,8 @@ final class StoreCapture: StoreTree {
 
   /// Whether the file has grown since, its start unchanged. A time that changed tells nothing: a write
   /// changes it before it changes bytes and size. Then the file has to hold still while it is read
-  /// again: of bytes that change to and fro, two readings may find the same mixture.
+  /// again: of bytes that change to and fro, two readings may find the same mixture. One that is
+  /// appended to all the time never does; three more readings have to find the same then.
   private func checkUnchanged(_ reading: Reading, _ path: FilePath, _ sha256: Hash256) throws
     -> Bool
   {
@@ -193,18 +194,22 @@ final class StoreCapture: StoreTree {
     }
     let size = reading.facts.size
     if try facts() == reading.facts { return false }
+    var hasGrown = false
     for _ in 0..<3 {
       var before = try facts()
-      while let now = before, now.size == size, isFresh(now) { before = try facts() }
+      while let now = before, isFresh(now) { before = try facts() }
       guard let before, before.inode == reading.facts.inode,
         before.device == reading.facts.device, before.size >= size
       else {
         throw DiskError(.changed, "was changed or replaced while it was read", path: path)
       }
-      guard try hash(reading) == sha256 else { break }
-      if before.size > size { return true }
-      if try facts() == before { return false }
+      guard try hash(reading) == sha256 else {
+        throw DiskError(.changed, "was changed while it was read", path: path)
+      }
+      hasGrown = before.size > size
+      if try facts() == before { return hasGrown }
     }
+    if hasGrown { return true }
     throw DiskError(.changed, "was changed while it was read", path: path)
   }
 

@@ -158,6 +158,27 @@ struct TornSnapshotTests {
     #expect(try result.scratch.read("out/recovered/s.json") == bytes)
   }
 
+  /// The same of a task list by users.
+  @Test func theRootHasMembersOfAUser() throws {
+    let list = """
+      {"username":"x","created_at":"2026-01-01T00:00:00","users":{"a":{"username":"a",\
+      "created_at":"2026-01-01T00:00:00"}},"tasks_by_user":{"a":[]}}
+      """
+    let result = try Salvaged(Array(list.utf8), as: "t.json", kind: "task-list")
+    #expect(result.report.isWhole)
+    #expect(text(try result.scratch.read("out/recovered/t.json")) == list)
+  }
+
+  /// What is in front of the first intent is gone, and that intent has a member as snapshots have.
+  @Test(arguments: ["tasks", "preconditions"])
+  func theFirstIntentHasMembersOfTheRoot(_ member: String) throws {
+    let first = Self.intent(9).drop { $0 != "{" }.dropLast() + #","\#(member)":["a"]}"#
+    let result = try Salvaged(
+      Array((first + "," + Self.intent(8) + "}}").utf8), as: "s.json", kind: "intent-snapshot")
+    #expect(result.report.counts == [.intent: 2])
+    #expect(text(try result.scratch.read("out/recovered/s.json")).contains(String(first)))
+  }
+
   @Test(arguments: [0x69, 0x65] as [UInt8])
   func theNameOfAContainerIsAltered(_ first: UInt8) throws {
     var bytes = Self.whole
