@@ -77,7 +77,7 @@ extension PageLinks {
     if whole == slots.count, whole - run.shift == stated { return sure.lowerBound..<whole }
     guard stated == 0 || (isFirst && whole < stated), !isDenied(sure.upperBound, run.shift)
     else { return sure }
-    let end = stated > 0 ? likelyTail(slots.count - stated) : slots.count
+    let end = stated > slots.count ? likelyTail(slots.count - stated) : slots.count
     return sure.lowerBound..<max(sure.upperBound, end)
   }
 
@@ -88,30 +88,47 @@ extension PageLinks {
 
   /// The slots near those to which links lead that do not hold, and between those where no page is known
   /// by what it holds: pages between two places at which as many were put in as lost have other numbers.
-  /// In the first run several links have to lead to pages that look sound.
+  /// In the first run several of those have to lead to pages of others: what is destroyed has not moved.
   private func deniedSlots(
     _ run: Run, _ known: [(slot: Int, shift: Int?, isStrong: Bool)], isFirst: Bool
   ) -> Set<Int> {
-    let wrong = links(to: run.slots, run.shift).filter { !holds($0, run.shift) }
-      .map { $0.page - 1 + run.shift }
-    let sound = wrong.count { !slots[$0].isBlank && slots[$0].next <= max(stated, slots.count) }
-    if wrong.isEmpty || (isFirst && sound < 3) { return [] }
+    let links = links(to: run.slots, run.shift).filter { !holds($0, run.shift) }
+    if links.count(where: { leadsToOthers($0, run.shift) }) < (isFirst ? 3 : 1) { return [] }
+    let wrong = links.map { $0.page - 1 + run.shift }
     let led = led(run, known)
     let strong = known.filter { $0.isStrong && $0.shift == run.shift }.map(\.slot)
     var denied: Set<Int> = []
-    // The first of both behind a slot that is denied.
-    var (behind, nextStrong) = (0, 0)
+    // The first of both behind a slot that is denied, and the first slot that is not yet.
+    var (behind, nextStrong, done) = (0, 0, run.slots.lowerBound)
     for (index, slot) in wrong.enumerated() {
       while behind < led.count, led[behind] <= slot { behind += 1 }
       while nextStrong < strong.count, strong[nextStrong] <= slot { nextStrong += 1 }
       let first = behind > 4 ? led[behind - 5] : run.slots.lowerBound
-      let last = behind + 3 < led.count ? led[behind + 3] : run.slots.upperBound
-      denied.formUnion(first...last)
-      guard index + 1 < wrong.count else { break }
-      let next = wrong[index + 1]
-      if nextStrong == strong.count || strong[nextStrong] >= next { denied.formUnion(slot...next) }
+      var last = behind + 3 < led.count ? led[behind + 3] : run.slots.upperBound
+      if index + 1 < wrong.count,
+        nextStrong == strong.count || strong[nextStrong] >= wrong[index + 1]
+      {
+        last = max(last, wrong[index + 1])
+      }
+      for slot in max(first, done)..<max(first, done, last + 1) { denied.insert(slot) }
+      done = max(done, last + 1)
     }
     return denied
+  }
+
+  /// Whether a link that does not hold leads to a page of another tree, or of another row. One that is
+  /// blank, or noise, is none.
+  private func leadsToOthers(_ link: Link, _ shift: Int) -> Bool {
+    let limit = max(stated, slots.count)
+    var slot = link.page - 1 + shift
+    for index in 1...max(1, min(link.length, Self.longest)) {
+      guard slots.indices.contains(slot) else { return false }
+      if slots[slot].isTree { return true }
+      if slots[slot].isBlank || slots[slot].next > limit { return false }
+      if link.ids != nil || index == link.length || slots[slot].next == 0 { return true }
+      slot = slots[slot].next - 1 + shift
+    }
+    return false
   }
 
   /// The slots that are whole pages: all, or all but the last.
