@@ -88,6 +88,17 @@ final class DatabaseOutput {
     }
   }
 
+  /// Whether SQLite could take a row out of a table: not where there are no row ids, or an index needs a
+  /// function that its program has.
+  func allowsTakingOut(of table: SalvagedTable) -> Bool {
+    guard let id = table.idName else { return false }
+    do {
+      _ = try Statement(
+        "DELETE FROM \(Connection.quoted(table.name)) WHERE \(id) = ?", on: connection)
+      return true
+    } catch { return false }
+  }
+
   /// Takes rows out of a table of a finished database, without what triggers would do meanwhile.
   /// - Parameter refused: nil for a row that stays, else what to do as it goes.
   /// - Returns: how many; nil where SQLite cannot take one out. Then nothing was changed or done.

@@ -32,7 +32,7 @@ extension DatabaseSalvage {
 
   private func lostSector(_ row: PageRow, _ table: SalvagedTable) -> RunHistory.Fault? {
     // In UTF-16 two bytes are one NUL.
-    let count = file.isUTF16 ? TextNoise.sector / 2 : TextNoise.sector
+    let count = file.isUTF16 ? RunHistory.lostBytes / 2 : RunHistory.lostBytes
     for (column, value) in zip(table.columns, row.values) {
       if case .text(let bytes) = value,
         let fault = RunHistory.lostSector(in: bytes.span, of: count, column.name)
@@ -48,9 +48,10 @@ extension DatabaseSalvage {
   ) -> RunHistory.Fault? {
     for column in columns.sorted() {
       if case .text(let bytes) = row.values[column], TextNoise.isIn(bytes.span) {
+        let name = table.columns[column].name
         return RunHistory.Fault(
           code: .unreadable,
-          message: "its \(table.columns[column].name) holds noise as of a lost sector")
+          message: "its \(name) holds noise or ends in NULs, as of a lost sector")
       }
     }
     return nil
@@ -65,12 +66,17 @@ extension DatabaseSalvage {
     var tables: [(SalvagedTable, noisy: Set<Int>)] = []
     for table in try copy.tables() {
       let noisy = isRuns(table) ? [] : try copy.columnsWithNoise(in: table)
-      if try isRuns(table) || !noisy.isEmpty || copy.hasText(in: table, withNULs: TextNoise.sector)
+      if try isRuns(table) || !noisy.isEmpty
+        || copy.hasText(in: table, withNULs: RunHistory.lostBytes)
       {
         tables.append((table, noisy))
       }
     }
     if tables.isEmpty { return true }
+    // All of them or none: else those of the first ones would be kept apart twice.
+    for (table, _) in tables where !isRuns(table) {
+      guard copy.allowsTakingOut(of: table) else { return false }
+    }
     // A connection that writes would make a log for one that is written with a log.
     let place = 18..<20
     let versions = try bytes(place, of: target)

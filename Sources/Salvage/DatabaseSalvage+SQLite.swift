@@ -103,6 +103,9 @@ extension DatabaseSalvage {
 
   /// Copies the database through SQLite; false where that fails after all.
   func copySound() throws -> Bool {
+    var counts: [RecordKind: Int] = [:]
+    // Only its statements are damaged: it lacks columns that its records are read from.
+    var lacksColumns: Bool
     do {
       try makeCopy()
       // As in `DatabaseOutput.init(copyAt:)`.
@@ -111,14 +114,24 @@ extension DatabaseSalvage {
       isMigrated =
         try StoreDatabase.number("PRAGMA application_id", copy) == StoreDatabase.applicationID
       lacksColumns = try hasOtherColumns(copy)
-      if !isMigrated, !lacksColumns { try count(copy) }
+      if !isMigrated, !lacksColumns { counts = try rowCounts(copy) }
     } catch is DatabaseError {
       try Disk.remove(target)
       return false
     }
     if isMigrated, !lacksColumns { lacksColumns = try !settleStored() }
-    if !lacksColumns, try takeOutRefused() { return true }
-    // Its pages are in order and its statements are not: what they lost is known otherwise.
+    if !lacksColumns, try takeOutRefused() {
+      for (kind, rows) in counts {
+        tallies[0, default: PageTally()].rows += rows
+        sink.count(kind, rows)
+      }
+      return true
+    }
+    // Its pages are in order, and its statements or texts are not.
+    reason =
+      lacksColumns
+      ? "its tables lack what records are made of"
+      : "texts in it hold damage that SQLite does not see"
     isSound = false
     try Disk.remove(target)
     return false
@@ -169,18 +182,18 @@ extension DatabaseSalvage {
     return false
   }
 
-  /// Counts the rows of the tables that are the owner's.
-  private func count(_ copy: borrowing Connection) throws {
+  /// The rows of the tables that are the owner's.
+  private func rowCounts(_ copy: borrowing Connection) throws -> [RecordKind: Int] {
     let names = try Statement(
       "SELECT name FROM pragma_table_list WHERE schema='main' AND type='table' "
         + "AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'", on: copy)
+    var counts: [RecordKind: Int] = [:]
     while try names.step() {
       let name = names.text(0)
       let rows = try Statement("SELECT count(*) FROM \(Connection.quoted(name))", on: copy)
       guard try rows.step() else { continue }
-      let found = rows.integer(0)
-      tallies[0, default: PageTally()].rows += found
-      sink.count(name == "runs" ? .run : .document, found)
+      counts[name == "runs" ? .run : .document, default: 0] += rows.integer(0)
     }
+    return counts
   }
 }

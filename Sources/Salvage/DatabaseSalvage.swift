@@ -38,8 +38,6 @@ final class DatabaseSalvage {
   var lacksStatements = false
   /// Whether it is a sound database that `migrate` made.
   var isMigrated = false
-  /// Whether only its statements are damaged: it lacks columns that its records are read from.
-  var lacksColumns = false
   /// What the entries of indexes are that lack pages.
   var lostIndexes: [SalvagedTable] = []
   /// The tables for rows that may be of any of several, by the names of those.
@@ -137,6 +135,8 @@ final class DatabaseSalvage {
   private let isLogForeign: Bool
   /// Whether SQLite's copy of it is what is recovered.
   var isSound: Bool
+  /// Why it is written anew where that is not what is recovered.
+  var reason = "SQLite finds it damaged"
 
   func run() throws {
     if !isSound, !file.hasFractions || !file.hasEncoding || file.reserved > 0 {
@@ -225,8 +225,6 @@ final class DatabaseSalvage {
   }
 
   private func noteState() {
-    let reason =
-      lacksColumns ? "its tables lack what records are made of" : "SQLite finds it damaged"
     sink.note(
       Finding(
         .error, .unreadable, "\(reason): it was written anew from what its pages hold"))

@@ -242,7 +242,7 @@ struct PageLinks {
   /// The slots that links lead to, in order, each with the shift that its page's number follows from;
   /// nil where that may be either of two.
   func knownShifts() -> [(slot: Int, shift: Int?, isStrong: Bool)] {
-    let chosen = bestShifts()
+    let chosen = inOrder(bestShifts())
     var known: [Int: Int?] = [:]
     var strong: Set<Int> = []
     for (link, shift) in zip(links, chosen) where holds(link, shift) {
@@ -275,6 +275,38 @@ struct PageLinks {
     var found = [link.page - 1 + shift]
     while found.count < min(link.length, Self.longest), let last = found.last {
       found.append(slots[last].next - 1 + shift)
+    }
+    return found
+  }
+
+  /// Without the shifts that links have by chance where what they lead to is destroyed: pages keep their
+  /// order, so none lies among those of links in front of it, or behind it, that have one shift.
+  private func inOrder(_ chosen: [Int]) -> [Int] {
+    /// Links with one shift, and the slots of the first and the last of them that hold.
+    var stretches: [(links: Range<Int>, held: ClosedRange<Int>?)] = []
+    for index in links.indices {
+      let slot = holds(links[index], chosen[index]) ? links[index].page - 1 + chosen[index] : nil
+      if index > 0, chosen[index] == chosen[index - 1], let last = stretches.popLast() {
+        let held = slot.map { (last.held?.lowerBound ?? $0)...$0 } ?? last.held
+        stretches.append((last.links.lowerBound..<index + 1, held))
+      } else {
+        stretches.append((index..<index + 1, slot.map { $0...$0 }))
+      }
+    }
+    var found = chosen
+    for (index, before) in stretches.enumerated() {
+      let shift = chosen[before.links.lowerBound]
+      let next = (index + 1..<min(index + 5, stretches.count)).first {
+        chosen[stretches[$0].links.lowerBound] == shift
+      }
+      guard let next, let start = before.held, let end = stretches[next].held else { continue }
+      let between = stretches[index + 1..<next]
+      let isByChance = between.allSatisfy { stretch in
+        stretch.held.map { $0.lowerBound <= start.upperBound || $0.upperBound >= end.lowerBound }
+          ?? true
+      }
+      if !isByChance { continue }
+      for stretch in between { for link in stretch.links { found[link] = shift } }
     }
     return found
   }

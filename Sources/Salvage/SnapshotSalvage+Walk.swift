@@ -119,10 +119,12 @@ extension SnapshotSalvage {
     guard rest[0] == 0x22, !isOuter else { return false }
     switch scan(text, start, isFinal: isFinal) {
     case .needsMore: return nil
-    case .failure: return false
+    // The members of a torn intent are none of the store's.
+    case .failure: return places == nil && TextBytes.starts(rest, "\"intent_id\"")
     case .value(let end):
       guard try kind(of: text.extracting(start..<end)) != nil else { return false }
       let behind = TextBytes.skipSpace(text, end)
+      if behind == text.count, !isFinal { return nil }
       if behind < text.count, [0x2C, 0x5D, 0x7D].contains(text[behind]) { return true }
       // A store may have members of its own, such as a record has.
       let outer: [StaticString] =

@@ -1,5 +1,6 @@
 /// Bytes at random within a text, as of a sector that a disk lost: no UTF-8, no other encoding, and
-/// text on at least one side.
+/// text on at least one side. Or NULs at its end, as of the last page that a row goes on in, which says
+/// nothing else when it is lost.
 enum TextNoise {
   /// Bytes that a disk loses at a time.
   static let sector = 512
@@ -7,6 +8,9 @@ enum TextNoise {
   private static let least = 16
 
   static func isIn(_ text: Span<UInt8>) -> Bool {
+    if text.count >= least, TextBytes.isAll(text.extracting((text.count - least)...), 0) {
+      return true
+    }
     var (first, last, foreign) = (text.count, 0, 0)
     var at = 0
     while at < text.count, last - min(first, last) <= sector {

@@ -97,6 +97,8 @@ struct ShiftedKeyTests {
       ("data[:4096] = bytes(4096)", 3, 3), ("data[:4096] = bytes(4096)", 20, 20),
       ("del data[-100:]", 3, 2), ("del data[-4096:]", 3, 2), ("del data[-100:]", 30, 29),
       ("for page in within[10:40:5]: data[page * 4096:page * 4096 + 4096] = bytes(4096)", 40, 34),
+      // Rows before and behind would do as well for those that are gone.
+      ("data[250 * 4096:330 * 4096] = bytes(80 * 4096)", 99, 81),
     ])
   func whatHasNotMoved(_ damage: String, _ count: Int, _ found: Int) throws {
     let scratch = try Scratch(inMemory: true)

@@ -149,6 +149,14 @@ struct TornSnapshotTests {
     #expect(text(try result.scratch.read("out/recovered/s.json")).contains(String(first)))
   }
 
+  /// The members of a torn intent at the very start are none of the store's.
+  @Test func theFirstIntentIsTorn() throws {
+    let torn = String(Self.intents[1].drop { $0 != "{" }.dropLast(5))
+    let result = try Salvaged(Array(torn.utf8), as: "s.json", kind: "intent-snapshot")
+    #expect(result.report.counts.isEmpty, "\(result.report.counts)")
+    #expect(result.account[.quarantined].bytes == torn.utf8.count)
+  }
+
   /// An undamaged snapshot that begins with members as records have them is no record.
   @Test(arguments: [#""plan_id":"p","#, #""action_id":1,"#, #""intent_id":"i","goal":"g","#])
   func theRootHasMembersOfARecord(_ members: String) throws {
