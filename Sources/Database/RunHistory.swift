@@ -284,7 +284,7 @@ package struct RunHistory {
       if !bytes.isUTF8 {
         return Fault(code: .wrongType, message: "its \(column.name) is no UTF-8")
       }
-      return lostSector(in: bytes, of: lostBytes, column.name)
+      return lostSector(in: bytes, of: 512, column.name)
     }
     do throws(JSONError) {
       var index = JSONIndex()
@@ -298,12 +298,8 @@ package struct RunHistory {
     }
   }
 
-  /// As many NULs in a text as show that a part of it was lost: a sector of a disk has 512 bytes, and so
-  /// has the smallest page of a database. The last page that a row of a table goes on in holds 411 of it
-  /// at the least (SQLite's file format, 1.6: pages of 480 bytes that are used).
-  package static let lostBytes = 411
-
-  /// What is wrong with a text that holds `sector` NULs in a row; nil where it does not.
+  /// What is wrong with a text that holds as many NULs in a row as a disk has in a sector; nil where
+  /// it does not.
   package static func lostSector(
     in text: Span<UInt8>, of sector: Int, _ column: String
   ) -> Fault? {

@@ -142,23 +142,32 @@ extension DatabaseOutput {
     ).step()
   }
 
-  /// The columns of which a text has noise in it that most have not: those are in no other encoding.
-  func columnsWithNoise(in table: SalvagedTable) throws -> Set<Int> {
-    if table.columns.isEmpty { return [] }
-    var counts = table.columns.map { _ in (noisy: 0, others: 0) }
+  /// The columns of which a text has noise in it that most have not: those are in no other encoding. And
+  /// those of which fewer than most end in NULs, with how many do.
+  func damagedColumns(of table: SalvagedTable) throws -> (noisy: Set<Int>, cut: [Int: Int]) {
+    if table.columns.isEmpty { return ([], [:]) }
+    var counts = table.columns.map { _ in (noisy: 0, cut: 0, others: 0) }
     let names = table.columns.map { Connection.quoted($0.name) }.joined(separator: ", ")
     let rows = try Statement(
       "SELECT \(names) FROM \(Connection.quoted(table.name))", on: connection)
     while try rows.step() {
       for column in counts.indices where rows.kind(column) == .text {
-        if rows.withBytes(column, { TextNoise.isIn($0) }) {
-          counts[column].noisy += 1
-        } else {
-          counts[column].others += 1
+        rows.withBytes(column) {
+          if TextNoise.isIn($0) {
+            counts[column].noisy += 1
+          } else if TextNoise.isCut($0) {
+            counts[column].cut += 1
+          } else {
+            counts[column].others += 1
+          }
         }
       }
     }
-    return Set(counts.indices.filter { (1..<max(1, counts[$0].others)).contains(counts[$0].noisy) })
+    let noisy = counts.indices.filter { (1..<max(1, counts[$0].others)).contains(counts[$0].noisy) }
+    let cut = counts.indices.filter { (1..<max(1, counts[$0].others)).contains(counts[$0].cut) }
+    return (
+      Set(noisy), Dictionary(uniqueKeysWithValues: cut.map { ($0, counts[$0].cut) })
+    )
   }
 
   /// What SQLite makes of a table that was created.

@@ -5,7 +5,7 @@ import Records
 import SystemPackage
 
 /// Rows that SQLite finds sound and that are no part of a recovered database: runs that the rules of
-/// their kind refuse, and texts in which a sector of the disk is missing or noise.
+/// their kind refuse, and texts in which a sector of the disk, or a page, is missing or noise.
 extension DatabaseSalvage {
   /// Why a row is refused; nil where it is not.
   func fault(_ row: PageRow, in table: SalvagedTable) -> RunHistory.Fault? {
@@ -32,7 +32,7 @@ extension DatabaseSalvage {
 
   private func lostSector(_ row: PageRow, _ table: SalvagedTable) -> RunHistory.Fault? {
     // In UTF-16 two bytes are one NUL.
-    let count = file.isUTF16 ? RunHistory.lostBytes / 2 : RunHistory.lostBytes
+    let count = file.isUTF16 ? TextNoise.sector / 2 : TextNoise.sector
     for (column, value) in zip(table.columns, row.values) {
       if case .text(let bytes) = value,
         let fault = RunHistory.lostSector(in: bytes.span, of: count, column.name)
@@ -43,18 +43,33 @@ extension DatabaseSalvage {
     return nil
   }
 
+  /// - Parameters:
+  ///   - noisy: the columns in whose texts noise is damage.
+  ///   - cut: those in whose texts NULs at the end are.
   private func noise(
-    _ row: PageRow, _ table: SalvagedTable, in columns: Set<Int>
+    _ row: PageRow, _ table: SalvagedTable, noisy: Set<Int>, cut: Set<Int>
   ) -> RunHistory.Fault? {
-    for column in columns.sorted() {
-      if case .text(let bytes) = row.values[column], TextNoise.isIn(bytes.span) {
-        let name = table.columns[column].name
+    for column in noisy.union(cut).sorted() {
+      guard case .text(let bytes) = row.values[column] else { continue }
+      let isNoise = noisy.contains(column) && TextNoise.isIn(bytes.span)
+      if isNoise || (cut.contains(column) && TextNoise.isCut(bytes.span)) {
+        let what = isNoise ? "holds noise as of a lost sector" : "ends in NULs as of a lost page"
         return RunHistory.Fault(
-          code: .unreadable,
-          message: "its \(name) holds noise or ends in NULs, as of a lost sector")
+          code: isNoise ? .unreadable : .nulBytes,
+          message: "its \(table.columns[column].name) \(what)")
       }
     }
     return nil
+  }
+
+  /// How many pages that are in use hold nothing but NULs: SQLite finds nothing wrong with one that is
+  /// the last of those that a row goes on in, for it names no other.
+  private func blankPages() throws -> Int {
+    try file.numbers.count { number in
+      if number == 1 || free.contains(number) { return false }
+      let page = try file.page(number)
+      return TextBytes.isAll(page.span, 0) && !file.isSpecial(number, page.span)
+    }
   }
 
   /// Takes the rows that are refused out of the copy of a sound database.
@@ -63,18 +78,28 @@ extension DatabaseSalvage {
     // The records of a migrated database have hashes.
     if isMigrated { return true }
     let copy = try DatabaseOutput(copyAt: target)
-    var tables: [(SalvagedTable, noisy: Set<Int>)] = []
+    var tables: [(SalvagedTable, noisy: Set<Int>, cut: Set<Int>)] = []
+    var blank: Int?
     for table in try copy.tables() {
-      let noisy = isRuns(table) ? [] : try copy.columnsWithNoise(in: table)
-      if try isRuns(table) || !noisy.isEmpty
-        || copy.hasText(in: table, withNULs: RunHistory.lostBytes)
+      let (noisy, ends) = isRuns(table) ? ([], [:]) : try copy.damagedColumns(of: table)
+      var cut: Set<Int> = []
+      if !ends.isEmpty {
+        let blankPages = try blank ?? blankPages()
+        blank = blankPages
+        // Where there are more, they are filled up.
+        cut = Set(ends.filter { $0.value <= blankPages }.keys)
+      }
+      if try isRuns(table) || !noisy.isEmpty || !cut.isEmpty
+        || copy.hasText(in: table, withNULs: TextNoise.sector)
       {
-        tables.append((table, noisy))
+        tables.append((table, noisy, cut))
       }
     }
     if tables.isEmpty { return true }
-    // All of them or none: else those of the first ones would be kept apart twice.
-    for (table, _) in tables where !isRuns(table) {
+    // All of them or none: else those of the first ones would be kept apart twice. Of runs, which come
+    // first, there may be none to take out.
+    tables.sort { isRuns($0.0) && !isRuns($1.0) }
+    for (table, _, _) in tables where !isRuns(table) {
       guard copy.allowsTakingOut(of: table) else { return false }
     }
     // A connection that writes would make a log for one that is written with a log.
@@ -82,17 +107,22 @@ extension DatabaseSalvage {
     let versions = try bytes(place, of: target)
     let plain: [UInt8] = [1, 1]
     try StagedFile.overwrite(target, at: place.lowerBound, with: plain.span)
-    for (table, noisy) in tables { guard try takeOutRefused(table, noisy) else { return false } }
+    for (table, noisy, cut) in tables {
+      guard try takeOutRefused(table, noisy: noisy, cut: cut) else { return false }
+    }
     try StagedFile.overwrite(target, at: place.lowerBound, with: versions.span)
     return true
   }
 
-  /// - Parameter noisy: the columns in whose texts noise is damage.
-  private func takeOutRefused(_ table: SalvagedTable, _ noisy: Set<Int>) throws -> Bool {
+  private func takeOutRefused(
+    _ table: SalvagedTable, noisy: Set<Int>, cut: Set<Int>
+  ) throws -> Bool {
     guard table.idName != nil else { return isRuns(table) }
     let kind = isRuns(table) ? RecordKind.run : .document
     let count = try DatabaseOutput.takeOut(table, of: target) { row in
-      guard let fault = fault(row, in: table) ?? noise(row, table, in: noisy) else { return nil }
+      guard
+        let fault = fault(row, in: table) ?? noise(row, table, noisy: noisy, cut: cut)
+      else { return nil }
       return { [self] in
         try suspects.add(row, table, fault.message)
         sink.note(

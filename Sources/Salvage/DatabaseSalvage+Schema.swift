@@ -114,11 +114,19 @@ extension DatabaseSalvage {
     let isForeign = try !tree.isBroken && isOfTable(entry.root) != table.hasRowID
     table.isBroken = tree.isBroken || isForeign
     table.gaps = isForeign ? [Int.min...Int.max] : tree.gaps
+    var pages: [Int] = []
+    for number in tree.pages {
+      if try !isForeign && isOther(number, than: table) {
+        table.isBroken = true
+        table.gaps.append(tree.ranges[number] ?? Int.min...Int.max)
+      } else {
+        pages.append(number)
+      }
+    }
     if table.isBroken { isMapped = false }
     tables.append(table)
     for number in tree.interior { owner[number] = Self.indexOwner }
-    cells.ranges.merge(tree.ranges) { $1 }
-    var pages = tree.pages
+    for number in pages { cells.ranges[number] = tree.ranges[number] }
     for (number, range) in tree.damaged where table.hasRowID {
       cells.ranges[number] = range
       if try cells.assumeLeaf(number) {
@@ -133,6 +141,17 @@ extension DatabaseSalvage {
       let isRows = cells.kind(page.span, number)?.isTable == table.hasRowID
       owner[number] = isRows ? tables.count - 1 : Self.indexOwner
     }
+  }
+
+  /// Whether a page of a tree has rows that no such table can have: it is another's, which was written
+  /// or moved to its place.
+  private func isOther(_ number: Int, than table: SalvagedTable) throws -> Bool {
+    let page = try file.page(number)
+    guard let kind = cells.kind(page.span, number), kind.isTable == table.hasRowID else {
+      return false
+    }
+    let rows = try cells.sample(page.span, number, kind)
+    return !rows.isEmpty && rows.allSatisfy(table.contradicts)
   }
 
   private func isOfTable(_ number: Int) throws -> Bool {

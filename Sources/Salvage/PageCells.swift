@@ -162,6 +162,17 @@ final class PageCells {
     return out
   }
 
+  /// The first, the middle and the last row of a page, as far as they hold together.
+  func sample(_ page: Span<UInt8>, _ number: Int, _ kind: PageKind) throws -> [PageRow] {
+    let count = count(page, number)
+    return try Set([0, count / 2, count - 1].filter { (0..<count).contains($0) }).sorted()
+      .compactMap {
+        guard let at = place(page, number, kind, $0) else { return nil }
+        let body = kind == .interiorIndex ? at + 4 : at
+        return try cell(page, body, number, hasID: kind == .leafTable)?.row
+      }
+  }
+
   /// Which of the row ids are in their order, and where most of them are in `range`, in that.
   private func inOrder(_ ids: [Int?], _ range: ClosedRange<Int>?) -> [Bool] {
     var isKept = [Bool](repeating: true, count: ids.count)

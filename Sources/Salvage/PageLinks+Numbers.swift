@@ -20,7 +20,7 @@ extension PageLinks {
       let sure = sureSlots(run, known, isFirst: isFirst, isLast: index + 1 == runs.count)
       // A page may be known by what it holds though it lost its end.
       let tornFrom = min(run.slots.upperBound, run.sure?.upperBound ?? .max)
-      let denied = isTold ? deniedSlots(run, known, isFirst: isFirst) : []
+      let denied = isTold ? deniedSlots(run, known) : []
       let from = before ? run.slots.lowerBound : start
       let behind = isLast ? end : runs[index + 1].slots.lowerBound
       // What links lead to has the numbers that they name.
@@ -36,9 +36,9 @@ extension PageLinks {
           skipped += 1
           continue
         }
-        if !slots[slot].isTree, !isTold || !sure.contains(slot) || denied.contains(slot) {
-          continue
-        }
+        // The first page is known by its header.
+        let isKnown = slots[slot].isTree || (slot == 0 && hasHeader)
+        if !isKnown, !isTold || !sure.contains(slot) || denied.contains(slot) { continue }
         let number = slot + 1 - run.shift - skipped
         guard number > last, number <= limit else { continue }
         numbers[slot] = number
@@ -88,12 +88,12 @@ extension PageLinks {
 
   /// The slots near those to which links lead that do not hold, and between those where no page is known
   /// by what it holds: pages between two places at which as many were put in as lost have other numbers.
-  /// In the first run several of those have to lead to pages of others: what is destroyed has not moved.
+  /// One of those has to lead to a page of others: what is destroyed has not moved.
   private func deniedSlots(
-    _ run: Run, _ known: [(slot: Int, shift: Int?, isStrong: Bool)], isFirst: Bool
+    _ run: Run, _ known: [(slot: Int, shift: Int?, isStrong: Bool)]
   ) -> Set<Int> {
     let links = links(to: run.slots, run.shift).filter { !holds($0, run.shift) }
-    if links.count(where: { leadsToOthers($0, run.shift) }) < (isFirst ? 3 : 1) { return [] }
+    guard links.contains(where: { leadsToOthers($0, run.shift) }) else { return [] }
     let wrong = links.map { $0.page - 1 + run.shift }
     let led = led(run, known)
     let strong = known.filter { $0.isStrong && $0.shift == run.shift }.map(\.slot)
@@ -119,6 +119,8 @@ extension PageLinks {
   /// Whether a link that does not hold leads to a page of another tree, or of another row. One that is
   /// blank, or noise, is none.
   private func leadsToOthers(_ link: Link, _ shift: Int) -> Bool {
+    // Keys may be in descending order: where one end is open, which one that is does not show.
+    if link.isIndex, !link.isStrong { return false }
     let limit = max(stated, slots.count)
     var slot = link.page - 1 + shift
     for index in 1...max(1, min(link.length, Self.longest)) {

@@ -239,6 +239,19 @@ struct PageLinks {
     return slot >= slots.count || (lacksFirst && slot < 0)
   }
 
+  /// Whether a link that does not hold leads to a page that is destroyed: NULs, or noise, which names no
+  /// page that there is.
+  private func leadsToDestroyed(_ link: Link, _ shift: Int) -> Bool {
+    let limit = max(stated, slots.count)
+    var slot = link.page - 1 + shift
+    for _ in 1...max(1, min(link.length, Self.longest)) {
+      guard slots.indices.contains(slot), !slots[slot].isTree else { return false }
+      if slots[slot].isBlank || slots[slot].next > limit { return true }
+      slot = slots[slot].next - 1 + shift
+    }
+    return false
+  }
+
   /// The slots that links lead to, in order, each with the shift that its page's number follows from;
   /// nil where that may be either of two.
   func knownShifts() -> [(slot: Int, shift: Int?, isStrong: Bool)] {
@@ -280,12 +293,15 @@ struct PageLinks {
   }
 
   /// Without the shifts that links have by chance where what they lead to is destroyed: pages keep their
-  /// order, so none lies among those of links in front of it, or behind it, that have one shift.
+  /// order, so few lie among those of links in front of them, or behind them, that have one shift.
   private func inOrder(_ chosen: [Int]) -> [Int] {
     /// Links with one shift, and the slots of the first and the last of them that hold.
     var stretches: [(links: Range<Int>, held: ClosedRange<Int>?)] = []
+    func slot(_ link: Int) -> Int? {
+      holds(links[link], chosen[link]) ? links[link].page - 1 + chosen[link] : nil
+    }
     for index in links.indices {
-      let slot = holds(links[index], chosen[index]) ? links[index].page - 1 + chosen[index] : nil
+      let slot = slot(index)
       if index > 0, chosen[index] == chosen[index - 1], let last = stretches.popLast() {
         let held = slot.map { (last.held?.lowerBound ?? $0)...$0 } ?? last.held
         stretches.append((last.links.lowerBound..<index + 1, held))
@@ -302,8 +318,8 @@ struct PageLinks {
       guard let next, let start = before.held, let end = stretches[next].held else { continue }
       let between = stretches[index + 1..<next]
       let isByChance = between.allSatisfy { stretch in
-        stretch.held.map { $0.lowerBound <= start.upperBound || $0.upperBound >= end.lowerBound }
-          ?? true
+        let slots = stretch.links.compactMap(slot)
+        return slots.count { $0 > start.upperBound && $0 < end.lowerBound } * 2 <= slots.count
       }
       if !isByChance { continue }
       for stretch in between { for link in stretch.links { found[link] = shift } }
@@ -315,7 +331,8 @@ struct PageLinks {
   /// several that do not.
   private func bestShifts() -> [Int] {
     // A link that says nothing counts a little: else a shift that has all pages behind the end would do.
-    let (broken, changed, silent) = (32, 80, 4)
+    // What it leads to may be destroyed where it lies.
+    let (broken, changed, silent, destroyed) = (32, 80, 4, 8)
     var costs = shifts.indices.map { $0 == 0 ? 0 : changed }
     /// For each link: the state that was best before it, and those that it is better to change to.
     var best: [Int] = []
@@ -330,7 +347,9 @@ struct PageLinks {
           change |= 1 << UInt64(state)
         }
         if holds(link, shifts[state]) { continue }
-        costs[state] += isBeyond(link, shifts[state]) ? silent : broken
+        costs[state] +=
+          isBeyond(link, shifts[state])
+          ? silent : leadsToDestroyed(link, shifts[state]) ? destroyed : broken
       }
       best.append(least)
       changes.append(change)

@@ -49,10 +49,18 @@ struct SalvagedTable {
 
   private func fits(_ value: PageValue, _ index: Int) -> Bool {
     if index == idColumn { return value == .null }
-    switch (value, columns[index].affinity) {
-    case (.null, _): return !columns[index].isNotNull
-    case (.integer, .text), (.real, .text): return false
-    default: return true
+    return value == .null ? !columns[index].isNotNull : Self.mayHold(columns[index], value)
+  }
+
+  /// Whether a row has a number in a column of texts: SQLite stores none there.
+  func contradicts(_ row: PageRow) -> Bool {
+    zip(columns, row.values).contains { !Self.mayHold($0, $1) }
+  }
+
+  private static func mayHold(_ column: Column, _ value: PageValue) -> Bool {
+    switch (value, column.affinity) {
+    case (.integer, .text), (.real, .text): false
+    default: true
     }
   }
 

@@ -1,6 +1,5 @@
 /// Bytes at random within a text, as of a sector that a disk lost: no UTF-8, no other encoding, and
-/// text on at least one side. Or NULs at its end, as of the last page that a row goes on in, which says
-/// nothing else when it is lost.
+/// text on at least one side.
 enum TextNoise {
   /// Bytes that a disk loses at a time.
   static let sector = 512
@@ -8,9 +7,6 @@ enum TextNoise {
   private static let least = 16
 
   static func isIn(_ text: Span<UInt8>) -> Bool {
-    if text.count >= least, TextBytes.isAll(text.extracting((text.count - least)...), 0) {
-      return true
-    }
     var (first, last, foreign) = (text.count, 0, 0)
     var at = 0
     while at < text.count, last - min(first, last) <= sector {
@@ -35,5 +31,9 @@ enum TextNoise {
       controls += 1
     }
     return controls * 32 >= count
+  }
+  /// Whether a text ends in NULs, as one does whose last page is lost. One by itself may be meant.
+  static func isCut(_ text: Span<UInt8>) -> Bool {
+    text.count > 1 && text[text.count - 1] == 0 && text[text.count - 2] == 0
   }
 }

@@ -7,7 +7,7 @@ import Testing
 struct ShiftedKeyTests {
   private static let make = """
     import random, sqlite3, sys
-    seed, end = sys.argv[1], sys.argv[2] == 'end'
+    seed, end, equal = sys.argv[1], sys.argv[2] == 'end', sys.argv[2] == 'equal'
     r = random.Random(seed)
     size = r.choice([512, 1024, 4096, 4096, 16384])
     db = sqlite3.connect('a.db', isolation_level=None)
@@ -19,7 +19,7 @@ struct ShiftedKeyTests {
     pages, id = 0, 0
     share, width = r.choice([0.3, 1, 1, 1]), r.choice([2, 2, 3, 5])
     shuffled = r.random() < .4
-    while pages < 250:
+    while pages < (110 if equal else 250):
         id += r.choice([1, 1, 1, 5])
         key = 'k%06d' % (r.randrange(10**6) if shuffled else id)
         long = r.random() < share
@@ -43,7 +43,14 @@ struct ShiftedKeyTests {
         out, first = data[:at], at // size
         kinds.append(-n)
         at += n
-    for place in [] if end else sorted(r.sample(range(2, 18), r.choice([1, 2, 2, 3, 3, 4]))):
+    if equal:
+        # The file is as long as it was.
+        count, last = r.choice([1, 1, 2]), len(data) // size
+        lost, put = r.randrange(2, last - 3), r.randrange(2, last - 3)
+        rest = data[:lost * size] + data[(lost + count) * size:]
+        data = rest[:put * size] + r.randbytes(count * size) + rest[put * size:]
+        out, at, first = data, len(data), min(lost, put)
+    for place in [] if end or equal else sorted(r.sample(range(2, 18), r.choice([1, 2, 2, 3, 3, 4]))):
         to = min(len(data) - 2 * size, place * len(data) // 20 + r.randrange(size))
         if to < at: continue
         out += data[at:to]
@@ -90,6 +97,10 @@ struct ShiftedKeyTests {
   @Test(arguments: [17, 19, 24, 46, 88, 92, 95, 99, 100] as [UInt64])
   func foundEarlierNearTheEnd(_ seed: UInt64) throws { try read(seed, "end") }
 
+  /// As many pages were put in as lost: nothing but a link or two says that those between have moved.
+  @Test(arguments: [108, 162, 357, 381, 1004, 1050, 1055, 1109] as [UInt64])
+  func foundEarlierBetweenTwoPlaces(_ seed: UInt64) throws { try read(seed, "equal") }
+
   /// Nothing has moved: of rows that nearly all go on elsewhere, those come back of which nothing is
   /// gone, though few links say so. Damages: the first page, bytes of the end, pages within rows.
   @Test(
@@ -131,6 +142,43 @@ struct ShiftedKeyTests {
       print(sum(('row %d, ' % id) * 2250 in found for id in range(1, 100)), len(found))
       """)
     #expect(recovered == "\(found) \(found)\n")
+  }
+
+  /// Of rows that go on in other pages, with every fifth page destroyed: those come back whose pages are
+  /// all there.
+  @Test(arguments: [(2000, 20000, 2), (9000, 9001, 1)])
+  func destroyedHereAndThere(_ least: Int, _ most: Int, _ seed: Int) throws {
+    let scratch = try Scratch(inMemory: true)
+    try scratch.python(
+      """
+      import random, sqlite3, sys
+      least, most, seed = map(int, sys.argv[1:])
+      r = random.Random(seed)
+      db = sqlite3.connect('a.db')
+      db.execute('CREATE TABLE t(id INTEGER PRIMARY KEY, a TEXT) WITHOUT ROWID')
+      for id in range(200):
+          db.execute('INSERT INTO t VALUES(?, ?)', (id, ('row %d, ' % id * 9000)[:r.randrange(least, most)]))
+      db.commit()
+      db.close()
+      data = bytearray(open('a.db', 'rb').read())
+      for page in r.sample(range(1, len(data) // 4096), 100): data[page * 4096:page * 4096 + 4096] = bytes(4096)
+      open('damaged.db', 'wb').write(data)
+      """, "\(least)", "\(most)", "\(seed)")
+    let request = SalvageRequest(
+      paths: [scratch.file("damaged.db")], target: scratch.file("out"), time: 1_780_000_000)
+    _ = try SalvagePlan(request).run()
+    try scratch.python(
+      """
+      import re, sqlite3
+      whole, found = (set(sqlite3.connect(p).execute('SELECT * FROM t')) for p in ('a.db', 'out/recovered/damaged.db'))
+      old, data = open('a.db', 'rb').read(), open('damaged.db', 'rb').read()
+      hurt = set()
+      for at in range(0, len(old), 4096):
+          if old[at:at + 4096] != data[at:at + 4096]: hurt |= set(re.findall(b'row ([0-9]+), ', old[at:at + 4096]))
+      intact = {row for row in whole if str(row[0]).encode() not in hurt}
+      assert not found - whole
+      assert len(intact) > 70 and len(intact & found) * 20 >= len(intact) * 19, (len(intact), len(intact & found))
+      """)
   }
 
   @Test(arguments: 0..<8 * rounds)
