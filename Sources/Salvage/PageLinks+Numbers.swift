@@ -63,10 +63,10 @@ extension PageLinks {
     var sure = run.sure.map { Range($0) } ?? 0..<0
     // So are those between links that hold, but for the first and last of them. The header is in its
     // place: what follows is.
-    let led = led(run, known).dropLast(Self.byChance)
+    let led = led(run, known).dropLast(byChance)
     if isFirst {
       sure = 0..<max(sure.upperBound, led.last.map { $0 + 1 } ?? 0)
-    } else if let first = led.dropFirst(Self.byChance).first, let last = led.last {
+    } else if let first = led.dropFirst(byChance).first, let last = led.last {
       sure =
         sure.isEmpty
         ? first..<last + 1

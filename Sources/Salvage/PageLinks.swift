@@ -73,8 +73,9 @@ struct PageLinks {
   private(set) var shifts: [Int] = []
   /// Pages of one row that are looked at.
   static let longest = 16
-  /// The last links of a run that may hold by chance: those that lead to pages behind its end.
-  static let byChance = 16
+  /// The last links of a run that may hold by chance: those that lead to pages behind its end. Fewer where
+  /// few pages are such as rows go on in, so that hardly any link leads to one.
+  private(set) var byChance = 16
 
   /// - Parameter stated: pages that there should be by the header; nil where there is none.
   init(_ file: borrowing InputFile, _ grid: PageGrid, fileSize: Int, stated: Int?) throws {
@@ -93,6 +94,10 @@ struct PageLinks {
         add(page.span, fileSize, &keys)
       }
     }
+    let share = Double(slots.count { !$0.isTree && !$0.isBlank }) / Double(max(1, slots.count))
+    var chance = share
+    byChance = 1
+    while chance > 1e-5, byChance < 16 { (chance, byChance) = (chance * share, byChance + 1) }
     rank(keys)
     links.sort { $0.page < $1.page }
     // The first page of a database is none of a tree, and none that a row goes on in.
