@@ -94,7 +94,8 @@ struct ShiftedKeyTests {
 
   /// Damages of which rows came back that were joined from two.
   @Test(
-    arguments: [30, 40, 59, 72, 100, 104, 123, 60120, 70019, 70020, 80025, 80039, 92155] as [UInt64])
+    arguments: [30, 40, 59, 72, 100, 104, 123, 60120, 70019, 70020, 80025, 80039, 92155] as [UInt64]
+  )
   func foundEarlier(_ seed: UInt64) throws { try read(seed) }
 
   @Test(arguments: [17, 19, 24, 46, 88, 92, 95, 99, 100] as [UInt64])
