@@ -144,7 +144,10 @@ extension DatabaseOutput {
 
   /// The columns of which a text has noise in it that most have not: those are in no other encoding. And
   /// those of which fewer than most end in NULs, with how many do.
-  func damagedColumns(of table: SalvagedTable) throws -> (noisy: Set<Int>, cut: [Int: Int]) {
+  /// - Parameter mayBeLost: whether the end of the text in a column may be lost, by the row.
+  func damagedColumns(
+    of table: SalvagedTable, mayBeLost: (PageRow, Int) -> Bool
+  ) throws -> (noisy: Set<Int>, cut: [Int: Int]) {
     if table.columns.isEmpty { return ([], [:]) }
     var counts = table.columns.map { _ in (noisy: 0, cut: 0, others: 0) }
     let names = table.columns.map { Connection.quoted($0.name) }.joined(separator: ", ")
@@ -152,14 +155,13 @@ extension DatabaseOutput {
       "SELECT \(names) FROM \(Connection.quoted(table.name))", on: connection)
     while try rows.step() {
       for column in counts.indices where rows.kind(column) == .text {
-        rows.withBytes(column) {
-          if TextNoise.isIn($0) {
-            counts[column].noisy += 1
-          } else if TextNoise.isCut($0) {
-            counts[column].cut += 1
-          } else {
-            counts[column].others += 1
-          }
+        let (isNoise, isCut) = rows.withBytes(column) { (TextNoise.isIn($0), TextNoise.isCut($0)) }
+        if isNoise {
+          counts[column].noisy += 1
+        } else if isCut, mayBeLost(Self.row(rows, table), column) {
+          counts[column].cut += 1
+        } else {
+          counts[column].others += 1
         }
       }
     }
@@ -168,6 +170,10 @@ extension DatabaseOutput {
     return (
       Set(noisy), Dictionary(uniqueKeysWithValues: cut.map { ($0, counts[$0].cut) })
     )
+  }
+
+  private static func row(_ rows: borrowing Statement, _ table: SalvagedTable) -> PageRow {
+    PageRow(id: nil, values: table.columns.indices.map { value(rows, $0) })
   }
 
   /// What SQLite makes of a table that was created.

@@ -92,6 +92,8 @@ final class DatabaseOutput {
   /// function that its program has.
   func allowsTakingOut(of table: SalvagedTable) -> Bool {
     guard let id = table.idName else { return false }
+    // As they are when it is done.
+    connection.disableTriggers()
     do {
       _ = try Statement(
         "DELETE FROM \(Connection.quoted(table.name)) WHERE \(id) = ?", on: connection)
@@ -136,7 +138,7 @@ final class DatabaseOutput {
     return ids.count
   }
 
-  private static func value(_ rows: borrowing Statement, _ column: Int) -> PageValue {
+  static func value(_ rows: borrowing Statement, _ column: Int) -> PageValue {
     switch rows.kind(column) {
     case .null: .null
     case .integer: .integer(rows.integer(column))

@@ -52,7 +52,8 @@ extension DatabaseSalvage {
     for column in noisy.union(cut).sorted() {
       guard case .text(let bytes) = row.values[column] else { continue }
       let isNoise = noisy.contains(column) && TextNoise.isIn(bytes.span)
-      if isNoise || (cut.contains(column) && TextNoise.isCut(bytes.span)) {
+      let isCut = cut.contains(column) && TextNoise.isCut(bytes.span)
+      if isNoise || (isCut && mayBeLost(column, of: row, table)) {
         let what = isNoise ? "holds noise as of a lost sector" : "ends in NULs as of a lost page"
         return RunHistory.Fault(
           code: isNoise ? .unreadable : .nulBytes,
@@ -60,6 +61,16 @@ extension DatabaseSalvage {
       }
     }
     return nil
+  }
+
+  /// Whether the end of the text in a column may lie on another page than the row begins on.
+  private func mayBeLost(_ column: Int, of row: PageRow, _ table: SalvagedTable) -> Bool {
+    let most = PageCells.mostLocal(inTable: table.idName != nil, usable: file.usable)
+    let least = PageCells.leastLocal(usable: file.usable)
+    // Texts come in UTF-8, which may have half the bytes.
+    let factor = file.isUTF16 ? 2 : 1
+    return row.mostBytes(row.values.count) * factor > most
+      && row.mostBytes(column + 1) * factor > least
   }
 
   /// How many pages that are in use hold nothing but NULs: SQLite finds nothing wrong with one that is
@@ -81,7 +92,9 @@ extension DatabaseSalvage {
     var tables: [(SalvagedTable, noisy: Set<Int>, cut: Set<Int>)] = []
     var blank: Int?
     for table in try copy.tables() {
-      let (noisy, ends) = isRuns(table) ? ([], [:]) : try copy.damagedColumns(of: table)
+      let (noisy, ends) =
+        isRuns(table)
+        ? ([], [:]) : try copy.damagedColumns(of: table) { mayBeLost($1, of: $0, table) }
       var cut: Set<Int> = []
       if !ends.isEmpty {
         let blankPages = try blank ?? blankPages()

@@ -14,6 +14,16 @@ struct PageRow: Hashable {
   /// Nil in a table WITHOUT ROWID, and where it is lost.
   var id: Int?
   var values: [PageValue]
+
+  /// Bytes of its record, at the most, up to the end of its first `columns` values.
+  func mostBytes(_ columns: Int) -> Int {
+    values.prefix(columns).reduce(9 * values.count) { sum, value in
+      switch value {
+      case .text(let bytes), .blob(let bytes): sum + bytes.count
+      default: sum
+      }
+    }
+  }
 }
 
 /// What a page of a tree is: its first byte.
@@ -299,11 +309,19 @@ final class PageCells {
       row: PageRow(id: id, values: values), isDoubtful: !isText || isShared, end: end)
   }
 
+  /// Bytes of a payload that has no other pages, at the most.
+  static func mostLocal(inTable: Bool, usable: Int) -> Int {
+    inTable ? usable - 35 : (usable - 12) * 64 / 255 - 23
+  }
+
+  /// Bytes of any other payload that lie on its own page, at the least.
+  static func leastLocal(usable: Int) -> Int { (usable - 12) * 32 / 255 - 23 }
+
   /// Bytes of a payload that lie on its own page.
   static func localSize(_ size: Int, inTable: Bool, usable: Int) -> Int {
-    let most = inTable ? usable - 35 : (usable - 12) * 64 / 255 - 23
+    let most = mostLocal(inTable: inTable, usable: usable)
     if size <= most { return size }
-    let least = (usable - 12) * 32 / 255 - 23
+    let least = leastLocal(usable: usable)
     let wanted = least + (size - least) % (usable - 4)
     return wanted <= most ? wanted : least
   }

@@ -20,7 +20,7 @@ extension PageLinks {
       let sure = sureSlots(run, known, isFirst: isFirst, isLast: index + 1 == runs.count)
       // A page may be known by what it holds though it lost its end.
       let tornFrom = min(run.slots.upperBound, run.sure?.upperBound ?? .max)
-      let denied = isTold ? deniedSlots(run, known) : []
+      let denied = isTold ? deniedSlots(run, known, isFirst: isFirst) : []
       let from = before ? run.slots.lowerBound : start
       let behind = isLast ? end : runs[index + 1].slots.lowerBound
       // What links lead to has the numbers that they name.
@@ -88,14 +88,20 @@ extension PageLinks {
 
   /// The slots near those to which links lead that do not hold, and between those where no page is known
   /// by what it holds: pages between two places at which as many were put in as lost have other numbers.
-  /// One of those has to lead to a page of others: what is destroyed has not moved.
+  /// One of those has to lead to a page of others: what is destroyed has not moved. In the first run it has
+  /// to come from a page that a tree leads to, for a page that is no longer used keeps its links; where no
+  /// tree leads anywhere, there have to be several.
   private func deniedSlots(
-    _ run: Run, _ known: [(slot: Int, shift: Int?, isStrong: Bool)]
+    _ run: Run, _ known: [(slot: Int, shift: Int?, isStrong: Bool)], isFirst: Bool
   ) -> Set<Int> {
     let links = links(to: run.slots, run.shift).filter { !holds($0, run.shift) }
-    guard links.contains(where: { leadsToOthers($0, run.shift) }) else { return [] }
-    let wrong = links.map { $0.page - 1 + run.shift }
+    let others = links.filter { leadsToOthers($0, run.shift) }
     let led = led(run, known)
+    let placed = Set(known.map(\.slot).filter { slots[$0].isTree })
+    let isPlaced =
+      placed.isEmpty ? others.count >= 3 : others.contains { placed.contains($0.from) }
+    guard isFirst ? isPlaced : !others.isEmpty else { return [] }
+    let wrong = links.map { $0.page - 1 + run.shift }
     let strong = known.filter { $0.isStrong && $0.shift == run.shift }.map(\.slot)
     var denied: Set<Int> = []
     // The first of both behind a slot that is denied, and the first slot that is not yet.

@@ -27,6 +27,8 @@ struct PageLinks {
     var isIndex = false
     /// The pages that a row goes on in from there; 0 for a page of a tree.
     var length = 0
+    /// The slot of the page that names it.
+    var from: Int
 
     /// Whether hardly any page is by chance what it says.
     var isStrong: Bool { ids.map { $0.lowerBound > .min && $0.upperBound < .max } ?? false }
@@ -193,14 +195,18 @@ struct PageLinks {
       if !kind.isLeaf, let id, id > last ?? .min {
         let low = last.map { kind.isTable ? $0 + 1 : $0 } ?? .min
         links.append(
-          Link(page: Bytes.number(page, at, 4), ids: low...id, isIndex: !kind.isTable))
+          Link(
+            page: Bytes.number(page, at, 4), ids: low...id, isIndex: !kind.isTable,
+            from: slots.count))
       }
       (first, last) = (first ?? id, id ?? last)
     }
     if !kind.isLeaf, let last, last < .max {
       let low = kind.isTable ? last + 1 : last
       links.append(
-        Link(page: Bytes.number(page, 8, 4), ids: low ... .max, isIndex: !kind.isTable))
+        Link(
+          page: Bytes.number(page, 8, 4), ids: low ... .max, isIndex: !kind.isTable,
+          from: slots.count))
     }
     let isOrdered = first ?? 0 <= last ?? 0
     slots.append(
@@ -219,7 +225,7 @@ struct PageLinks {
     links.append(
       Link(
         page: Bytes.number(page, body + local, 4),
-        length: (size.value - local + usable - 5) / (usable - 4)))
+        length: (size.value - local + usable - 5) / (usable - 4), from: slots.count))
   }
 
   /// Whether what is in the slot for a link is what the link says.

@@ -219,25 +219,26 @@ struct DatabaseKeepingTests {
     #expect(report.total(.recovered).records == 29)
   }
 
-  /// Texts that are filled up with NULs are what they are while no page is lost, and where more are than
-  /// pages.
-  @Test(arguments: [1, 30], ["none", "a blank page of a blob"])
-  func textsThatEndInNULs(_ count: Int, _ other: String) throws {
+  /// Texts that are filled up with NULs are what they are while no page is lost, where more are than
+  /// pages, and where their rows go on in none.
+  @Test(arguments: [(1, 20), (1, 9000), (30, 20), (30, 9000)], ["none", "a blank page of a blob"])
+  func textsThatEndInNULs(_ texts: (count: Int, length: Int), _ other: String) throws {
     let scratch = try Scratch()
     try scratch.python(
       """
       import sqlite3, sys
+      count, length = int(sys.argv[1]), int(sys.argv[2])
       db = sqlite3.connect('damaged.db')
       db.execute('CREATE TABLE notes(id INTEGER PRIMARY KEY, body TEXT)')
       for i in range(100):
-          db.execute('INSERT INTO notes VALUES(?,?)', (i, 'note %d' % i + chr(0) * 20 * (i < int(sys.argv[1]))))
-      if sys.argv[2] != 'none':
+          db.execute('INSERT INTO notes VALUES(?,?)', (i, 'note' * (length // 4) + chr(0) * 20 * (i < count)))
+      if sys.argv[3] != 'none':
           db.execute('CREATE TABLE blobs(data BLOB)')
           db.execute('INSERT INTO blobs VALUES(zeroblob(8000))')
       db.commit()
-      """, "\(count)", other)
+      """, "\(texts.count)", "\(texts.length)", other)
     let report = try salvage(scratch)
-    let isDoubtful = count == 1 && other != "none"
+    let isDoubtful = texts.count == 1 && texts.length > 4096 && other != "none"
     #expect(report.isWhole != isDoubtful)
     #expect(report.total(.irregular).records == (isDoubtful ? 1 : 0))
   }
