@@ -109,6 +109,8 @@ extension PageCells {
     file.setReserved(0)
     var (utf8, little, big) = (0, 0, 0)
     var ends: [Int: Int] = [:]
+    /// Where the last cell of each page begins, of whatever size.
+    var starts: [Int] = []
     // For no number of bytes do cells of this size go on elsewhere.
     let limit = (file.pageSize - 267) * 32 / 255 - 23
     let step = max(1, file.numbers.count / 400)
@@ -116,10 +118,13 @@ extension PageCells {
       let number = file.numbers[index]
       let page = try file.page(number)
       guard let kind = kind(page.span, number), kind.isLeaf else { continue }
+      let places = (0..<count(page.span, number)).compactMap {
+        place(page.span, number, kind, $0)
+      }
+      if let start = places.max() { starts.append(start) }
       var last = 0
-      for cell in 0..<count(page.span, number) {
-        guard let at = place(page.span, number, kind, cell),
-          let size = Bytes.varint(page.span, at),
+      for at in places {
+        guard let size = Bytes.varint(page.span, at),
           size.value <= (kind.isTable ? file.pageSize - 290 : limit),
           let cell = try self.cell(page.span, at, number, hasID: kind.isTable), let row = cell.row
         else { continue }
@@ -139,7 +144,7 @@ extension PageCells {
     let sum = ends.values.reduce(0, +)
     if let end = ends.keys.max(), let count = ends[end], count > 1,
       file.pageSize - end <= min(255, file.pageSize - 480),
-      count * 2 > sum
+      count * 2 > sum, starts.count(where: { $0 >= end }) * 4 < count
     {
       file.setReserved(file.pageSize - end)
     } else if file.pageSize - (ends.keys.max() ?? 0) >= stated {

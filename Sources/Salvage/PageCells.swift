@@ -306,7 +306,8 @@ final class PageCells {
       let (values, isText) = values(out.span)
     else { return Cell(end: end) }
     return Cell(
-      row: PageRow(id: id, values: values), isDoubtful: !isText || isShared, end: end)
+      row: PageRow(id: id, values: values),
+      isDoubtful: !isText || isShared || !Self.hasNumbersAsWritten(out.span), end: end)
   }
 
   /// Bytes of a payload that has no other pages, at the most.
@@ -378,9 +379,10 @@ final class PageCells {
       followed += 1
       if isClaimed(next, from: number) { isShared = true }
       let more = try file.page(next)
-      guard more.count == file.pageSize, !file.isShort(next) else { return nil }
+      let end = 4 + min(usable - 4, size - out.count)
+      guard more.count == file.pageSize, end <= file.limit(next) else { return nil }
       next = Bytes.number(more.span, 0, 4)
-      out.append(more.span.extracting(4..<4 + min(usable - 4, size - out.count)))
+      out.append(more.span.extracting(4..<end))
     }
     guard next == 0 else { return nil }
     overflow.formUnion(seen)
@@ -414,6 +416,33 @@ final class PageCells {
       body += size
     }
     return at == head.value && body == record.count ? (values, isText) : nil
+  }
+
+  /// Whether the integers of a record have no more bytes than they need (sqlite.org/fileformat2.html,
+  /// 2.1), and no number is NULs behind others, as it is on a page that was destroyed.
+  private static func hasNumbersAsWritten(_ record: Span<UInt8>) -> Bool {
+    guard let head = Bytes.varint(record, 0) else { return false }
+    var (at, body) = (head.end, head.value)
+    while at < head.value {
+      guard let type = Bytes.varint(record, at), let size = size(ofType: type.value),
+        size <= record.count - body
+      else { return false }
+      at = type.end
+      if (1...7).contains(type.value) {
+        let least = max(head.value, body - 8)
+        if body - least == 8, TextBytes.isAll(record.extracting(least..<body + size), 0) {
+          return false
+        }
+      }
+      if (2...6).contains(type.value) {
+        let before = Self.size(ofType: type.value - 1) ?? 0
+        let shift = 64 - 8 * size
+        let value = (Bytes.number(record, body, size) << shift) >> shift
+        if value >> (8 * before - 1) == 0 || value >> (8 * before - 1) == -1 { return false }
+      }
+      body += size
+    }
+    return true
   }
 
   /// Bytes of a value of this serial type; nil where there is no such type.

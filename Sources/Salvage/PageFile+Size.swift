@@ -148,8 +148,13 @@ extension PageFile {
       block = Bytes.number(page, block, 2)
     }
     let ends = usable.map { $0...$0 } ?? max(480, size - 255)...size
-    let usable = ends.reversed().first {
-      cellEnd(page, last, kind, $0, pages) == $0 || freeEnd == $0
+    // Up to three bytes between cells are fragments, and so they may be behind the last one
+    // (sqlite.org/fileformat2.html, 1.6).
+    let fragments = min(3, Int(page[7]))
+    let usable = ends.reversed().first { usable in
+      let least = usable == ends.upperBound ? usable - fragments : usable
+      return (least...usable).contains(cellEnd(page, last, kind, usable, pages) ?? 0)
+        || (least...usable).contains(freeEnd)
     }
     guard let usable else { return false }
     return places.allSatisfy { cellEnd(page, $0, kind, usable, pages) != nil }

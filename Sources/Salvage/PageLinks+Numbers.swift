@@ -20,7 +20,7 @@ extension PageLinks {
       let sure = sureSlots(run, known, isFirst: isFirst, isLast: index + 1 == runs.count)
       // A page may be known by what it holds though it lost its end.
       let tornFrom = min(run.slots.upperBound, run.sure?.upperBound ?? .max)
-      let denied = isTold ? deniedSlots(run, known, isFirst: isFirst) : []
+      let denied = isTold ? deniedSlots(run, known, sure, isFirst: isFirst) : []
       let from = before ? run.slots.lowerBound : start
       let behind = isLast ? end : runs[index + 1].slots.lowerBound
       // What links lead to has the numbers that they name.
@@ -50,7 +50,9 @@ extension PageLinks {
       }
     }
     // A page that two rows go on in, each by numbers of its own, is neither's.
-    for (slot, shift, _) in known where shift == nil && !slots[slot].isTree { numbers[slot] = nil }
+    for page in known where page.shift == nil && !slots[page.slot].isTree {
+      numbers[page.slot] = nil
+    }
     return grid.renumbered(pieces(numbers, torn))
   }
 
@@ -58,15 +60,16 @@ extension PageLinks {
   /// the first page that is known by what it holds, and behind the last one, bytes may be missing or put
   /// in, and those pages do not tell.
   private func sureSlots(
-    _ run: Run, _ known: [(slot: Int, shift: Int?, isStrong: Bool)], isFirst: Bool, isLast: Bool
+    _ run: Run, _ known: [Known], isFirst: Bool, isLast: Bool
   ) -> Range<Int> {
     var sure = run.sure.map { Range($0) } ?? 0..<0
     // So are those between links that hold, but for the first and last of them. The header is in its
     // place: what follows is.
-    let led = led(run, known).dropLast(byChance)
+    let led = led(run, known)
+    let rest = led.dropLast(Self.byChance(led.reversed()))
     if isFirst {
-      sure = 0..<max(sure.upperBound, led.last.map { $0 + 1 } ?? 0)
-    } else if let first = led.dropFirst(byChance).first, let last = led.last {
+      sure = 0..<max(sure.upperBound, rest.last.map { $0.slot + 1 } ?? 0)
+    } else if let first = rest.dropFirst(Self.byChance(led)).first?.slot, let last = rest.last?.slot {
       sure =
         sure.isEmpty
         ? first..<last + 1
@@ -75,15 +78,22 @@ extension PageLinks {
     if !isLast || (sure.isEmpty && !isFirst) { return sure }
     // A file that ends where the header says, or lacks nothing but its end.
     if whole == slots.count, whole - run.shift == stated { return sure.lowerBound..<whole }
-    guard stated == 0 || (isFirst && whole < stated), !isDenied(sure.upperBound, run.shift)
+    guard stated == 0 || (isFirst && whole < stated), !isDenied(sure.upperBound, run.shift, placed(known))
     else { return sure }
-    let end = stated > slots.count ? likelyTail(slots.count - stated) : slots.count
+    let end = stated > slots.count ? likelyTail(slots.count - stated, of: run, placed(known)) : slots.count
     return sure.lowerBound..<max(sure.upperBound, end)
   }
 
+  /// How many of the first ones links may lead to by chance.
+  private static func byChance(_ led: some Sequence<Known>) -> Int {
+    var (count, chance) = (0, 1.0)
+    for known in led where chance > 1e-5 && count < 16 { (count, chance) = (count + 1, chance * known.chance) }
+    return count
+  }
+
   /// The slots of a run that links lead to and hold with its shift, in order.
-  private func led(_ run: Run, _ known: [(slot: Int, shift: Int?, isStrong: Bool)]) -> [Int] {
-    known.filter { $0.shift == run.shift && run.slots.contains($0.slot) }.map(\.slot)
+  private func led(_ run: Run, _ known: [Known]) -> [Known] {
+    known.filter { $0.shift == run.shift && run.slots.contains($0.slot) }
   }
 
   /// The slots near those to which links lead that do not hold, and between those where no page is known
@@ -92,25 +102,31 @@ extension PageLinks {
   /// to come from a page that a tree leads to, for a page that is no longer used keeps its links; where no
   /// tree leads anywhere, there have to be several.
   private func deniedSlots(
-    _ run: Run, _ known: [(slot: Int, shift: Int?, isStrong: Bool)], isFirst: Bool
+    _ run: Run, _ known: [Known], _ sure: Range<Int>,
+    isFirst: Bool
   ) -> Set<Int> {
-    let links = links(to: run.slots, run.shift).filter { !holds($0, run.shift) }
-    let others = links.filter { leadsToOthers($0, run.shift) }
-    let led = led(run, known)
-    let placed = Set(known.map(\.slot).filter { slots[$0].isTree })
-    let isPlaced =
-      placed.isEmpty ? others.count >= 3 : others.contains { placed.contains($0.from) }
-    guard isFirst ? isPlaced : !others.isEmpty else { return [] }
-    let wrong = links.map { $0.page - 1 + run.shift }
+    let (start, end) = (run.slots.lowerBound, max(run.slots.upperBound, sure.upperBound - 1))
+    let all = links(to: start...end, run.shift)
+    let led = led(run, known).map(\.slot)
+    let placed = placed(known)
+    let elsewhere = elsewhere(all, run.shift, placed)
+    // A page that is no longer used keeps its links.
+    let indices = all.indices.filter {
+      (placed.isEmpty || placed.contains(all[$0].from))
+        && (!holds(all[$0], run.shift) || elsewhere.contains($0))
+    }
+    let others = indices.count { elsewhere.contains($0) || leadsToOthers(all[$0], run.shift) }
+    var denied = notAsTheyEnd(all, run.shift, placed)
+    guard others >= (isFirst && placed.isEmpty ? 3 : 1) else { return denied }
+    let wrong = indices.map { all[$0].page - 1 + run.shift }
     let strong = known.filter { $0.isStrong && $0.shift == run.shift }.map(\.slot)
-    var denied: Set<Int> = []
     // The first of both behind a slot that is denied, and the first slot that is not yet.
-    var (behind, nextStrong, done) = (0, 0, run.slots.lowerBound)
+    var (behind, nextStrong, done) = (0, 0, start)
     for (index, slot) in wrong.enumerated() {
       while behind < led.count, led[behind] <= slot { behind += 1 }
       while nextStrong < strong.count, strong[nextStrong] <= slot { nextStrong += 1 }
-      let first = behind > 4 ? led[behind - 5] : run.slots.lowerBound
-      var last = behind + 3 < led.count ? led[behind + 3] : run.slots.upperBound
+      let first = behind > 4 ? led[behind - 5] : start
+      var last = behind + 3 < led.count ? led[behind + 3] : end
       if index + 1 < wrong.count,
         nextStrong == strong.count || strong[nextStrong] >= wrong[index + 1]
       {
@@ -120,6 +136,67 @@ extension PageLinks {
       done = max(done, last + 1)
     }
     return denied
+  }
+
+  /// The pages of trees that links lead to, or whose links to others hold: one that is no longer used
+  /// keeps its links, but hardly any leads to it, and not all of its own still hold.
+  private func placed(_ known: [Known]) -> Set<Int> {
+    var placed: Set<Int> = []
+    /// The slots of pages of trees, by their numbers.
+    var places: [Int: Int] = [:]
+    for page in known where slots[page.slot].isTree {
+      placed.insert(page.slot)
+      if let shift = page.shift { places[page.slot + 1 - shift] = page.slot }
+    }
+    /// Of pages that no link leads to: the shift with which a link of theirs holds.
+    var roots: [Int: Int] = [:]
+    let others = links.filter { $0.ids != nil && !placed.contains($0.from) }
+    for link in others {
+      if let slot = places[link.page], holds(link, slot + 1 - link.page) {
+        roots[link.from] = slot + 1 - link.page
+      }
+    }
+    for link in others where places[link.page] == nil {
+      if let shift = roots[link.from], leadsToOthers(link, shift) { roots[link.from] = nil }
+    }
+    return placed.union(roots.keys)
+  }
+
+  /// The slots of rows that do not end where they should, beside a page that is not what a link says: it
+  /// may be theirs that was lost. Those that would end so with another shift may be farther from it.
+  private func notAsTheyEnd(
+    _ links: ArraySlice<Link>, _ shift: Int, _ placed: Set<Int>
+  ) -> Set<Int> {
+    var found: Set<Int> = []
+    for index in links.indices where fit(links[index], shift) == .loosely {
+      let reach = near(of: links[index], shift) == nil ? 2 : 6
+      let beside = max(0, index - reach)..<min(self.links.count, index + reach + 1)
+      let isBeside = self.links[beside].contains {
+        !holds($0, shift) && (placed.isEmpty || placed.contains($0.from))
+      }
+      if isBeside {
+        found.formUnion(slots(of: links[index], shift))
+      }
+    }
+    return found
+  }
+
+  /// Those of the links that do not hold, but hold just so with another shift near this one, as the one
+  /// in front of them or behind them does. What is destroyed has not moved.
+  private func elsewhere(_ links: ArraySlice<Link>, _ shift: Int, _ placed: Set<Int>) -> Set<Int> {
+    var found: Set<Int> = []
+    guard endsTell else { return found }
+    var last: (index: Int, shift: Int)?
+    for index in links.indices where placed.isEmpty || placed.contains(links[index].from) {
+      guard !isHeld(links[index], shift), !leadsToDestroyed(links[index], shift),
+        let other = near(of: links[index], shift)
+      else { continue }
+      if let last, last.shift == other, index - last.index < 5 {
+        found.formUnion([last.index, index])
+      }
+      last = (index, other)
+    }
+    return found
   }
 
   /// Whether a link that does not hold leads to a page of another tree, or of another row. One that is
@@ -148,10 +225,11 @@ extension PageLinks {
   /// Whether a link that leads to the slots from `start` on, or past them, does not hold with this shift,
   /// or pages there lead on as they would with another one. A page of which there is but a part denies
   /// nothing.
-  private func isDenied(_ start: Int, _ shift: Int) -> Bool {
+  private func isDenied(_ start: Int, _ shift: Int, _ placed: Set<Int>) -> Bool {
     let whole = whole
     let limit = stated > 0 ? stated : 64 * (slots.count + 64)
     let isOneDenied = links.contains { link in
+      if !placed.isEmpty, !placed.contains(link.from), link.from < start { return false }
       var slot = link.page - 1 + shift
       var isReached = false
       let length = max(1, link.length)
@@ -170,18 +248,21 @@ extension PageLinks {
     for slot in min(start, whole)..<whole where !slots[slot].isTree && slots[slot].next > 1 {
       votes[slot + 2 - slots[slot].next, default: 0] += 1
     }
+    // From a list of free pages SQLite takes the last one first.
+    votes[shift + 2] = nil
     return votes.contains { $0.key != shift && $0.value > 2 && $0.value > votes[shift] ?? 0 }
   }
 
   /// The first of the last slots in which pages may as well have this shift, since bytes may be missing in
-  /// front of them and not behind: links lead to them then, or pages in their places, and all of those
-  /// links hold.
-  private func likelyTail(_ shift: Int) -> Int {
-    var (start, led) = (0, [Int]())
-    for link in links {
+  /// front of them and not behind: links lead to them then, or pages in their places, all of those links
+  /// hold, and no more hold with the shift of the run.
+  private func likelyTail(_ shift: Int, of run: Run, _ placed: Set<Int>) -> Int {
+    var (start, led, own) = (0, [Int](), [Int]())
+    for link in links where placed.isEmpty || placed.contains(link.from) {
+      if isHeld(link, run.shift) { own.append(link.page - 1 + run.shift) }
       let slot = link.page - 1 + shift
       if slots.indices.contains(slot) {
-        if holds(link, shift) { led.append(slot) } else { start = max(start, slot + 1) }
+        if isHeld(link, shift) { led.append(slot) } else { start = max(start, slot + 1) }
       }
       var page = link.page
       for _ in 1..<min(max(1, link.length), Self.longest) {
@@ -192,7 +273,11 @@ extension PageLinks {
         }
       }
     }
-    return led.filter { $0 >= start }.min() ?? slots.count
+    let tail = led.filter { $0 >= start }
+    guard let first = tail.min(), own.count(where: { $0 >= first }) <= tail.count else {
+      return slots.count
+    }
+    return first
   }
 
   /// The slots of a piece: the first one, and the first one behind it.
@@ -202,7 +287,7 @@ extension PageLinks {
 
   /// The runs of the slots that links lead to, in the order of the file and of their numbers. A piece to
   /// which none leads has one of no slots that links lead to, with the numbers that it has.
-  private func runs(_ known: [(slot: Int, shift: Int?, isStrong: Bool)]) -> [Run] {
+  private func runs(_ known: [Known]) -> [Run] {
     var found: [Run] = []
     var next = 0
     for index in grid.pieces.indices {
@@ -212,9 +297,9 @@ extension PageLinks {
         inPiece.append(Run(piece: index, slots: 0...0, shift: 0, count: 3, sure: 0...0))
       }
       while next < known.count, known[next].slot < end {
-        let (slot, shift, isStrong) = known[next]
+        let (slot, isStrong) = (known[next].slot, known[next].isStrong)
         next += 1
-        guard let shift else { continue }
+        guard let shift = known[next - 1].shift else { continue }
         let run = Run(
           piece: index, slots: slot...slot, shift: shift, count: 1,
           sure: isStrong ? slot...slot : nil)

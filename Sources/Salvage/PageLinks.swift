@@ -17,6 +17,8 @@ struct PageLinks {
     var next: Int
     /// Whether it begins with NULs.
     var isBlank = false
+    /// Of one that rows go on in: its bytes without the NULs at its end.
+    var filled = 0
   }
 
   /// A number of a page that another page names, and what must be there.
@@ -27,11 +29,34 @@ struct PageLinks {
     var isIndex = false
     /// The pages that a row goes on in from there; 0 for a page of a tree.
     var length = 0
+    /// Bytes of the row on the last one of these.
+    var rest = 0
     /// The slot of the page that names it.
     var from: Int
 
     /// Whether hardly any page is by chance what it says.
     var isStrong: Bool { ids.map { $0.lowerBound > .min && $0.upperBound < .max } ?? false }
+  }
+
+  /// How well what is in the slots for a link is what the link says.
+  enum Fit {
+    case not
+    /// Pages that lead on as they should, but the row does not end where the bytes on the last one do.
+    case loosely
+    case well
+    /// The row ends just where the bytes on its last page do, in front of NULs.
+    case exactly
+  }
+
+  /// A slot that links lead to.
+  struct Known {
+    var slot: Int
+    /// What its page's number follows from; nil where that may be either of two.
+    var shift: Int?
+    /// Whether hardly any other page would be taken for this one.
+    var isStrong: Bool
+    /// How likely any other page would be.
+    var chance: Double
   }
 
   /// Slots that links lead to, one behind the other, all with the same shift.
@@ -75,9 +100,13 @@ struct PageLinks {
   private(set) var shifts: [Int] = []
   /// Pages of one row that are looked at.
   static let longest = 16
-  /// The last links of a run that may hold by chance: those that lead to pages behind its end. Fewer where
-  /// few pages are such as rows go on in, so that hardly any link leads to one.
-  private(set) var byChance = 16
+  /// How many pages are such as rows go on in, as a share of all: a link leads to one by chance.
+  private var chance = 1.0
+  /// And how many of the last ones are filled as far as another one.
+  private var chanceOfEnd = 1.0
+  /// Whether nearly all rows end where the bytes on their last pages do: SQLite clears a page that it
+  /// takes, unless the same transaction freed it (pager.c, getPageNormal).
+  private(set) var endsTell = false
 
   /// - Parameter stated: pages that there should be by the header; nil where there is none.
   init(_ file: borrowing InputFile, _ grid: PageGrid, fileSize: Int, stated: Int?) throws {
@@ -96,10 +125,8 @@ struct PageLinks {
         add(page.span, fileSize, &keys)
       }
     }
-    let share = Double(slots.count { !$0.isTree && !$0.isBlank }) / Double(max(1, slots.count))
-    var chance = share
-    byChance = 1
-    while chance > 1e-5, byChance < 16 { (chance, byChance) = (chance * share, byChance + 1) }
+    chance = Double(slots.count { !$0.isTree && !$0.isBlank }) / Double(max(1, slots.count))
+    chanceOfEnd = likelyEnd()
     rank(keys)
     links.sort { $0.page < $1.page }
     // The first page of a database is none of a tree, and none that a row goes on in.
@@ -112,6 +139,24 @@ struct PageLinks {
       + (self.stated > 0 ? [total, total - 1, total + 1] : []) + frequentShifts()
       + (0...20).flatMap { [$0, -$0] }
     for shift in likely where shifts.count < 64 && !shifts.contains(shift) { shifts.append(shift) }
+    endsTell = shifts.contains { shift in
+      let exact = links.count { end(of: $0, shift) == .exactly }
+      // Those that would end where they should with another shift say nothing against it.
+      return exact >= 4
+        && 16 * links.count { end(of: $0, shift) == .loosely && near(of: $0, shift) == nil } <= exact
+    }
+  }
+
+  /// How likely a row ends where the bytes on the last page of another one do.
+  private func likelyEnd() -> Double {
+    let ends = slots.filter { !$0.isTree && !$0.isBlank && $0.next == 0 }.map(\.filled).sorted()
+    var (first, last, sum) = (0, 0, 0)
+    for end in ends {
+      while ends[first] < end - 4 { first += 1 }
+      while last < ends.count, ends[last] <= end + 4 { last += 1 }
+      sum += last - first
+    }
+    return ends.count < 8 ? 1 : Double(sum) / Double(ends.count * ends.count)
   }
 
   /// Shifts that many pages have which rows go on in, if the next one of each lies behind it, or many
@@ -168,7 +213,8 @@ struct PageLinks {
       slots.append(
         Slot(
           ids: nil, isTree: false, next: page.count < 4 ? 0 : Bytes.number(page, 0, 4),
-          isBlank: TextBytes.isAll(page.extracting(0..<min(16, page.count)), 0)))
+          isBlank: TextBytes.isAll(page.extracting(0..<min(16, page.count)), 0),
+          filled: page.indices.last { page[$0] != 0 }.map { $0 + 1 } ?? 0))
       return
     }
     let pointers = kind.isLeaf ? 8 : 12
@@ -222,26 +268,62 @@ struct PageLinks {
     let body = kind.isTable ? Bytes.varint(page, size.end)?.end : size.end
     let local = PageCells.localSize(size.value, inTable: kind.isTable, usable: usable)
     guard let body, local < size.value, body + local + 4 <= page.count else { return }
+    let (full, behind) = (usable - 4, size.value - local)
     links.append(
       Link(
-        page: Bytes.number(page, body + local, 4),
-        length: (size.value - local + usable - 5) / (usable - 4), from: slots.count))
+        page: Bytes.number(page, body + local, 4), length: (behind + full - 1) / full,
+        rest: (behind - 1) % full + 1, from: slots.count))
   }
 
   /// Whether what is in the slot for a link is what the link says.
   func holds(_ link: Link, _ shift: Int) -> Bool {
-    var slot = link.page - 1 + shift
-    guard slots.indices.contains(slot) else { return false }
     if let ids = link.ids {
-      guard let found = slots[slot].ids, slots[slot].isIndex == link.isIndex else { return false }
+      let slot = link.page - 1 + shift
+      guard slots.indices.contains(slot), let found = slots[slot].ids,
+        slots[slot].isIndex == link.isIndex
+      else { return false }
       return ids.contains(found.lowerBound) && ids.contains(found.upperBound)
     }
-    for index in 1...min(link.length, Self.longest) {
-      guard slots.indices.contains(slot), !slots[slot].isTree else { return false }
-      if index == link.length { return slots[slot].next == 0 }
-      slot = slots[slot].next - 1 + shift
+    guard let last = last(of: link, shift) else { return false }
+    return link.length > Self.longest || slots[last].next == 0
+  }
+
+  /// The slot of the last page of a row, or of the last one of it that is looked at; nil where a page of
+  /// a tree, or none, is among them.
+  private func last(of link: Link, _ shift: Int) -> Int? {
+    var slot = link.page - 1 + shift
+    for index in 1...max(1, min(link.length, Self.longest)) {
+      guard slots.indices.contains(slot), !slots[slot].isTree else { return nil }
+      // A row that ends before its time goes on nowhere.
+      if index < min(link.length, Self.longest) { slot = slots[slot].next - 1 + shift }
     }
-    return true
+    return slot
+  }
+
+  /// How a row of which all pages are where a link says ends; nil where one is not, or the row fills the
+  /// last one, which tells nothing.
+  private func end(of link: Link, _ shift: Int) -> Fit? {
+    guard link.ids == nil, link.length <= Self.longest, link.rest + 16 <= usable,
+      let last = last(of: link, shift), slots[last].next == 0
+    else { return nil }
+    // A value of eight bytes may end in NULs.
+    return (link.rest - 4...link.rest + 4).contains(slots[last].filled) ? .exactly : .loosely
+  }
+
+  /// With which shift near this one a row ends just where it should; nil where it does with none.
+  func near(of link: Link, _ shift: Int) -> Int? {
+    [1, -1, 2, -2].map { shift + $0 }.first { end(of: link, $0) == .exactly }
+  }
+
+  func fit(_ link: Link, _ shift: Int) -> Fit {
+    guard holds(link, shift) else { return .not }
+    return (endsTell ? end(of: link, shift) : nil) ?? .well
+  }
+
+  /// Whether what is in the slot for a link is what the link says, and ends as it should.
+  func isHeld(_ link: Link, _ shift: Int) -> Bool {
+    let fit = fit(link, shift)
+    return fit == .well || fit == .exactly
   }
 
   /// Whether the page of a link would lie where the file has none: then it says nothing.
@@ -252,7 +334,7 @@ struct PageLinks {
 
   /// Whether a link that does not hold leads to a page that is destroyed: NULs, or noise, which names no
   /// page that there is.
-  private func leadsToDestroyed(_ link: Link, _ shift: Int) -> Bool {
+  func leadsToDestroyed(_ link: Link, _ shift: Int) -> Bool {
     let limit = max(stated, slots.count)
     var slot = link.page - 1 + shift
     for _ in 1...max(1, min(link.length, Self.longest)) {
@@ -263,15 +345,17 @@ struct PageLinks {
     return false
   }
 
-  /// The slots that links lead to, in order, each with the shift that its page's number follows from;
-  /// nil where that may be either of two.
-  func knownShifts() -> [(slot: Int, shift: Int?, isStrong: Bool)] {
+  /// The slots that links lead to, in order.
+  func knownShifts() -> [Known] {
     let chosen = inOrder(bestShifts())
     var known: [Int: Int?] = [:]
     var strong: Set<Int> = []
-    for (link, shift) in zip(links, chosen) where holds(link, shift) {
+    var ends: Set<Int> = []
+    for (link, shift) in zip(links, chosen) where isHeld(link, shift) {
       if link.isStrong { strong.insert(link.page - 1 + shift) }
-      for slot in slots(of: link, shift) {
+      let slots = slots(of: link, shift)
+      if let last = slots.last, fit(link, shift) == .exactly { ends.insert(last) }
+      for slot in slots {
         let agrees = known[slot, default: shift] == shift
         known[slot] = .some(agrees ? shift : nil)
       }
@@ -280,8 +364,8 @@ struct PageLinks {
     for index in links.indices.dropLast() where chosen[index] != chosen[index + 1] {
       let (before, behind) = (chosen[index], chosen[index + 1])
       func isTold(_ link: Link) -> Bool {
-        if holds(link, before) != holds(link, behind) { return true }
-        if holds(link, before) {
+        if isHeld(link, before) != isHeld(link, behind) { return true }
+        if holds(link, before) && holds(link, behind) {
           for slot in slots(of: link, before) + slots(of: link, behind) { known[slot] = .some(nil) }
         }
         return false
@@ -291,11 +375,15 @@ struct PageLinks {
       at = index + 1
       while at < links.count, chosen[at] == behind, !isTold(links[at]) { at += 1 }
     }
-    return known.map { ($0.key, $0.value, strong.contains($0.key)) }.sorted { $0.slot < $1.slot }
+    return known.keys.sorted().map { slot in
+      Known(
+        slot: slot, shift: known[slot] ?? nil, isStrong: strong.contains(slot),
+        chance: ends.contains(slot) ? chance * chanceOfEnd : chance)
+    }
   }
 
   /// The slots in which a link that holds has its pages.
-  private func slots(of link: Link, _ shift: Int) -> [Int] {
+  func slots(of link: Link, _ shift: Int) -> [Int] {
     var found = [link.page - 1 + shift]
     while found.count < min(link.length, Self.longest), let last = found.last {
       found.append(slots[last].next - 1 + shift)
@@ -343,7 +431,7 @@ struct PageLinks {
   private func bestShifts() -> [Int] {
     // A link that says nothing counts a little: else a shift that has all pages behind the end would do.
     // What it leads to may be destroyed where it lies.
-    let (broken, changed, silent, destroyed) = (32, 80, 4, 8)
+    let (broken, loose, changed, silent, destroyed) = (32, 24, 80, 4, 8)
     var costs = shifts.indices.map { $0 == 0 ? 0 : changed }
     /// For each link: the state that was best before it, and those that it is better to change to.
     var best: [Int] = []
@@ -357,10 +445,14 @@ struct PageLinks {
           costs[state] = floor
           change |= 1 << UInt64(state)
         }
-        if holds(link, shifts[state]) { continue }
-        costs[state] +=
-          isBeyond(link, shifts[state])
-          ? silent : leadsToDestroyed(link, shifts[state]) ? destroyed : broken
+        switch fit(link, shifts[state]) {
+        case .well, .exactly: continue
+        case .loosely: costs[state] += loose
+        case .not:
+          costs[state] +=
+            isBeyond(link, shifts[state])
+            ? silent : leadsToDestroyed(link, shifts[state]) ? destroyed : broken
+        }
       }
       best.append(least)
       changes.append(change)
