@@ -142,7 +142,8 @@ extension DatabaseOutput {
     ).step()
   }
 
-  /// The columns of which a text has noise in it that most have not: those are in no other encoding. And
+  /// The columns of which a text has noise in it, or NULs, that most have not: those are in no other
+  /// encoding. And
   /// those of which fewer than most end in NULs, with how many do.
   /// - Parameter mayBeLost: whether the end of the text in a column may be lost, by the row.
   func damagedColumns(
@@ -155,13 +156,10 @@ extension DatabaseOutput {
       "SELECT \(names) FROM \(Connection.quoted(table.name))", on: connection)
     while try rows.step() {
       for column in counts.indices where rows.kind(column) == .text {
-        let (isNoise, isCut) = rows.withBytes(column) { (TextNoise.isIn($0), TextNoise.isCut($0)) }
-        if isNoise {
-          counts[column].noisy += 1
-        } else if isCut, mayBeLost(Self.row(rows, table), column) {
-          counts[column].cut += 1
-        } else {
-          counts[column].others += 1
+        switch rows.withBytes(column, { TextNoise.damage(to: $0) }) {
+        case .noise, .hole: counts[column].noisy += 1
+        case .cut where mayBeLost(Self.row(rows, table), column): counts[column].cut += 1
+        case .cut, nil: counts[column].others += 1
         }
       }
     }

@@ -44,20 +44,21 @@ extension DatabaseSalvage {
   }
 
   /// - Parameters:
-  ///   - noisy: the columns in whose texts noise is damage.
+  ///   - noisy: the columns in whose texts noise is damage, and NULs in front of text.
   ///   - cut: those in whose texts NULs at the end are.
   private func noise(
     _ row: PageRow, _ table: SalvagedTable, noisy: Set<Int>, cut: Set<Int>
   ) -> RunHistory.Fault? {
     for column in noisy.union(cut).sorted() {
       guard case .text(let bytes) = row.values[column] else { continue }
-      let isNoise = noisy.contains(column) && TextNoise.isIn(bytes.span)
-      let isCut = cut.contains(column) && TextNoise.isCut(bytes.span)
-      if isNoise || (isCut && mayBeLost(column, of: row, table)) {
-        let what = isNoise ? "holds noise as of a lost sector" : "ends in NULs as of a lost page"
+      guard let damage = TextNoise.damage(to: bytes.span) else { continue }
+      let isCounted =
+        damage == .cut
+        ? cut.contains(column) && mayBeLost(column, of: row, table) : noisy.contains(column)
+      if isCounted {
         return RunHistory.Fault(
-          code: isNoise ? .unreadable : .nulBytes,
-          message: "its \(table.columns[column].name) \(what)")
+          code: damage == .noise ? .unreadable : .nulBytes,
+          message: "its \(table.columns[column].name) \(damage.rawValue)")
       }
     }
     return nil

@@ -69,7 +69,8 @@ extension PageLinks {
     let rest = led.dropLast(Self.byChance(led.reversed()))
     if isFirst {
       sure = 0..<max(sure.upperBound, rest.last.map { $0.slot + 1 } ?? 0)
-    } else if let first = rest.dropFirst(Self.byChance(led)).first?.slot, let last = rest.last?.slot {
+    } else if let first = rest.dropFirst(Self.byChance(led)).first?.slot, let last = rest.last?.slot
+    {
       sure =
         sure.isEmpty
         ? first..<last + 1
@@ -78,16 +79,20 @@ extension PageLinks {
     if !isLast || (sure.isEmpty && !isFirst) { return sure }
     // A file that ends where the header says, or lacks nothing but its end.
     if whole == slots.count, whole - run.shift == stated { return sure.lowerBound..<whole }
-    guard stated == 0 || (isFirst && whole < stated), !isDenied(sure.upperBound, run.shift, placed(known))
+    guard stated == 0 || (isFirst && whole < stated),
+      !isDenied(sure.upperBound, run.shift, placed(known))
     else { return sure }
-    let end = stated > slots.count ? likelyTail(slots.count - stated, of: run, placed(known)) : slots.count
+    let end =
+      stated > slots.count ? likelyTail(slots.count - stated, of: run, placed(known)) : slots.count
     return sure.lowerBound..<max(sure.upperBound, end)
   }
 
   /// How many of the first ones links may lead to by chance.
   private static func byChance(_ led: some Sequence<Known>) -> Int {
     var (count, chance) = (0, 1.0)
-    for known in led where chance > 1e-5 && count < 16 { (count, chance) = (count + 1, chance * known.chance) }
+    for known in led where chance > 1e-5 && count < 16 {
+      (count, chance) = (count + 1, chance * known.chance)
+    }
     return count
   }
 
@@ -138,28 +143,59 @@ extension PageLinks {
     return denied
   }
 
-  /// The pages of trees that links lead to, or whose links to others hold: one that is no longer used
-  /// keeps its links, but hardly any leads to it, and not all of its own still hold.
+  /// The pages of trees that are in use, as far as that shows: those of the tree that has the most, and of
+  /// others that have not some of the same ids. A page that is no longer used keeps its links.
   private func placed(_ known: [Known]) -> Set<Int> {
-    var placed: Set<Int> = []
     /// The slots of pages of trees, by their numbers.
     var places: [Int: Int] = [:]
     for page in known where slots[page.slot].isTree {
-      placed.insert(page.slot)
       if let shift = page.shift { places[page.slot + 1 - shift] = page.slot }
     }
-    /// Of pages that no link leads to: the shift with which a link of theirs holds.
-    var roots: [Int: Int] = [:]
-    let others = links.filter { $0.ids != nil && !placed.contains($0.from) }
-    for link in others {
+    var parents: [Int: Int] = [:]
+    for link in links where link.ids != nil {
       if let slot = places[link.page], holds(link, slot + 1 - link.page) {
-        roots[link.from] = slot + 1 - link.page
+        parents[slot] = link.from
       }
     }
-    for link in others where places[link.page] == nil {
-      if let shift = roots[link.from], leadsToOthers(link, shift) { roots[link.from] = nil }
+    var trees: [Int: [Int]] = [:]
+    for page in known where slots[page.slot].isTree {
+      var root = page.slot
+      // No tree is as high.
+      for _ in 0..<20 { root = parents[root] ?? root }
+      trees[root, default: [root]].append(page.slot)
     }
-    return placed.union(roots.keys)
+    if trees.isEmpty { return loneLeaves() }
+    var found: Set<Int> = []
+    var taken: [(isIndex: Bool, ids: ClosedRange<Int>)] = []
+    let most = trees.values.map(\.count).max() ?? 0
+    for (root, pages) in trees.sorted(by: { ($1.value.count, $0.key) < ($0.value.count, $1.key) }) {
+      let ids = pages.compactMap { slots[$0].ids }
+      guard let first = ids.map(\.lowerBound).min(), let last = ids.map(\.upperBound).max() else {
+        continue
+      }
+      let isIndex = slots[root].isIndex
+      let isOther = taken.contains { $0.isIndex == isIndex && $0.ids.overlaps(first...last) }
+      if isOther, pages.count * 2 < most { continue }
+      taken.append((isIndex, first...last))
+      found.formUnion(pages)
+    }
+    return found
+  }
+
+  /// The pages of trees that have no ids which another one has: where no page leads to others, that is all
+  /// that tells of them.
+  private func loneLeaves() -> Set<Int> {
+    let leaves = slots.indices.compactMap { slot in slots[slot].ids.map { (ids: $0, slot: slot) } }
+      .sorted { $0.ids.lowerBound < $1.ids.lowerBound }
+    var found: Set<Int> = []
+    var last = Int.min
+    for (index, leaf) in leaves.enumerated() {
+      let isBehind = index == 0 || last < leaf.ids.lowerBound
+      let next = index + 1 < leaves.count ? leaves[index + 1].ids.lowerBound : .max
+      if isBehind, leaf.ids.upperBound < next { found.insert(leaf.slot) }
+      last = max(last, leaf.ids.upperBound)
+    }
+    return found
   }
 
   /// The slots of rows that do not end where they should, beside a page that is not what a link says: it
@@ -199,23 +235,6 @@ extension PageLinks {
     return found
   }
 
-  /// Whether a link that does not hold leads to a page of another tree, or of another row. One that is
-  /// blank, or noise, is none.
-  private func leadsToOthers(_ link: Link, _ shift: Int) -> Bool {
-    // Keys may be in descending order: where one end is open, which one that is does not show.
-    if link.isIndex, !link.isStrong { return false }
-    let limit = max(stated, slots.count)
-    var slot = link.page - 1 + shift
-    for index in 1...max(1, min(link.length, Self.longest)) {
-      guard slots.indices.contains(slot) else { return false }
-      if slots[slot].isTree { return true }
-      if slots[slot].isBlank || slots[slot].next > limit { return false }
-      if link.ids != nil || index == link.length || slots[slot].next == 0 { return true }
-      slot = slots[slot].next - 1 + shift
-    }
-    return false
-  }
-
   /// The slots that are whole pages: all, or all but the last.
   private var whole: Int {
     let isShort = grid.pieces.last.map { ($0.end - $0.offset) % grid.pageSize > 0 } ?? false
@@ -224,33 +243,41 @@ extension PageLinks {
 
   /// Whether a link that leads to the slots from `start` on, or past them, does not hold with this shift,
   /// or pages there lead on as they would with another one. A page of which there is but a part denies
-  /// nothing.
+  /// nothing. Of links from these slots more have to deny it than hold: they may be in no use.
   private func isDenied(_ start: Int, _ shift: Int, _ placed: Set<Int>) -> Bool {
-    let whole = whole
-    let limit = stated > 0 ? stated : 64 * (slots.count + 64)
-    let isOneDenied = links.contains { link in
-      if !placed.isEmpty, !placed.contains(link.from), link.from < start { return false }
-      var slot = link.page - 1 + shift
-      var isReached = false
-      let length = max(1, link.length)
-      for index in 1...min(length, Self.longest) where slot >= 0 && slot < whole {
-        if slot >= start { isReached = true }
-        let next = slots[slot].next
-        if index == length || slots[slot].isTree || next == 0 || next > limit {
-          return isReached && !holds(link, shift)
-        }
-        slot = next - 1 + shift
+    var (held, denied) = (0, 0)
+    for link in links where reaches(start, link, shift) {
+      if holds(link, shift) {
+        held += 1
+      } else if placed.isEmpty || placed.contains(link.from) {
+        return true
+      } else if link.from >= start {
+        denied += 1
       }
-      return false
     }
-    if isOneDenied { return true }
+    if denied * 2 > held { return true }
     var votes: [Int: Int] = [:]
     for slot in min(start, whole)..<whole where !slots[slot].isTree && slots[slot].next > 1 {
       votes[slot + 2 - slots[slot].next, default: 0] += 1
     }
     // From a list of free pages SQLite takes the last one first.
     votes[shift + 2] = nil
-    return votes.contains { $0.key != shift && $0.value > 2 && $0.value > votes[shift] ?? 0 }
+    return votes.contains { $0.key != shift && $0.value > max(2, held, votes[shift] ?? 0) }
+  }
+
+  /// Whether a link leads to one of the slots from `start` on, up to a page that does not lead on.
+  private func reaches(_ start: Int, _ link: Link, _ shift: Int) -> Bool {
+    let limit = stated > 0 ? stated : 64 * (slots.count + 64)
+    var slot = link.page - 1 + shift
+    var isReached = false
+    let length = max(1, link.length)
+    for index in 1...min(length, Self.longest) where slot >= 0 && slot < whole {
+      if slot >= start { isReached = true }
+      let next = slots[slot].next
+      if index == length || slots[slot].isTree || next == 0 || next > limit { return isReached }
+      slot = next - 1 + shift
+    }
+    return false
   }
 
   /// The first of the last slots in which pages may as well have this shift, since bytes may be missing in

@@ -89,7 +89,7 @@ struct PageLinks {
   /// The slot at which each piece begins.
   private(set) var starts: [Int] = []
   let grid: PageGrid
-  private let usable: Int
+  let usable: Int
   /// Pages that there should be by the header; 0 where it does not tell, or is lost.
   let stated: Int
   /// Whether the first page is known by its header.
@@ -143,7 +143,8 @@ struct PageLinks {
       let exact = links.count { end(of: $0, shift) == .exactly }
       // Those that would end where they should with another shift say nothing against it.
       return exact >= 4
-        && 16 * links.count { end(of: $0, shift) == .loosely && near(of: $0, shift) == nil } <= exact
+        && 16 * links.count { end(of: $0, shift) == .loosely && near(of: $0, shift) == nil }
+          <= exact
     }
   }
 
@@ -275,79 +276,9 @@ struct PageLinks {
         rest: (behind - 1) % full + 1, from: slots.count))
   }
 
-  /// Whether what is in the slot for a link is what the link says.
-  func holds(_ link: Link, _ shift: Int) -> Bool {
-    if let ids = link.ids {
-      let slot = link.page - 1 + shift
-      guard slots.indices.contains(slot), let found = slots[slot].ids,
-        slots[slot].isIndex == link.isIndex
-      else { return false }
-      return ids.contains(found.lowerBound) && ids.contains(found.upperBound)
-    }
-    guard let last = last(of: link, shift) else { return false }
-    return link.length > Self.longest || slots[last].next == 0
-  }
-
-  /// The slot of the last page of a row, or of the last one of it that is looked at; nil where a page of
-  /// a tree, or none, is among them.
-  private func last(of link: Link, _ shift: Int) -> Int? {
-    var slot = link.page - 1 + shift
-    for index in 1...max(1, min(link.length, Self.longest)) {
-      guard slots.indices.contains(slot), !slots[slot].isTree else { return nil }
-      // A row that ends before its time goes on nowhere.
-      if index < min(link.length, Self.longest) { slot = slots[slot].next - 1 + shift }
-    }
-    return slot
-  }
-
-  /// How a row of which all pages are where a link says ends; nil where one is not, or the row fills the
-  /// last one, which tells nothing.
-  private func end(of link: Link, _ shift: Int) -> Fit? {
-    guard link.ids == nil, link.length <= Self.longest, link.rest + 16 <= usable,
-      let last = last(of: link, shift), slots[last].next == 0
-    else { return nil }
-    // A value of eight bytes may end in NULs.
-    return (link.rest - 4...link.rest + 4).contains(slots[last].filled) ? .exactly : .loosely
-  }
-
-  /// With which shift near this one a row ends just where it should; nil where it does with none.
-  func near(of link: Link, _ shift: Int) -> Int? {
-    [1, -1, 2, -2].map { shift + $0 }.first { end(of: link, $0) == .exactly }
-  }
-
-  func fit(_ link: Link, _ shift: Int) -> Fit {
-    guard holds(link, shift) else { return .not }
-    return (endsTell ? end(of: link, shift) : nil) ?? .well
-  }
-
-  /// Whether what is in the slot for a link is what the link says, and ends as it should.
-  func isHeld(_ link: Link, _ shift: Int) -> Bool {
-    let fit = fit(link, shift)
-    return fit == .well || fit == .exactly
-  }
-
-  /// Whether the page of a link would lie where the file has none: then it says nothing.
-  private func isBeyond(_ link: Link, _ shift: Int) -> Bool {
-    let slot = link.page - 1 + shift
-    return slot >= slots.count || (lacksFirst && slot < 0)
-  }
-
-  /// Whether a link that does not hold leads to a page that is destroyed: NULs, or noise, which names no
-  /// page that there is.
-  func leadsToDestroyed(_ link: Link, _ shift: Int) -> Bool {
-    let limit = max(stated, slots.count)
-    var slot = link.page - 1 + shift
-    for _ in 1...max(1, min(link.length, Self.longest)) {
-      guard slots.indices.contains(slot), !slots[slot].isTree else { return false }
-      if slots[slot].isBlank || slots[slot].next > limit { return true }
-      slot = slots[slot].next - 1 + shift
-    }
-    return false
-  }
-
   /// The slots that links lead to, in order.
   func knownShifts() -> [Known] {
-    let chosen = inOrder(bestShifts())
+    let chosen = bestShifts()
     var known: [Int: Int?] = [:]
     var strong: Set<Int> = []
     var ends: Set<Int> = []
@@ -380,50 +311,6 @@ struct PageLinks {
         slot: slot, shift: known[slot] ?? nil, isStrong: strong.contains(slot),
         chance: ends.contains(slot) ? chance * chanceOfEnd : chance)
     }
-  }
-
-  /// The slots in which a link that holds has its pages.
-  func slots(of link: Link, _ shift: Int) -> [Int] {
-    var found = [link.page - 1 + shift]
-    while found.count < min(link.length, Self.longest), let last = found.last {
-      found.append(slots[last].next - 1 + shift)
-    }
-    return found
-  }
-
-  /// Without the shifts that links have by chance where what they lead to is destroyed: pages keep their
-  /// order, so few lie among those of links in front of them, or behind them, that have one shift.
-  private func inOrder(_ chosen: [Int]) -> [Int] {
-    /// Links with one shift, and the slots of the first and the last of them that hold.
-    var stretches: [(links: Range<Int>, held: ClosedRange<Int>?)] = []
-    func slot(_ link: Int) -> Int? {
-      holds(links[link], chosen[link]) ? links[link].page - 1 + chosen[link] : nil
-    }
-    for index in links.indices {
-      let slot = slot(index)
-      if index > 0, chosen[index] == chosen[index - 1], let last = stretches.popLast() {
-        let held = slot.map { (last.held?.lowerBound ?? $0)...$0 } ?? last.held
-        stretches.append((last.links.lowerBound..<index + 1, held))
-      } else {
-        stretches.append((index..<index + 1, slot.map { $0...$0 }))
-      }
-    }
-    var found = chosen
-    for (index, before) in stretches.enumerated() {
-      let shift = chosen[before.links.lowerBound]
-      let next = (index + 1..<min(index + 5, stretches.count)).first {
-        chosen[stretches[$0].links.lowerBound] == shift
-      }
-      guard let next, let start = before.held, let end = stretches[next].held else { continue }
-      let between = stretches[index + 1..<next]
-      let isByChance = between.allSatisfy { stretch in
-        let slots = stretch.links.compactMap(slot)
-        return slots.count { $0 > start.upperBound && $0 < end.lowerBound } * 2 <= slots.count
-      }
-      if !isByChance { continue }
-      for stretch in between { for link in stretch.links { found[link] = shift } }
-    }
-    return found
   }
 
   /// For each link the shift with which most of them hold, where each change of it counts as much as

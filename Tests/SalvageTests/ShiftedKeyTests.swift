@@ -98,11 +98,14 @@ struct ShiftedKeyTests {
   )
   func foundEarlier(_ seed: UInt64) throws { try read(seed) }
 
-  @Test(arguments: [17, 19, 24, 46, 88, 92, 95, 99, 100] as [UInt64])
+  @Test(arguments: [17, 19, 24, 46, 88, 92, 95, 99, 100, 3031, 3135, 3251, 3205] as [UInt64])
   func foundEarlierNearTheEnd(_ seed: UInt64) throws { try read(seed, "end") }
 
   /// As many pages were put in as lost: nothing but a link or two says that those between have moved.
-  @Test(arguments: [108, 162, 357, 1004, 1050, 1109] as [UInt64])
+  @Test(
+    arguments: [
+      14, 23, 108, 162, 180, 256, 357, 1004, 1050, 1055, 1068, 1109, 1321, 2086, 2272, 2367, 2413,
+    ] as [UInt64])
   func foundEarlierBetweenTwoPlaces(_ seed: UInt64) throws { try read(seed, "equal") }
 
   /// Nothing has moved: of rows that nearly all go on elsewhere, those come back of which nothing is
