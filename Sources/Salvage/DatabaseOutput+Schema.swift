@@ -142,8 +142,7 @@ extension DatabaseOutput {
     ).step()
   }
 
-  /// The columns of which a text has noise in it, or NULs, that most have not: those are in no other
-  /// encoding. And
+  /// The columns of which a text has noise in it that most have not: those are in no other encoding. And
   /// those of which fewer than most end in NULs, with how many do.
   /// - Parameter mayBeLost: whether the end of the text in a column may be lost, by the row.
   func damagedColumns(
@@ -157,7 +156,7 @@ extension DatabaseOutput {
     while try rows.step() {
       for column in counts.indices where rows.kind(column) == .text {
         switch rows.withBytes(column, { TextNoise.damage(to: $0) }) {
-        case .noise, .hole: counts[column].noisy += 1
+        case .noise: counts[column].noisy += 1
         case .cut where mayBeLost(Self.row(rows, table), column): counts[column].cut += 1
         case .cut, nil: counts[column].others += 1
         }

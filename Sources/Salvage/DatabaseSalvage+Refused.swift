@@ -32,7 +32,7 @@ extension DatabaseSalvage {
 
   private func lostSector(_ row: PageRow, _ table: SalvagedTable) -> RunHistory.Fault? {
     // In UTF-16 two bytes are one NUL.
-    let count = file.isUTF16 ? TextNoise.sector / 2 : TextNoise.sector
+    let count = file.isUTF16 ? TextNoise.leastNULs / 2 : TextNoise.leastNULs
     for (column, value) in zip(table.columns, row.values) {
       if case .text(let bytes) = value,
         let fault = RunHistory.lostSector(in: bytes.span, of: count, column.name)
@@ -44,7 +44,7 @@ extension DatabaseSalvage {
   }
 
   /// - Parameters:
-  ///   - noisy: the columns in whose texts noise is damage, and NULs in front of text.
+  ///   - noisy: the columns in whose texts noise is damage.
   ///   - cut: those in whose texts NULs at the end are.
   private func noise(
     _ row: PageRow, _ table: SalvagedTable, noisy: Set<Int>, cut: Set<Int>
@@ -104,7 +104,7 @@ extension DatabaseSalvage {
         cut = Set(ends.filter { $0.value <= blankPages }.keys)
       }
       if try isRuns(table) || !noisy.isEmpty || !cut.isEmpty
-        || copy.hasText(in: table, withNULs: TextNoise.sector)
+        || copy.hasText(in: table, withNULs: TextNoise.leastNULs)
       {
         tables.append((table, noisy, cut))
       }

@@ -125,10 +125,10 @@ extension PageCells {
       var last = 0
       for at in places {
         guard let size = Bytes.varint(page.span, at),
-          size.value <= (kind.isTable ? file.pageSize - 290 : limit),
+          size.value <= Self.mostLocal(inTable: kind.isTable, usable: file.pageSize),
           let cell = try self.cell(page.span, at, number, hasID: kind.isTable), let row = cell.row
         else { continue }
-        last = max(last, cell.end)
+        if size.value <= (kind.isTable ? file.pageSize - 290 : limit) { last = max(last, cell.end) }
         for case .text(let text) in row.values where text.count > 1 && text.count % 2 == 0 {
           if text[0] != 0, text[1] == 0 {
             little += 1

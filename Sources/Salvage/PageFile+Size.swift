@@ -71,7 +71,14 @@ extension PageFile {
   /// - Parameter usable: bytes of a page that may hold cells; nil where that is not known.
   static func isPage(_ page: Span<UInt8>, _ pageSize: Int, usable: Int?, fileSize: Int) -> Bool {
     let limit = 64 * (fileSize / pageSize + 64)
-    return fills(page, pageSize, limit, usable: usable) && !isSmaller(page, pageSize, limit)
+    return filled(page, pageSize, limit, usable: usable) != nil
+      && !isSmaller(page, pageSize, limit)
+  }
+
+  /// How many bytes of a page of a tree may hold cells, by where its own end; nil where it is none.
+  static func usable(of page: Span<UInt8>, _ pageSize: Int, fileSize: Int) -> Int? {
+    let limit = 64 * (fileSize / pageSize + 64)
+    return isSmaller(page, pageSize, limit) ? nil : filled(page, pageSize, limit)
   }
 
   /// Whether a page of a tree may start here, by its first bytes.
@@ -92,7 +99,7 @@ extension PageFile {
     var best: (size: Int?, score: Int, scores: [Int: Int]) = (nil, 0, [:])
     for candidate in [4096, 1024, 512, 2048, 8192, 16384, 32768, 65536]
     where start < candidate || first > 0 {
-      var (filled, looked) = (0, 0)
+      var (full, looked) = (0, 0)
       // Pages from all over the file: what is left of it may begin with a hole.
       let last = max(first + 1, (size - start) / candidate)
       // What is lost at the end of a file may be many times what is left.
@@ -102,12 +109,12 @@ extension PageFile {
         _ = try file.read(at: start + number * candidate, into: &page, atMost: candidate)
         if TextBytes.isAll(page.span, 0) { continue }
         looked += 1
-        if fills(page.span, candidate, limit), !isSmaller(page.span, candidate, limit) {
-          filled += 1
+        if filled(page.span, candidate, limit) != nil, !isSmaller(page.span, candidate, limit) {
+          full += 1
         }
       }
       // One page may look like a leaf by chance, most of them do not.
-      let score = 1000 * filled / max(1, looked) * min(filled, 8)
+      let score = 1000 * full / max(1, looked) * min(full, 8)
       best.scores[candidate] = score
       if score > best.score { (best.size, best.score) = (candidate, score) }
     }
@@ -119,27 +126,27 @@ extension PageFile {
   private static func isSmaller(_ page: Span<UInt8>, _ size: Int, _ pages: Int) -> Bool {
     var part = size / 2
     while part >= 512 {
-      if fills(page.extracting(0..<part), part, pages) { return true }
+      if filled(page.extracting(0..<part), part, pages) != nil { return true }
       part /= 2
     }
     return false
   }
 
-  /// Whether the cells of a page of a tree, or its last free block, end where the bytes begin that are
-  /// kept free on each page, and none of them beyond that.
+  /// Where the bytes begin that are kept free on each page, if the cells of a page of a tree, or its last
+  /// free block, end there, and none of them beyond that.
   /// - Parameter pages: the greatest number that a page may have.
   /// - Parameter usable: where those bytes begin; nil where that is not known.
-  private static func fills(
+  private static func filled(
     _ page: Span<UInt8>, _ size: Int, _ pages: Int, usable: Int? = nil
-  ) -> Bool {
-    guard page.count == size, let kind = PageKind(rawValue: page[0]) else { return false }
+  ) -> Int? {
+    guard page.count == size, let kind = PageKind(rawValue: page[0]) else { return nil }
     let cells = Bytes.number(page, 3, 2)
     let pointers = kind.isLeaf ? 8 : 12
-    guard cells > 0, pointers + 2 * cells <= size else { return false }
+    guard cells > 0, pointers + 2 * cells <= size else { return nil }
     let places = (0..<cells).map { Bytes.number(page, pointers + 2 * $0, 2) }
     // Cells lie behind what points at them; in text there is no such order.
     guard let last = places.max(), places.allSatisfy({ $0 >= pointers + 2 * cells && $0 < size })
-    else { return false }
+    else { return nil }
     var block = Bytes.number(page, 1, 2)
     var freeEnd = 0
     while block >= freeEnd, block >= pointers + 2 * cells, block + 4 <= size {
@@ -156,8 +163,8 @@ extension PageFile {
       return (least...usable).contains(cellEnd(page, last, kind, usable, pages) ?? 0)
         || (least...usable).contains(freeEnd)
     }
-    guard let usable else { return false }
-    return places.allSatisfy { cellEnd(page, $0, kind, usable, pages) != nil }
+    guard let usable else { return nil }
+    return places.allSatisfy { cellEnd(page, $0, kind, usable, pages) != nil } ? usable : nil
   }
 
   /// Where the cell at `at` ends; nil where it does not end on the page, or goes on in a page that

@@ -158,16 +158,19 @@ extension PageGrid {
     return Bytes.number(head.span, 0, 4) == number + 1
   }
 
-  /// All bytes of a page, if there are pages that are filled so.
+  /// How many bytes of each page may hold cells, by most of them.
   private static func usable(
     _ file: borrowing InputFile, _ size: Int, _ pageSize: Int, _ start: Int
   ) throws -> Int? {
+    var counts: [Int: Int] = [:]
     for at in stride(from: start, to: size, by: max(1, size / pageSize / 400) * pageSize) {
       var page = ByteBuffer()
       _ = try file.read(at: at, into: &page, atMost: pageSize)
-      if PageFile.isPage(page.span, pageSize, usable: pageSize, fileSize: size) { return pageSize }
+      if let usable = PageFile.usable(of: page.span, pageSize, fileSize: size) {
+        counts[usable, default: 0] += 1
+      }
     }
-    return nil
+    return counts.max { ($0.value, $0.key) < ($1.value, $1.key) }?.key
   }
 
   private func isPage(_ file: borrowing InputFile, _ at: Int, _ size: Int) throws -> Bool {

@@ -21,8 +21,10 @@ extension PageLinks {
     var slot = link.page - 1 + shift
     for index in 1...max(1, min(link.length, Self.longest)) {
       guard slots.indices.contains(slot), !slots[slot].isTree else { return nil }
-      // A row that ends before its time goes on nowhere.
-      if index < min(link.length, Self.longest) { slot = slots[slot].next - 1 + shift }
+      if index < min(link.length, Self.longest) {
+        guard slots[slot].next > 0 else { return nil }
+        slot = slots[slot].next - 1 + shift
+      }
     }
     return slot
   }

@@ -5,6 +5,7 @@ extension PageLinks {
   func numbered() -> PageGrid {
     let known = knownShifts()
     let runs = runs(known)
+    let placed = placed(known)
     var numbers: [Int?] = Array(repeating: nil, count: slots.count)
     var torn: Set<Int> = []
     /// The greatest number yet.
@@ -17,10 +18,11 @@ extension PageLinks {
       // have to hold with one shift alone.
       let isFirst = index == 0 && run.shift == 0 && !lacksFirst
       let isTold = isFirst || isUnequivocal(run.slots, run.shift)
-      let sure = sureSlots(run, known, isFirst: isFirst, isLast: index + 1 == runs.count)
+      let led = led(run, known)
+      let sure = sureSlots(run, led, placed, isFirst: isFirst, isLast: index + 1 == runs.count)
       // A page may be known by what it holds though it lost its end.
       let tornFrom = min(run.slots.upperBound, run.sure?.upperBound ?? .max)
-      let denied = isTold ? deniedSlots(run, known, sure, isFirst: isFirst) : []
+      let denied = isTold ? deniedSlots(run, led, sure, placed, isFirst: isFirst) : []
       let from = before ? run.slots.lowerBound : start
       let behind = isLast ? end : runs[index + 1].slots.lowerBound
       // What links lead to has the numbers that they name.
@@ -60,12 +62,11 @@ extension PageLinks {
   /// the first page that is known by what it holds, and behind the last one, bytes may be missing or put
   /// in, and those pages do not tell.
   private func sureSlots(
-    _ run: Run, _ known: [Known], isFirst: Bool, isLast: Bool
+    _ run: Run, _ led: [Known], _ placed: Set<Int>, isFirst: Bool, isLast: Bool
   ) -> Range<Int> {
     var sure = run.sure.map { Range($0) } ?? 0..<0
     // So are those between links that hold, but for the first and last of them. The header is in its
     // place: what follows is.
-    let led = led(run, known)
     let rest = led.dropLast(Self.byChance(led.reversed()))
     if isFirst {
       sure = 0..<max(sure.upperBound, rest.last.map { $0.slot + 1 } ?? 0)
@@ -80,10 +81,10 @@ extension PageLinks {
     // A file that ends where the header says, or lacks nothing but its end.
     if whole == slots.count, whole - run.shift == stated { return sure.lowerBound..<whole }
     guard stated == 0 || (isFirst && whole < stated),
-      !isDenied(sure.upperBound, run.shift, placed(known))
+      !isDenied(sure.upperBound, run.shift, placed)
     else { return sure }
     let end =
-      stated > slots.count ? likelyTail(slots.count - stated, of: run, placed(known)) : slots.count
+      stated > slots.count ? likelyTail(slots.count - stated, of: run, placed) : slots.count
     return sure.lowerBound..<max(sure.upperBound, end)
   }
 
@@ -98,7 +99,14 @@ extension PageLinks {
 
   /// The slots of a run that links lead to and hold with its shift, in order.
   private func led(_ run: Run, _ known: [Known]) -> [Known] {
-    known.filter { $0.shift == run.shift && run.slots.contains($0.slot) }
+    var (low, high) = (0, known.count)
+    while low < high {
+      let middle = (low + high) / 2
+      if known[middle].slot < run.slots.lowerBound { low = middle + 1 } else { high = middle }
+    }
+    return known[low...].prefix { $0.slot <= run.slots.upperBound }.filter {
+      $0.shift == run.shift
+    }
   }
 
   /// The slots near those to which links lead that do not hold, and between those where no page is known
@@ -107,13 +115,12 @@ extension PageLinks {
   /// to come from a page that a tree leads to, for a page that is no longer used keeps its links; where no
   /// tree leads anywhere, there have to be several.
   private func deniedSlots(
-    _ run: Run, _ known: [Known], _ sure: Range<Int>,
-    isFirst: Bool
+    _ run: Run, _ led: [Known], _ sure: Range<Int>, _ placed: Set<Int>, isFirst: Bool
   ) -> Set<Int> {
     let (start, end) = (run.slots.lowerBound, max(run.slots.upperBound, sure.upperBound - 1))
     let all = links(to: start...end, run.shift)
-    let led = led(run, known).map(\.slot)
-    let placed = placed(known)
+    let strong = led.filter(\.isStrong).map(\.slot)
+    let led = led.map(\.slot)
     let elsewhere = elsewhere(all, run.shift, placed)
     // A page that is no longer used keeps its links.
     let indices = all.indices.filter {
@@ -124,7 +131,6 @@ extension PageLinks {
     var denied = notAsTheyEnd(all, run.shift, placed)
     guard others >= (isFirst && placed.isEmpty ? 3 : 1) else { return denied }
     let wrong = indices.map { all[$0].page - 1 + run.shift }
-    let strong = known.filter { $0.isStrong && $0.shift == run.shift }.map(\.slot)
     // The first of both behind a slot that is denied, and the first slot that is not yet.
     var (behind, nextStrong, done) = (0, 0, start)
     for (index, slot) in wrong.enumerated() {
@@ -174,8 +180,11 @@ extension PageLinks {
         continue
       }
       let isIndex = slots[root].isIndex
-      let isOther = taken.contains { $0.isIndex == isIndex && $0.ids.overlaps(first...last) }
-      if isOther, pages.count * 2 < most { continue }
+      if pages.count * 2 < most,
+        taken.contains(where: { $0.isIndex == isIndex && $0.ids.overlaps(first...last) })
+      {
+        continue
+      }
       taken.append((isIndex, first...last))
       found.formUnion(pages)
     }

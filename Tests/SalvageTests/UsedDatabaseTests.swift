@@ -89,8 +89,8 @@ struct UsedDatabaseTests {
     if kind == 'first': put(0, bytes(size))
     if kind == 'header': put(0, r.randbytes(100))
     if kind == 'hole':
-        at = r.randrange(2 * size, len(data))
-        put(at, bytes(min(len(data) - at, r.randrange(1, 8 * size))))
+        at = r.randrange(2 * size, len(data)) // 512 * 512
+        put(at, bytes(min(len(data) - at, r.randrange(1, size // 64 + 1) * 512)))
     if kind == 'cut':
         at = r.randrange(len(data) // 3, len(data))
         hurt.append((at, len(data)))
@@ -131,8 +131,8 @@ struct UsedDatabaseTests {
   /// Rows were lost to links of pages that are in no use, or altered.
   @Test(
     arguments: zip(
-      [100, 100, 111, 120, 123, 138, 261, 10] as [UInt64],
-      ["header", "noise", "cut", "sectors", "hole", "header", "first", "sectors"]))
+      [100, 100, 111, 120, 138, 261, 10] as [UInt64],
+      ["header", "noise", "cut", "sectors", "header", "first", "sectors"]))
   func foundEarlier(_ seed: UInt64, _ damage: String) throws { try read(seed, damage) }
 
   private func read(_ seed: UInt64, _ damage: String) throws {
