@@ -78,7 +78,8 @@ extension PageFile {
   /// How many bytes of a page of a tree may hold cells, by where its own end; nil where it is none.
   static func usable(of page: Span<UInt8>, _ pageSize: Int, fileSize: Int) -> Int? {
     let limit = 64 * (fileSize / pageSize + 64)
-    return isSmaller(page, pageSize, limit) ? nil : filled(page, pageSize, limit)
+    let usable = filled(page, pageSize, limit)
+    return usable == nil || isSmaller(page, pageSize, limit) ? nil : usable
   }
 
   /// Whether a page of a tree may start here, by its first bytes.
