@@ -102,33 +102,38 @@ extension PageCells {
     return free
   }
 
-  /// Tells from the pages how texts are stored, where the header does not, and how many bytes at the
-  /// end of each page are not used. Cells fill a page from its end.
+  /// Tells from the pages how many bytes at the end of each are not used, and how texts are stored, where
+  /// the header does not.
   func inferLayout() throws {
-    let stated = file.reserved
-    file.setReserved(0)
-    var (utf8, little, big) = (0, 0, 0)
-    var ends: [Int: Int] = [:]
-    /// Where the last cell of each page begins, of whatever size.
-    var starts: [Int] = []
-    // For no number of bytes do cells of this size go on elsewhere.
-    let limit = (file.pageSize - 267) * 32 / 255 - 23
+    let pageSize = file.pageSize
     let step = max(1, file.numbers.count / 400)
-    for index in stride(from: 0, to: file.numbers.count, by: step) {
-      let number = file.numbers[index]
+    let sample = stride(from: 0, to: file.numbers.count, by: step).map { file.numbers[$0] }
+    var counts: [Int: Int] = [:]
+    for number in sample {
+      let page = try file.page(number)
+      guard kind(page.span, number) != nil else { continue }
+      let size = file.pageCount * pageSize
+      if let usable = PageFile.usable(of: page.span, pageSize, fileSize: size) {
+        counts[usable, default: 0] += 1
+      }
+    }
+    let best = counts.max { ($0.value, $0.key) < ($1.value, $1.key) }
+    if let best, best.value > 1, best.value * 2 > counts.values.reduce(0, +) {
+      file.setReserved(pageSize - best.key)
+    } else if let last = counts.keys.max(), last > pageSize - file.reserved {
+      file.setReserved(0)
+    }
+    if file.hasEncoding { return }
+    var (utf8, little, big) = (0, 0, 0)
+    for number in sample {
       let page = try file.page(number)
       guard let kind = kind(page.span, number), kind.isLeaf else { continue }
-      let places = (0..<count(page.span, number)).compactMap {
-        place(page.span, number, kind, $0)
-      }
-      if let start = places.max() { starts.append(start) }
-      var last = 0
-      for at in places {
-        guard let size = Bytes.varint(page.span, at),
-          size.value <= Self.mostLocal(inTable: kind.isTable, usable: file.pageSize),
-          let cell = try self.cell(page.span, at, number, hasID: kind.isTable), let row = cell.row
+      let most = Self.mostLocal(inTable: kind.isTable, usable: file.usable)
+      for index in 0..<count(page.span, number) {
+        guard let at = place(page.span, number, kind, index),
+          let size = Bytes.varint(page.span, at), size.value <= most,
+          let row = try cell(page.span, at, number, hasID: kind.isTable)?.row
         else { continue }
-        if size.value <= (kind.isTable ? file.pageSize - 290 : limit) { last = max(last, cell.end) }
         for case .text(let text) in row.values where text.count > 1 && text.count % 2 == 0 {
           if text[0] != 0, text[1] == 0 {
             little += 1
@@ -139,17 +144,7 @@ extension PageCells {
           }
         }
       }
-      if last > 0 { ends[last, default: 0] += 1 }
     }
-    let sum = ends.values.reduce(0, +)
-    if let end = ends.keys.max(), let count = ends[end], count > 1,
-      file.pageSize - end <= min(255, file.pageSize - 480),
-      count * 2 > sum, starts.count(where: { $0 >= end }) * 4 < count
-    {
-      file.setReserved(file.pageSize - end)
-    } else if file.pageSize - (ends.keys.max() ?? 0) >= stated {
-      file.setReserved(stated)
-    }
-    if !file.hasEncoding, max(little, big) > utf8 { file.setUTF16(isBigEndian: big > little) }
+    if max(little, big) > utf8 { file.setUTF16(isBigEndian: big > little) }
   }
 }

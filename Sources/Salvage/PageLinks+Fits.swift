@@ -44,6 +44,8 @@ extension PageLinks {
     [1, -1, 2, -2].map { shift + $0 }.first { end(of: link, $0) == .exactly }
   }
 
+  /// How well what is in the slot for a link is what the link says. How a row ends counts where that
+  /// tells something in this file.
   func fit(_ link: Link, _ shift: Int) -> Fit {
     guard holds(link, shift) else { return .not }
     return (endsTell ? end(of: link, shift) : nil) ?? .well

@@ -149,64 +149,6 @@ extension PageLinks {
     return denied
   }
 
-  /// The pages of trees that are in use, as far as that shows: those of the tree that has the most, and of
-  /// others that have not some of the same ids. A page that is no longer used keeps its links.
-  private func placed(_ known: [Known]) -> Set<Int> {
-    /// The slots of pages of trees, by their numbers.
-    var places: [Int: Int] = [:]
-    for page in known where slots[page.slot].isTree {
-      if let shift = page.shift { places[page.slot + 1 - shift] = page.slot }
-    }
-    var parents: [Int: Int] = [:]
-    for link in links where link.ids != nil {
-      if let slot = places[link.page], holds(link, slot + 1 - link.page) {
-        parents[slot] = link.from
-      }
-    }
-    var trees: [Int: [Int]] = [:]
-    for page in known where slots[page.slot].isTree {
-      var root = page.slot
-      // No tree is as high.
-      for _ in 0..<20 { root = parents[root] ?? root }
-      trees[root, default: [root]].append(page.slot)
-    }
-    if trees.isEmpty { return loneLeaves() }
-    var found: Set<Int> = []
-    var taken: [(isIndex: Bool, ids: ClosedRange<Int>)] = []
-    let most = trees.values.map(\.count).max() ?? 0
-    for (root, pages) in trees.sorted(by: { ($1.value.count, $0.key) < ($0.value.count, $1.key) }) {
-      let ids = pages.compactMap { slots[$0].ids }
-      guard let first = ids.map(\.lowerBound).min(), let last = ids.map(\.upperBound).max() else {
-        continue
-      }
-      let isIndex = slots[root].isIndex
-      if pages.count * 2 < most,
-        taken.contains(where: { $0.isIndex == isIndex && $0.ids.overlaps(first...last) })
-      {
-        continue
-      }
-      taken.append((isIndex, first...last))
-      found.formUnion(pages)
-    }
-    return found
-  }
-
-  /// The pages of trees that have no ids which another one has: where no page leads to others, that is all
-  /// that tells of them.
-  private func loneLeaves() -> Set<Int> {
-    let leaves = slots.indices.compactMap { slot in slots[slot].ids.map { (ids: $0, slot: slot) } }
-      .sorted { $0.ids.lowerBound < $1.ids.lowerBound }
-    var found: Set<Int> = []
-    var last = Int.min
-    for (index, leaf) in leaves.enumerated() {
-      let isBehind = index == 0 || last < leaf.ids.lowerBound
-      let next = index + 1 < leaves.count ? leaves[index + 1].ids.lowerBound : .max
-      if isBehind, leaf.ids.upperBound < next { found.insert(leaf.slot) }
-      last = max(last, leaf.ids.upperBound)
-    }
-    return found
-  }
-
   /// The slots of rows that do not end where they should, beside a page that is not what a link says: it
   /// may be theirs that was lost. Those that would end so with another shift may be farther from it.
   private func notAsTheyEnd(
@@ -252,7 +194,8 @@ extension PageLinks {
 
   /// Whether a link that leads to the slots from `start` on, or past them, does not hold with this shift,
   /// or pages there lead on as they would with another one. A page of which there is but a part denies
-  /// nothing. Of links from these slots more have to deny it than hold: they may be in no use.
+  /// nothing. Links from pages in these slots, which may be in no use, have to be more than half as many
+  /// as those that hold.
   private func isDenied(_ start: Int, _ shift: Int, _ placed: Set<Int>) -> Bool {
     var (held, denied) = (0, 0)
     for link in links where reaches(start, link, shift) {
@@ -333,12 +276,12 @@ extension PageLinks {
         inPiece.append(Run(piece: index, slots: 0...0, shift: 0, count: 3, sure: 0...0))
       }
       while next < known.count, known[next].slot < end {
-        let (slot, isStrong) = (known[next].slot, known[next].isStrong)
+        let page = known[next]
         next += 1
-        guard let shift = known[next - 1].shift else { continue }
+        guard let shift = page.shift else { continue }
+        let slots = page.slot...page.slot
         let run = Run(
-          piece: index, slots: slot...slot, shift: shift, count: 1,
-          sure: isStrong ? slot...slot : nil)
+          piece: index, slots: slots, shift: shift, count: 1, sure: page.isStrong ? slots : nil)
         if inPiece.last?.shift == shift, let last = inPiece.popLast() {
           inPiece.append(last.joined(run))
         } else {

@@ -176,9 +176,7 @@ struct DamagedPageTests {
     let expected = try #require(Self.cases[name])
     let scratch = try Scratch(inMemory: true)
     try scratch.python(Self.make, name)
-    let request = SalvageRequest(
-      paths: [scratch.file("damaged.db")], target: scratch.file("out"), time: 1_780_000_000)
-    let report = try SalvagePlan(request).run()
+    let report = try scratch.salvage()
     let notes = report.inputs[0].notes.map(\.message)
     let table = ["schema", "keyed alike"].contains(name) ? "lost_2" : "t"
     let found = try scratch.python(

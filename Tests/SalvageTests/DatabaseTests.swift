@@ -93,9 +93,7 @@ struct DatabaseTests {
     let scratch = try Scratch()
     try scratch.python(Self.make, "\(seed % 1_000_000)", damage)
     let bytes = try scratch.read("damaged.db")
-    let request = SalvageRequest(
-      paths: [scratch.file("damaged.db")], target: scratch.file("out"), time: 1_780_000_000)
-    let report = try SalvagePlan(request).run()
+    let report = try scratch.salvage()
     let story = "HOLDFAST_SEED=\(seed) \(damage)"
     let said = try scratch.python(
       Self.check, scratch.file("out/recovered/damaged.db").string,
@@ -125,9 +123,7 @@ struct DatabaseTests {
       shutil.copy('a.db', 'b.db')
       shutil.copy('a.db-wal', 'b.db-wal')
       """)
-    let request = SalvageRequest(
-      paths: [scratch.file("b.db")], target: scratch.file("out"), time: 1_780_000_000)
-    _ = try SalvagePlan(request).run()
+    _ = try scratch.salvage("b.db")
     let rows = try scratch.run("sqlite3 out/recovered/b.db 'SELECT * FROM t'")
     #expect(rows == "7|in the log\n")
   }
@@ -160,9 +156,7 @@ struct DatabaseTests {
           shutil.copy('a.db', 'b.db')
           shutil.copy('log', 'b.db-wal')
       """, how)
-    let request = SalvageRequest(
-      paths: [scratch.file("b.db")], target: scratch.file("out"), time: 1_780_000_000)
-    let report = try SalvagePlan(request).run()
+    let report = try scratch.salvage("b.db")
     let rows = try scratch.run("sqlite3 out/recovered/b.db 'SELECT min(id), count(*) FROM t'")
     #expect(rows == (how == "stale" ? "5000|300\n" : "0|300\n"))
     #expect(report.inputs[0].notes.contains { $0.message.contains("left out") } == (how == "stale"))
@@ -195,9 +189,7 @@ struct DatabaseTests {
           if sys.argv[1] == 'own changed': db.execute("UPDATE t SET x='new' || x")
           if name == sys.argv[1].split()[0]: shutil.copy(name + '.made-wal', 'b.db-wal')
       """, whose)
-    let request = SalvageRequest(
-      paths: [scratch.file("b.db")], target: scratch.file("out"), time: 1_780_000_000)
-    let report = try SalvagePlan(request).run()
+    let report = try scratch.salvage("b.db")
     let rows = try scratch.run(
       "sqlite3 out/recovered/b.db 'SELECT name, count(*) FROM t GROUP BY name'")
     #expect(rows == (whose == "other" ? "own|300\n" : "own|340\n"))
@@ -407,9 +399,7 @@ struct DatabaseTests {
           data[at - 3:at] = bytes([0xFF] * 3)
       open('damaged.db', 'wb').write(data)
       """, how)
-    let request = SalvageRequest(
-      paths: [scratch.file("damaged.db")], target: scratch.file("out"), time: 1_780_000_000)
-    let report = try SalvagePlan(request).run()
+    let report = try scratch.salvage()
     #expect(report.inputs[0].account[.recovered].records == recovered)
     let script = text(try scratch.read("out/irregular/damaged.db.sql"))
     #expect(script.split(separator: "\n").count { $0.hasPrefix("INSERT") } == apart, "\(script)")
@@ -442,9 +432,7 @@ struct DatabaseTests {
           data[at:at + 2] = b'\\xd8\\xd8'
       open('damaged.db', 'wb').write(data)
       """, encoding, how)
-    let request = SalvageRequest(
-      paths: [scratch.file("damaged.db")], target: scratch.file("out"), time: 1_780_000_000)
-    let report = try SalvagePlan(request).run()
+    let report = try scratch.salvage()
     let said = try scratch.python(
       """
       import sqlite3
@@ -507,9 +495,7 @@ struct DatabaseTests {
       open('damaged.db', 'wb').write(data)
       """, what)
     let bytes = try scratch.read("damaged.db")
-    let request = SalvageRequest(
-      paths: [scratch.file("damaged.db")], target: scratch.file("out"), time: 1_780_000_000)
-    let report = try SalvagePlan(request).run()
+    let report = try scratch.salvage()
     let notes = report.inputs[0].notes.map(\.message)
     #expect(notes.contains { $0.contains(message) }, "\(notes)")
     #expect(report.isWhole == false)

@@ -126,9 +126,7 @@ struct MisplacedPageTests {
     let expected = try #require(Self.cases[name])
     let scratch = try Scratch(inMemory: true)
     try scratch.python(Self.make, name)
-    let request = SalvageRequest(
-      paths: [scratch.file("damaged.db")], target: scratch.file("out"), time: 1_780_000_000)
-    let report = try SalvagePlan(request).run()
+    let report = try scratch.salvage()
     let found = try scratch.python(
       """
       import sqlite3, sys
@@ -181,9 +179,7 @@ struct MisplacedPageTests {
       data = open('a.db', 'rb').read()
       open('damaged.db', 'wb').write(data[:8192] + random.Random(1).randbytes(4096) + data[8192:])
       """)
-    let request = SalvageRequest(
-      paths: [scratch.file("damaged.db")], target: scratch.file("out"), time: 1_780_000_000)
-    _ = try SalvagePlan(request).run()
+    _ = try scratch.salvage()
     let found = try scratch.python(
       """
       import sqlite3

@@ -137,9 +137,7 @@ struct ShiftedKeyTests {
       \(damage)
       open('damaged.db', 'wb').write(data)
       """, "\(count)")
-    let request = SalvageRequest(
-      paths: [scratch.file("damaged.db")], target: scratch.file("out"), time: 1_780_000_000)
-    _ = try SalvagePlan(request).run()
+    _ = try scratch.salvage()
     let recovered = try scratch.python(
       """
       import sqlite3
@@ -171,9 +169,7 @@ struct ShiftedKeyTests {
       for page in r.sample(range(1, len(data) // 4096), 100): data[page * 4096:page * 4096 + 4096] = bytes(4096)
       open('damaged.db', 'wb').write(data)
       """, "\(least)", "\(most)", "\(seed)")
-    let request = SalvageRequest(
-      paths: [scratch.file("damaged.db")], target: scratch.file("out"), time: 1_780_000_000)
-    _ = try SalvagePlan(request).run()
+    _ = try scratch.salvage()
     try scratch.python(
       """
       import re, sqlite3
@@ -214,9 +210,7 @@ struct ShiftedKeyTests {
       data[36:40] = bytes([0, 0, 0, 7])
       open('damaged.db', 'wb').write(data)
       """, "\(seed)")
-    let request = SalvageRequest(
-      paths: [scratch.file("damaged.db")], target: scratch.file("out"), time: 1_780_000_000)
-    _ = try SalvagePlan(request).run()
+    _ = try scratch.salvage()
     try scratch.python(
       """
       import sqlite3
@@ -233,9 +227,7 @@ struct ShiftedKeyTests {
   private func read(_ seed: UInt64, _ place: String = "") throws {
     let scratch = try Scratch(inMemory: true)
     let what = try scratch.python(Self.make, "\(seed)", place)
-    let request = SalvageRequest(
-      paths: [scratch.file("damaged.db")], target: scratch.file("out"), time: 1_780_000_000)
-    let report = try SalvagePlan(request).run()
+    let report = try scratch.salvage()
     let account = report.inputs[0].account
     let size = try scratch.run("stat -c %s damaged.db")
     #expect("\(Fate.allCases.reduce(0) { $0 + account[$1].bytes })\n" == size, "\(seed): \(what)")

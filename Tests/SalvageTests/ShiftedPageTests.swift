@@ -130,9 +130,7 @@ struct ShiftedPageTests {
     let what = try scratch.python(Self.make, "\(seed)")
     let story = "\(round): \(what)"
     let before = try scratch.run("sha256sum damaged.db")
-    let request = SalvageRequest(
-      paths: [scratch.file("damaged.db")], target: scratch.file("out"), time: 1_780_000_000)
-    let report = try SalvagePlan(request).run()
+    let report = try scratch.salvage()
     let account = report.inputs[0].account
     let size = try scratch.run("stat -c %s damaged.db")
     let sum = Fate.allCases.reduce(0) { $0 + account[$1].bytes }
@@ -162,9 +160,7 @@ struct ShiftedPageTests {
       new = data[:at] + b'?' * change + data[at:] if change > 0 else data[:at] + data[at - change:]
       open('damaged.db', 'wb').write(new)
       """, "\(change)")
-    let request = SalvageRequest(
-      paths: [scratch.file("damaged.db")], target: scratch.file("out"), time: 1_780_000_000)
-    let report = try SalvagePlan(request).run()
+    let report = try scratch.salvage()
     let account = report.inputs[0].account
     let sum = Fate.allCases.reduce(0) { $0 + account[$1].bytes }
     #expect("\(sum)\n" == (try scratch.run("stat -c %s damaged.db")))
@@ -206,9 +202,7 @@ struct ShiftedPageTests {
         """, form, "\(lost)", kept)
       #expect(found.isEmpty)
       let out = "out\(kept)"
-      let request = SalvageRequest(
-        paths: [scratch.file("damaged.db")], target: scratch.file(out), time: 1_780_000_000)
-      _ = try SalvagePlan(request).run()
+      _ = try scratch.salvage(to: out)
       let recovered = try scratch.python(
         """
         import sqlite3, sys
@@ -240,9 +234,7 @@ struct ShiftedPageTests {
       data = open('a.db', 'rb').read()
       open('damaged.db', 'wb').write(data[:4096] + data[4096 * (1 + int(sys.argv[1])):])
       """, "\(lost)")
-    let request = SalvageRequest(
-      paths: [scratch.file("damaged.db")], target: scratch.file("out"), time: 1_780_000_000)
-    _ = try SalvagePlan(request).run()
+    _ = try scratch.salvage()
     let found = try scratch.python(
       """
       import sqlite3
@@ -252,5 +244,29 @@ struct ShiftedPageTests {
       print(len(rows))
       """)
     #expect((Int(found.dropLast()) ?? 0) >= 2500)
+  }
+
+  /// Where as many pages are put in as lost, in many places, time grows as the file does: this took more
+  /// than two minutes while each place was looked at with all others.
+  @Test(.timeLimit(.minutes(1))) func inManyPlaces() throws {
+    let scratch = try Scratch(inMemory: true)
+    try scratch.python(
+      """
+      import random, sqlite3
+      db = sqlite3.connect('a.db', isolation_level=None)
+      db.execute('PRAGMA page_size=512')
+      db.execute('CREATE TABLE t(id INTEGER PRIMARY KEY, a TEXT)')
+      db.execute('BEGIN')
+      for id in range(60000): db.execute('INSERT INTO t VALUES(?,?)', (id, ('row %d, ' % id * 300)[:300 + id * 37 % 1400]))
+      db.execute('COMMIT')
+      db.close()
+      data, r = open('a.db', 'rb').read(), random.Random(1)
+      with open('damaged.db', 'wb') as out:
+          for page in range(len(data) // 512):
+              if page > 5 and page % 40 == 20: continue
+              if page > 5 and page % 40 == 0: out.write(r.randbytes(512))
+              out.write(data[page * 512:page * 512 + 512])
+      """)
+    #expect(try scratch.salvage().total(.recovered).records > 20_000)
   }
 }

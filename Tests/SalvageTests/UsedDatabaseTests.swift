@@ -138,9 +138,7 @@ struct UsedDatabaseTests {
   private func read(_ seed: UInt64, _ damage: String) throws {
     let scratch = try Scratch(inMemory: true)
     let story = try scratch.python(Self.make, "\(seed)", damage)
-    let request = SalvageRequest(
-      paths: [scratch.file("damaged.db")], target: scratch.file("out"), time: 1_780_000_000)
-    let report = try SalvagePlan(request).run()
+    let report = try scratch.salvage()
     let account = report.inputs[0].account
     let sum = Fate.allCases.reduce(0) { $0 + account[$1].bytes }
     #expect("\(sum)\n" == (try scratch.run("stat -c %s damaged.db")), "\(seed): \(story)")

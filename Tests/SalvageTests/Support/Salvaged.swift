@@ -35,6 +35,15 @@ struct Salvaged {
   }
 }
 
+extension Scratch {
+  /// Salvages a database of this directory into `target`.
+  func salvage(_ name: String = "damaged.db", to target: String = "out") throws -> SalvageReport {
+    try SalvagePlan(
+      SalvageRequest(paths: [file(name)], target: file(target), time: 1_780_000_000)
+    ).run()
+  }
+}
+
 /// What two multisets do not share.
 func difference(_ a: [[UInt8]], _ b: [[UInt8]]) -> (onlyA: [[UInt8]], onlyB: [[UInt8]]) {
   var counts: [[UInt8]: Int] = [:]
