@@ -85,6 +85,14 @@ extension PageLinks {
     return found
   }
 
+  /// Whether what a link that does not hold leads to may be its page of a tree all the same, and altered:
+  /// then its ids begin or end where they should, or are in no order.
+  private func isAltered(_ slot: Slot, of link: Link) -> Bool {
+    guard let ids = link.ids, slot.isIndex == link.isIndex else { return false }
+    guard let found = slot.ids else { return true }
+    return ids.contains(found.lowerBound) || ids.contains(found.upperBound)
+  }
+
   /// Whether a link that does not hold leads to a page of another tree, or of another row. One that is
   /// blank, or noise, is none.
   func leadsToOthers(_ link: Link, _ shift: Int) -> Bool {
@@ -94,7 +102,7 @@ extension PageLinks {
     var slot = link.page - 1 + shift
     for index in 1...max(1, min(link.length, Self.longest)) {
       guard slots.indices.contains(slot) else { return false }
-      if slots[slot].isTree { return true }
+      if slots[slot].isTree { return !isAltered(slots[slot], of: link) }
       if slots[slot].isBlank || slots[slot].next > limit { return false }
       if link.ids != nil || index == link.length || slots[slot].next == 0 { return true }
       slot = slots[slot].next - 1 + shift

@@ -243,19 +243,23 @@ struct DatabaseKeepingTests {
     #expect(report.total(.irregular).records == (isDoubtful ? 1 : 0))
   }
 
-  /// Texts with NULs between what they hold, as if written from fields of fixed length, are no damage.
-  @Test func textsOfPaddedFields() throws {
+  /// Texts with NULs between what they hold, as if written from fields of fixed length, and texts of other
+  /// encodings are no damage.
+  @Test(arguments: ["padded", "latin-1", "shift_jis"])
+  func oddTexts(_ sort: String) throws {
     let scratch = try Scratch()
     try scratch.python(
       """
-      import sqlite3
+      import sqlite3, sys
       db = sqlite3.connect('damaged.db')
       db.execute('CREATE TABLE notes(id INTEGER PRIMARY KEY, body TEXT)')
+      odd = b'name'.ljust(32, bytes(1)) + b'address'.ljust(32, bytes(1)) + b'x'
+      if sys.argv[1] == 'latin-1': odd = ('h\\xe9llo w\\xf6rld, ' * 100).encode('latin-1')
+      if sys.argv[1] == 'shift_jis': odd = ('\\u65e5\\u672c\\u8a9e, ' * 100).encode('shift_jis')
       for i in range(400):
-          padded = 'name'.ljust(32, chr(0)) + 'address'.ljust(32, chr(0)) + 'x'
-          db.execute('INSERT INTO notes VALUES(?,?)', (i, 'note %d' % i if i % 20 else padded))
+          db.execute('INSERT INTO notes VALUES(?, CAST(? AS TEXT))', (i, b'note %d' % i if i % 20 else odd))
       db.commit()
-      """)
+      """, sort)
     let report = try scratch.salvage()
     #expect(report.isWhole && report.total(.recovered).records == 400)
   }

@@ -67,6 +67,27 @@ struct LostHeaderTests {
     #expect(try scratch.python(Self.compare) == "200 200 200\n")
   }
 
+  /// A row that was there against the rules of its table, as SQLite lets it be where they are switched off,
+  /// is kept apart.
+  @Test func rowAgainstTheRules() throws {
+    let scratch = try Scratch(inMemory: true)
+    try scratch.python(
+      """
+      import sqlite3
+      db = sqlite3.connect('damaged.db', isolation_level=None)
+      db.execute('PRAGMA ignore_check_constraints=ON')
+      db.execute('CREATE TABLE t(id INTEGER PRIMARY KEY, a TEXT CHECK(length(a) < 9))')
+      for id in range(300):
+          db.execute('INSERT INTO t VALUES(?, ?)', (id, 'row %d' % id if id != 17 else 'row 17, too long'))
+      db.close()
+      with open('damaged.db', 'r+b') as file: file.write(bytes(100))
+      """)
+    let report = try scratch.salvage()
+    #expect(report.total(.recovered).records == 299 && report.total(.irregular).records == 1)
+    let script = try scratch.run("cat out/irregular/damaged.db.sql")
+    #expect(script.contains("row 17, too long"))
+  }
+
   /// How many rows there were, there are now, and of both: by all columns but one that may be a row id.
   private static let compare = """
     import sqlite3

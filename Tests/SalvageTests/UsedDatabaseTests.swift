@@ -131,8 +131,8 @@ struct UsedDatabaseTests {
   /// Rows were lost to links of pages that are in no use, or altered.
   @Test(
     arguments: zip(
-      [100, 100, 111, 120, 138, 261, 10] as [UInt64],
-      ["header", "noise", "cut", "sectors", "header", "first", "sectors"]))
+      [100, 100, 111, 120, 138, 261, 10, 908_850] as [UInt64],
+      ["header", "noise", "cut", "sectors", "header", "first", "sectors", "sectors"]))
   func foundEarlier(_ seed: UInt64, _ damage: String) throws { try read(seed, damage) }
 
   private func read(_ seed: UInt64, _ damage: String) throws {
