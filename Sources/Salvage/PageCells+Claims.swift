@@ -128,10 +128,8 @@ extension PageCells {
     for number in sample {
       let page = try file.page(number)
       guard let kind = kind(page.span, number), kind.isLeaf else { continue }
-      let most = Self.mostLocal(inTable: kind.isTable, usable: file.usable)
       for index in 0..<count(page.span, number) {
         guard let at = place(page.span, number, kind, index),
-          let size = Bytes.varint(page.span, at), size.value <= most,
           let row = try cell(page.span, at, number, hasID: kind.isTable)?.row
         else { continue }
         for case .text(let text) in row.values where text.count > 1 && text.count % 2 == 0 {

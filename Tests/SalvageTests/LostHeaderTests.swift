@@ -46,23 +46,26 @@ struct LostHeaderTests {
     #expect(try scratch.python(Self.compare) == "150 150 150\n")
   }
 
-  /// UTF-16 shows in rows of tables without row ids, on pages so small that many of those go on elsewhere.
-  @Test(arguments: ["UTF-16le", "UTF-16be"], [512, 1024])
-  func encoding(_ name: String, _ size: Int) throws {
+  /// UTF-16 shows in rows of tables without row ids, on pages so small that many of those go on elsewhere,
+  /// and where all rows do.
+  @Test(arguments: ["UTF-16le", "UTF-16be"], [(512, 1), (512, 90), (1024, 1), (4096, 900)])
+  func encoding(_ name: String, _ layout: (size: Int, times: Int)) throws {
     let scratch = try Scratch(inMemory: true)
     try scratch.python(
       """
       import sqlite3, sys
+      name, size, times = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
       db = sqlite3.connect('a.db', isolation_level=None)
-      db.execute("PRAGMA encoding='%s'" % sys.argv[1])
-      db.execute('PRAGMA page_size=' + sys.argv[2])
+      db.execute("PRAGMA encoding='%s'" % name)
+      db.execute('PRAGMA page_size=%d' % size)
       db.execute('CREATE TABLE t(id TEXT PRIMARY KEY, n REAL, a TEXT) WITHOUT ROWID')
-      for id in range(200): db.execute('INSERT INTO t VALUES(?,?,?)', ('key %d' % id, id + .5, 'row %d' % id))
+      for id in range(200):
+          db.execute('INSERT INTO t VALUES(?,?,?)', ('key %d' % id, id + .5, 'row %d' % id * times))
       db.close()
       data = bytearray(open('a.db', 'rb').read())
-      data[:int(sys.argv[2])] = bytes(int(sys.argv[2]))
+      data[:size] = bytes(size)
       open('damaged.db', 'wb').write(data)
-      """, name, "\(size)")
+      """, name, "\(layout.size)", "\(layout.times)")
     _ = try scratch.salvage()
     #expect(try scratch.python(Self.compare) == "200 200 200\n")
   }
