@@ -1,7 +1,8 @@
 /// What is left in a text of a sector or a page that a disk lost.
 enum TextNoise {
   enum Damage: String {
-    /// Bytes at random: no UTF-8, no other encoding, and text on at least one side.
+    /// Bytes at random: no UTF-8, no other encoding, and text on at least one side; or UTF-16 that is no
+    /// text.
     case noise = "holds noise as of a lost sector"
     /// NULs at its end.
     case cut = "ends in NULs as of a lost page"
@@ -47,8 +48,16 @@ enum TextNoise {
         last = at
       }
     }
-    guard let all else { return false }
+    guard let all else { return hasUnassigned(text) }
     return isSector() || isNoise(text, all.first..<last, all.foreign)
+  }
+
+  /// Whether UTF-8 has a character of the planes 4 to 13, in which Unicode has none. SQLite makes these of
+  /// noise in UTF-16, where one unit in 32 is half a pair, whatever follows it.
+  private static func hasUnassigned(_ text: Span<UInt8>) -> Bool {
+    text.indices.contains { at in
+      text[at] == 0xF1 || text[at] == 0xF2 || (text[at] == 0xF3 && text[at + 1] < 0xA0)
+    }
   }
 
   /// Whether a stretch is noise of which so many bytes are no UTF-8.

@@ -243,6 +243,34 @@ struct DatabaseKeepingTests {
     #expect(report.total(.irregular).records == (isDoubtful ? 1 : 0))
   }
 
+  /// Any two bytes are a unit of UTF-16, and SQLite reads what is no text without a word.
+  @Test(arguments: ["UTF-16le", "UTF-16be"], 0..<3)
+  func noiseInUTF16(_ encoding: String, _ seed: Int) throws {
+    let scratch = try Scratch()
+    try scratch.python(
+      """
+      import random, sqlite3, sys
+      encoding, r = sys.argv[1], random.Random(sys.argv[2])
+      db = sqlite3.connect('sound.db')
+      db.execute('PRAGMA encoding="%s"' % encoding)
+      db.execute('CREATE TABLE notes(id INTEGER PRIMARY KEY, body TEXT)')
+      for i in range(30): db.execute('INSERT INTO notes VALUES(?,?)', (i, ('note-%d \\U0001F600 ' % i) * 300))
+      db.commit()
+      db.close()
+      data = bytearray(open('sound.db', 'rb').read())
+      at = data.find('note-17 '.encode(encoding)) + 511 & ~511
+      if at % 4096 == 0: at += 512
+      data[at:at + 512] = r.randbytes(512)
+      open('damaged.db', 'wb').write(data)
+      assert sqlite3.connect('damaged.db').execute('PRAGMA integrity_check').fetchall() == [('ok',)]
+      """, encoding, "\(seed)")
+    #expect(try scratch.salvage("sound.db", to: "whole").isWhole)
+    let report = try scratch.salvage()
+    #expect(report.total(.irregular).records == 1 && report.total(.recovered).records == 29)
+    let ids = try scratch.run("sqlite3 out/recovered/damaged.db 'SELECT id FROM notes'")
+    #expect(ids == (0..<30).filter { $0 != 17 }.map { "\($0)\n" }.joined())
+  }
+
   /// Texts with NULs between what they hold, as if written from fields of fixed length, and texts of other
   /// encodings are no damage.
   @Test(arguments: ["padded", "latin-1", "shift_jis"])
