@@ -1,3 +1,4 @@
+import Disk
 import Dispatch
 import LosslessJSON
 import Synchronization
@@ -41,7 +42,7 @@ final class FrameJob: Sendable {
 
   /// Waits for the frame; called once. Gives the emptied content buffer back for the next.
   func wait() throws(ArchiveError) -> (frame: ByteBuffer, spare: ByteBuffer) {
-    done.wait()
+    WorkPool.shared.wait(for: done)
     let (result, spare) = state.withLock { state in
       let taken = (state.result, state.content)
       state = State(content: ByteBuffer(), result: state.result)
@@ -69,7 +70,6 @@ package final class CompressionPool: Sendable {
   }
 
   private let state: Mutex<State>
-  private let queue = DispatchQueue(label: "holdfast.frames", attributes: .concurrent)
   /// For whoever would only wait.
   private let helper: Worker
 
@@ -96,7 +96,7 @@ package final class CompressionPool: Sendable {
       state.waiting.append(job)
       return state.idle.popLast()
     }
-    if let worker { queue.async { self.work(worker) } }
+    if let worker { WorkPool.shared.submit { self.work(worker) } }
     return job
   }
 

@@ -60,7 +60,7 @@ package struct RunEntries: Sendable {
 /// Sorts any number of keyed entries in bounded memory: runs sorted in memory, spilled to a
 /// nameless file, merged on the way out. Equal keys keep the order in which they came.
 ///
-/// A run is sorted and spilled on a thread of its own while the next one fills.
+/// A run is sorted and spilled in the background while the next one fills.
 package struct RunSorter: ~Copyable {
   /// Bytes of entries held before a run is spilled; twice that while one is on its way.
   private let runLimit: Int
@@ -209,14 +209,13 @@ private final class RunLane: Sendable {
   }
 
   private let state: Mutex<State>
-  private let queue = DispatchQueue(label: "holdfast.runs")
   private let room = DispatchSemaphore(value: 1)
 
   init(spill: sending SpillFile) { state = Mutex(State(spill: spill)) }
 
   /// Takes a run to be spilled, once the one before has been; returns empty entries to fill.
   func spill(_ run: RunEntries) throws -> RunEntries {
-    room.wait()
+    WorkPool.shared.wait(for: room)
     let spare = try state.withLock { state in
       if let failure = state.failure {
         room.signal()
@@ -226,7 +225,7 @@ private final class RunLane: Sendable {
       state.spare = RunEntries()
       return spare
     }
-    queue.async {
+    WorkPool.shared.submit {
       self.state.withLock { $0.write(run) }
       self.room.signal()
     }
@@ -235,7 +234,7 @@ private final class RunLane: Sendable {
 
   /// Waits for the last run. Returns the spill and where in it each run lies; call once.
   func finish() throws -> sending (SpillFile, [Range<Int>])? {
-    room.wait()
+    WorkPool.shared.wait(for: room)
     defer { room.signal() }
     return try state.withLock { state in
       if let failure = state.failure { throw failure }

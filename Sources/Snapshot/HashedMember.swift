@@ -4,8 +4,8 @@ import LosslessJSON
 import Records
 import Synchronization
 
-/// A member of a backup from front to back: decompressed on a thread of its own, a piece ahead of
-/// whoever reads it, and hashed on another. One owner, one thread.
+/// A member of a backup from front to back: decompressed in the background, a piece ahead of
+/// whoever reads it, and hashed there too. One owner, one thread.
 final class HashedMember {
   private let ahead: ReadAhead
   private let lane = HashLane()
@@ -63,7 +63,6 @@ private final class ReadAhead: Sendable {
   private static let pieceLimit = 512 << 10
 
   private let state: Mutex<State>
-  private let queue = DispatchQueue(label: "holdfast.ahead")
   private let isRead = DispatchSemaphore(value: 0)
 
   init(_ backup: BackupFile, _ entry: Int, stoppingAt stop: Int) throws {
@@ -72,7 +71,7 @@ private final class ReadAhead: Sendable {
   }
 
   private func start(_ spare: ByteBuffer) {
-    queue.async {
+    WorkPool.shared.submit {
       self.state.withLock { $0.read(into: spare) }
       self.isRead.signal()
     }
@@ -81,7 +80,7 @@ private final class ReadAhead: Sendable {
   /// The next piece, empty at the end; `spare` is memory for the one after it. Throws, from then on
   /// always, what kept the piece from being read.
   func next(_ spare: ByteBuffer) throws -> ByteBuffer {
-    isRead.wait()
+    WorkPool.shared.wait(for: isRead)
     let piece = try state.withLock { state in
       if let failure = state.failure {
         isRead.signal()
