@@ -25,7 +25,7 @@ package struct ByteBuffer: Sendable {
   @inlinable package var isEmpty: Bool { used == 0 }
 
   /// The bytes held, in place; borrows the buffer.
-  @inlinable package var span: Span<UInt8> {
+  @inlinable @inline(__always) package var span: Span<UInt8> {
     @_lifetime(borrow self)
     borrowing get { storage.span.extracting(first: used) }
   }

@@ -21,6 +21,19 @@ package struct JSONText: Sendable {
     try index.scan(bytes, depth: depth)
   }
 
+  /// Copies `text`, which may be anything, for `parseHeld`; until then nothing else can be asked.
+  package mutating func hold(_ text: Span<UInt8>) {
+    bytes.removeAll()
+    bytes.append(text)
+  }
+
+  /// Keeps `range` of the bytes held and indexes that; throws as `parse` does.
+  package mutating func parseHeld(_ range: Range<Int>) throws(JSONError) {
+    bytes.truncate(to: range.upperBound)
+    bytes.removeFirst(range.lowerBound)
+    try index.scan(bytes)
+  }
+
   package var tokens: [JSONToken] { index.tokens }
 
   package func kind(_ token: Int = 0) -> JSONToken.Kind { index.tokens[token].kind }

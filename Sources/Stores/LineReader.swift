@@ -32,93 +32,108 @@ struct LineReader {
   let file: Int
   let sink: any RecordSink
 
-  /// Fills `record`'s text and place for each line that is one JSON value; everything else that
-  /// is neither blank nor a comment becomes a finding with its byte range.
-  func read(_ record: inout Record, _ body: (inout Record) throws -> Void) throws {
-    var lines = LineScanner(try tree.open(file))
-    while let line = try lines.next() {
-      let skipped = try skipMark(lines.text, line)
-      var text = lines.text.extracting(skipped..<lines.text.count)
-      let before = text.count
-      text = GraphLine.trim(text)
-      if line.isTooLong {
-        unreadable(line, "is longer than \(LineScanner<ByteStream>.lengthLimit >> 20) MiB", 0)
-        continue
+  /// Takes each line that is one JSON value for a record; everything else that is neither blank
+  /// nor a comment becomes a finding with its byte range. Returns when all have been taken.
+  /// - Parameter interpret: makes the rest of a record whose text and place are known, adding what
+  ///   is to be said of it; called on any thread.
+  func read(
+    _ interpret: @escaping @Sendable (_ record: inout Record, _ findings: inout [Finding]) -> Void
+  ) throws {
+    let path = tree.displayPath(file)
+    func reading(_ isTerminated: Bool) -> RecordReading {
+      RecordReading { record, findings in
+        let line = LineText(path: path, place: record.place, isTerminated: isTerminated)
+        guard line.read(&record, &findings) else { return false }
+        interpret(&record, &findings)
+        return true
       }
-      if text.isEmpty { continue }
-      if GraphLine.isComment(text) {
-        note(.note, .commentLine, "is a comment, kept but no record", line)
-        continue
-      }
-      let leading = leadingSpace(lines.text.extracting(skipped..<lines.text.count), before)
-      let start = skipped + leading
-      do throws(JSONError) {
-        try record.text.parse(text)
-      } catch {
-        report(error, line, start: start, text)
-        continue
-      }
-      record.place = RecordPlace(
-        file: file, offset: line.offset + start, length: text.count, line: line.number)
-      try body(&record)
     }
+    let (whole, open) = (reading(true), reading(false))
+    var lines = LineScanner(try tree.open(file))
+    var record = Record()
+    while let line = try lines.next() {
+      if line.isTooLong {
+        sink.note(
+          Finding(
+            .error, .unreadable,
+            "is longer than \(LineScanner<ByteStream>.lengthLimit >> 20) MiB", path: path,
+            line: line.number, offset: line.offset, length: line.length))
+        continue
+      }
+      if line.length == 0 { continue }
+      record.text.hold(lines.text)
+      record.place = RecordPlace(
+        file: file, offset: line.offset, length: line.length, line: line.number)
+      try sink.take(&record, by: line.isTerminated ? whole : open)
+    }
+    try sink.catchUp()
+  }
+}
+
+/// One line, and where it lies.
+private struct LineText {
+  let path: String
+  let place: RecordPlace
+  /// Whether an LF ends it.
+  let isTerminated: Bool
+
+  /// Parses the line that `record` holds; false where it is no JSON value.
+  func read(_ record: inout Record, _ findings: inout [Finding]) -> Bool {
+    let mark = markLength(record.text.bytes.span)
+    if mark > 0 {
+      findings.append(finding(.note, .byteOrderMark, "starts with a byte order mark"))
+    }
+    let range = significant(record.text.bytes.span, from: mark)
+    if range.isEmpty { return false }
+    if GraphLine.isComment(record.text.bytes.span.extracting(range)) {
+      findings.append(finding(.note, .commentLine, "is a comment, kept but no record"))
+      return false
+    }
+    do throws(JSONError) {
+      try record.text.parseHeld(range)
+    } catch {
+      findings.append(finding(error, at: range.lowerBound, record.text.bytes.span))
+      return false
+    }
+    record.place.offset += range.lowerBound
+    record.place.length = range.count
+    return true
   }
 
-  private func leadingSpace(_ text: Span<UInt8>, _ count: Int) -> Int {
-    var at = 0
-    while at < count, GraphLine.isSpace(text[at]) { at += 1 }
-    return at
-  }
-
-  /// The length of a byte order mark at the start of the file, and a note of it.
-  private func skipMark(
-    _ text: Span<UInt8>, _ line: LineScanner<ByteStream>.Line
-  ) throws -> Int {
-    guard line.number == 1, text.count >= 3, text[0] == 0xEF, text[1] == 0xBB, text[2] == 0xBF
+  /// The length of a byte order mark at the start of the file.
+  private func markLength(_ text: Span<UInt8>) -> Int {
+    guard place.line == 1, text.count >= 3, text[0] == 0xEF, text[1] == 0xBB, text[2] == 0xBF
     else { return 0 }
-    note(.note, .byteOrderMark, "starts with a byte order mark", line)
     return 3
   }
 
-  private func report(
-    _ error: JSONError, _ line: LineScanner<ByteStream>.Line, start: Int, _ text: Span<UInt8>
-  ) {
-    let at = line.offset + start + error.offset
-    if !line.isTerminated, error.reason == .unexpectedEnd {
-      sink.note(
-        Finding(
-          .error, .tornTail,
-          "\(Self.tornLine): \(error.reason.rawValue), at byte \(at)",
-          path: tree.displayPath(file), line: line.number, offset: line.offset,
-          length: line.length))
-      return
-    }
+  /// What is left without white space at both ends.
+  private func significant(_ text: Span<UInt8>, from start: Int) -> Range<Int> {
+    var (start, end) = (start, text.count)
+    while start < end, GraphLine.isSpace(text[start]) { start += 1 }
+    while end > start, GraphLine.isSpace(text[end - 1]) { end -= 1 }
+    return start..<end
+  }
+
+  /// - Parameter start: where in the line what was parsed starts, which is `text`.
+  private func finding(_ error: JSONError, at start: Int, _ text: Span<UInt8>) -> Finding {
+    let reason = "\(error.reason.rawValue), at byte \(place.offset + start + error.offset)"
     let isNul = (0..<text.count).allSatisfy { text[$0] == 0 }
-    sink.note(
-      Finding(
-        .error, isNul ? .nulBytes : .unreadable,
-        isNul
-          ? "holds nothing but NUL bytes" : "is no JSON: \(error.reason.rawValue), at byte \(at)",
-        path: tree.displayPath(file), line: line.number, offset: line.offset,
-        length: line.length))
+    var result =
+      if !isTerminated, error.reason == .unexpectedEnd {
+        finding(.error, .tornTail, "\(LineReader.tornLine): \(reason)")
+      } else if isNul {
+        finding(.error, .nulBytes, "holds nothing but NUL bytes")
+      } else {
+        finding(.error, .unreadable, "is no JSON: \(reason)")
+      }
+    result.length = place.length
+    return result
   }
 
-  private func unreadable(
-    _ line: LineScanner<ByteStream>.Line, _ message: String, _ start: Int
-  ) {
-    sink.note(
-      Finding(
-        .error, .unreadable, message, path: tree.displayPath(file), line: line.number,
-        offset: line.offset, length: line.length))
-  }
-
-  private func note(
-    _ severity: Finding.Severity, _ code: Finding.Code, _ message: String,
-    _ line: LineScanner<ByteStream>.Line
-  ) {
-    sink.note(
-      Finding(
-        severity, code, message, path: tree.displayPath(file), line: line.number,
-        offset: line.offset))
+  private func finding(
+    _ severity: Finding.Severity, _ code: Finding.Code, _ message: String
+  ) -> Finding {
+    Finding(severity, code, message, path: path, line: place.line, offset: place.offset)
   }
 }

@@ -1,6 +1,7 @@
 import Disk
 import LosslessJSON
 import Records
+import Synchronization
 import SystemPackage
 
 extension StoreFormat {
@@ -154,7 +155,7 @@ package struct MemoryGraph {
     return kind(of: text, hasType: &hasType)
   }
 
-  private static func kind(of text: JSONText, hasType: inout Bool) -> RecordKind {
+  fileprivate static func kind(of text: JSONText, hasType: inout Bool) -> RecordKind {
     guard text.kind() == .object else { return .document }
     let type = text.member("type")
     hasType = type != nil
@@ -178,38 +179,66 @@ package struct MemoryGraph {
       try tree.open(file).drain()
       return
     }
-    var record = Record()
-    var unknown: [[UInt8]: Int] = [:]
-    func take(_ record: inout Record, _ implied: RecordKind?) throws {
-      var hasType = true
-      record.kind = implied ?? Self.kind(of: record.text, hasType: &hasType)
-      if record.kind == .document {
-        record.takeID(options.idField)
-        unknown[record.text.string("type") ?? [], default: 0] += 1
-      } else if !hasType {
-        sink.note(
-          Finding(
-            .warning, .missingField, "has no type, so its owner would pass over it",
-            path: tree.displayPath(file), line: record.place.line, offset: record.place.offset,
-            record: record.label))
-      }
-      try sink.take(&record)
-    }
+    let values = GraphValues(path: tree.displayPath(file), idField: options.idField)
     let shape = Self.shape(of: head)
     switch shape {
     case .lines:
-      try LineReader(tree: tree, file: file, sink: sink).read(&record) { try take(&$0, nil) }
+      try LineReader(tree: tree, file: file, sink: sink).read { values.interpret(&$0, nil, &$1) }
     case .values, .array, .wrapper:
+      var record = Record()
+      var findings: [Finding] = []
       try ContainerReader(tree: tree, file: file, sink: sink, skipping: head.firstSignificant ?? 0)
-        .readGraph(isWrapped: shape == .wrapper, &record, take)
+        .readGraph(isWrapped: shape == .wrapper, &record) { record, implied in
+          values.interpret(&record, implied, &findings)
+          findings.forEach(sink.note)
+          findings.removeAll()
+          try sink.take(&record)
+        }
     }
-    for (type, count) in unknown.sorted(by: { $0.key.lexicographicallyPrecedes($1.key) }) {
+    for (type, count) in values.unknownTypes() {
       let name = type.isEmpty ? "no type" : "the type \(String(decoding: type, as: UTF8.self))"
       sink.note(
         Finding(
           .note, .unknownType,
           "\(count) record\(count == 1 ? "" : "s") with \(name), kept as documents",
           path: tree.displayPath(file)))
+    }
+  }
+}
+
+/// What the values of one file of a graph are, asked on any thread.
+private final class GraphValues: Sendable {
+  private let path: String
+  private let idField: JSONPointer?
+  /// How many there are of each type that is neither an entity's nor a relation's.
+  private let unknown = Mutex<[[UInt8]: Int]>([:])
+
+  init(path: String, idField: JSONPointer?) {
+    self.path = path
+    self.idField = idField
+  }
+
+  /// Says what a value is; `implied` says so without its `type`.
+  func interpret(_ record: inout Record, _ implied: RecordKind?, _ findings: inout [Finding]) {
+    var hasType = true
+    record.kind = implied ?? MemoryGraph.kind(of: record.text, hasType: &hasType)
+    if record.kind == .document {
+      record.takeID(idField)
+      let type = record.text.string("type") ?? []
+      unknown.withLock { $0[type, default: 0] += 1 }
+    } else if !hasType {
+      findings.append(
+        Finding(
+          .warning, .missingField, "has no type, so its owner would pass over it", path: path,
+          line: record.place.line, offset: record.place.offset, record: record.label))
+    }
+  }
+
+  /// Sorted; complete once all values have been asked about.
+  func unknownTypes() -> [(type: [UInt8], count: Int)] {
+    unknown.withLock { counts in
+      counts.map { (type: $0.key, count: $0.value) }
+        .sorted { $0.type.lexicographicallyPrecedes($1.type) }
     }
   }
 }

@@ -14,11 +14,9 @@ extension StoreFormat {
     },
     read: { tree, options, sink in
       for (index, file) in tree.files.enumerated() where !file.isDirectory {
-        var record = Record()
-        record.kind = .document
-        try LineReader(tree: tree, file: index, sink: sink).read(&record) { record in
+        try LineReader(tree: tree, file: index, sink: sink).read { record, _ in
+          record.kind = .document
           record.takeID(options.idField)
-          try sink.take(&record)
         }
       }
     },

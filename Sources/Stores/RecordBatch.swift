@@ -4,11 +4,16 @@ import LosslessJSON
 import Records
 import Synchronization
 
-/// Some records in store order, and what the hashing threads make of them.
+/// Some records in store order, or pieces that they are made of, and what the hashing threads make
+/// of them.
 package struct RecordBatch: Sendable {
   /// Slots, of which the first `count` are filled; the others keep their memory for reuse.
   package var records: [Record] = []
   package private(set) var count = 0
+  /// Makes the records, where those taken are pieces that have not been parsed yet.
+  var reading: RecordReading?
+  /// What that has found, in store order.
+  private(set) var findings: [Finding] = []
   /// The canonical hash of each.
   package var hashes: [Hash256] = []
   /// What `Survey.prepare` wrote for each record, one behind the other.
@@ -54,6 +59,8 @@ package struct RecordBatch: Sendable {
     if bytes > 2 * Self.byteLimit { records = [] }
     count = 0
     bytes = 0
+    reading = nil
+    findings.removeAll()
     hashes.removeAll(keepingCapacity: true)
     for rank in counts.indices { counts[rank] = 0 }
     prepared.removeAll()
@@ -71,8 +78,20 @@ package struct RecordBatch: Sendable {
     return rules
   }
 
+  /// Has records made of the pieces; those that are none leave the filled slots.
+  private mutating func readPieces() {
+    guard let reading = reading.take() else { return }
+    var kept = 0
+    for index in 0..<count where reading.body(&records[index], &findings) {
+      if kept != index { records.swapAt(kept, index) }
+      kept += 1
+    }
+    count = kept
+  }
+
   /// The work that needs no other record: runs on any thread.
   mutating func process(_ prepare: Survey.Prepare?, checksRules: Bool) {
+    readPieces()
     for index in 0..<count {
       hashes.append(hasher.canonicalHash(of: &records[index]))
       counts[records[index].kind.rank] += 1
@@ -95,7 +114,6 @@ final class BatchJob: Sendable {
   private let done = DispatchSemaphore(value: 0)
   private let prepare: Survey.Prepare?
   private let checksRules: Bool
-  private static let queue = DispatchQueue(label: "holdfast.records", attributes: .concurrent)
 
   init(_ batch: consuming RecordBatch, _ prepare: Survey.Prepare?, checksRules: Bool) {
     state = Mutex(State(batch: consume batch))
@@ -105,7 +123,7 @@ final class BatchJob: Sendable {
 
   /// Lets another thread process the batch. Nobody else may hold it any more, or what is written
   /// to it would have to be copied first.
-  func start() { Self.queue.async { _ = self.runUnlessClaimed() } }
+  func start() { WorkPool.shared.submit { _ = self.runUnlessClaimed() } }
 
   /// Processes the batch on the calling thread. Returns false, at once, where another thread does
   /// or has done so.
@@ -126,7 +144,7 @@ final class BatchJob: Sendable {
 
   /// Waits for the batch; called once, after it has been claimed.
   func wait() -> RecordBatch {
-    done.wait()
+    WorkPool.shared.wait(for: done)
     var batch = RecordBatch()
     state.withLock { swap(&batch, &$0.batch) }
     return batch

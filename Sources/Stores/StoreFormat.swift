@@ -7,6 +7,11 @@ import SystemPackage
 package protocol RecordSink: AnyObject {
   /// Borrows the record for the call.
   func take(_ record: inout Record) throws
+  /// Borrows a piece of the store for the call: takes the record that `reading` makes of it, if
+  /// any, and notes its findings, now or later, but before those of any piece that comes after.
+  func take(_ piece: inout Record, by reading: RecordReading) throws
+  /// Waits until `reading` has been asked about every piece taken.
+  func catchUp() throws
   func note(_ finding: Finding)
   /// Says where the records to come were before they came into the file that is read, a database of
   /// stores: `path` is that of their file or, of a store of very many files, of the store, as the

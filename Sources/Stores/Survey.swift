@@ -63,7 +63,15 @@ package final class Survey: RecordSink {
     return survey
   }
 
-  package func take(_ record: inout Record) throws {
+  package func take(_ record: inout Record) throws { try add(&record, nil) }
+
+  package func take(_ piece: inout Record, by reading: RecordReading) throws {
+    try add(&piece, reading)
+  }
+
+  private func add(_ record: inout Record, _ reading: RecordReading?) throws {
+    if filling.count > 0, filling.reading !== reading { try submit() }
+    filling.reading = reading
     filling.take(&record)
     if filling.isFull { try submit() }
   }
@@ -89,6 +97,7 @@ package final class Survey: RecordSink {
   }
 
   private func complete(_ batch: inout RecordBatch) throws {
+    batch.findings.forEach(note)
     tally(&batch)
     if let onRecord {
       for index in 0..<batch.count { try onRecord(&batch.records[index], batch.hashes[index]) }
@@ -113,14 +122,14 @@ package final class Survey: RecordSink {
 
   package func begin(_ path: String, isNewStore: Bool) throws {
     guard rules != nil else { return }
-    try completeAll()
+    try catchUp()
     // A part of a graph is judged by all of it, whatever store the rest lies in.
     if isNewStore, wholeGraph == nil { rules?.finish() }
     rules?.begin(path, isNewStore: isNewStore && wholeGraph == nil)
   }
 
   /// Waits for the records on their way.
-  private func completeAll() throws {
+  package func catchUp() throws {
     while !jobs.isEmpty { try completeFirst() }
     guard filling.count > 0 else { return }
     var last = filling
@@ -132,7 +141,7 @@ package final class Survey: RecordSink {
   /// Waits for the records on their way and makes the findings that need all of them. Call after
   /// the last record; calling again changes nothing.
   package func finish() throws {
-    try completeAll()
+    try catchUp()
     spares = []
     if let wholeGraph, let rules, rules.hasOpenNames {
       let witness = GraphWitness(rules)

@@ -72,6 +72,35 @@ struct LineReaderTests {
       }
     }
   }
+
+  /// Lines are parsed in batches, on several threads: what is said of them comes in their order.
+  @Test func manyBatchesKeepTheOrderOfTheLines() throws {
+    var random = Seeded()
+    let cases: [(line: String, mark: String)] = [
+      (Self.a, ""), (Self.b, ""), (#"{"type":"relation"}"#, ""), ("", ""), (" \t", ""),
+      ("# note", "note comment-line"), ("{\"x\":tru}", "error unreadable"),
+      ("\u{0}\u{0}", "error nul-bytes"),
+      (#"{"name":"c","entityType":"t"}"#, "warning missing-field"),
+    ]
+    for _ in 0..<10 {
+      // Several batches of each of the limits, and the last one not full.
+      let chosen = (0..<3000 + random.below(500)).map { _ in random.pick(cases) }
+      let reading = try Reading.text(
+        chosen.map(\.line).joined(separator: "\n"), kind: .memoryGraph)
+      var (offset, expected, places) = (0, [String](), [Int]())
+      for (index, line) in chosen.enumerated() {
+        if !line.mark.isEmpty {
+          let isError = line.mark.hasPrefix("error")
+          expected.append(
+            "\(line.mark) \(index + 1) \(offset) \(isError ? "\(line.line.utf8.count)" : "-")")
+        }
+        if line.line.hasPrefix("{"), !line.mark.hasPrefix("error") { places.append(offset) }
+        offset += line.line.utf8.count + 1
+      }
+      #expect(reading.marks == expected, "seed \(random.seed)")
+      #expect(reading.places.map(\.offset) == places, "seed \(random.seed)")
+    }
+  }
 }
 
 struct ContainerReaderTests {
