@@ -202,6 +202,7 @@ extension DatabaseSalvage {
     if isMapped, !lacksStatements { return }
     if !file.hasHeader || tables.isEmpty { lacksStatements = true }
     var keyed: [KeyedUnit] = []
+    defer { cells.isAlone = false }
     let (units, refused) = try units()
     for unit in units {
       guard let table = try table(for: unit) else {
@@ -216,11 +217,13 @@ extension DatabaseSalvage {
         continue
       }
       if let ids = unit.ids { tables[table].take(ids) }
+      cells.isAlone = isAlone(unit.pages)
       for number in unit.pages {
         owner[number] = table
         try take(number, table)
       }
     }
+    cells.isAlone = false
     // What a migrated database has beside its records can be made anew.
     if !isStored { try takeKeyed(keyed) }
     if lacksStatements || tables.contains(where: \.isBroken) {
@@ -265,8 +268,12 @@ extension DatabaseSalvage {
     return (found.sorted { $0.pages.count > $1.pages.count }, refused)
   }
 
+  /// Whether these are no tree, but a page that may have been in no use any more.
+  private func isAlone(_ pages: [Int]) -> Bool { pages.count == 1 }
+
   /// Nil for pages without a row that can be read.
   private func unit(_ pages: [Int]) throws -> Unit? {
+    cells.isAlone = isAlone(pages)
     var unit = Unit(pages: pages, rows: [], ids: nil)
     var low: Int?
     var high: Int?

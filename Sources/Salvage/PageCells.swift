@@ -55,17 +55,22 @@ struct CellRows {
 final class PageCells {
   let file: PageFile
   /// Overflow pages that rows go on in.
-  private(set) var overflow: Set<Int> = []
+  var overflow: Set<Int> = []
   /// Pages of trees: no row goes on in one.
   var treePages: Set<Int> = []
   /// The row ids that pages may have, as far as something says so.
   var ranges: [Int: ClosedRange<Int>] = [:]
   /// Rows that go on in a page, by pages of trees and by others.
   var claims: [Int: (inTrees: Int, others: Int, page: Int)] = [:]
+  /// Whether nothing leads to the page that is read: what a row on it goes on in may be another row's
+  /// by now.
+  var isAlone = false
+  /// Rows that end where the bytes on their last pages do, and such that do not.
+  var ends = (exact: 0, others: 0)
   /// What pages must be whose first byte says otherwise.
   var assumed: [Int: PageKind] = [:]
   /// Overflow pages that were read.
-  private var followed = 0
+  var followed = 0
   /// Disks lose this many bytes at a time.
   private static let sector = 512
 
@@ -327,24 +332,8 @@ final class PageCells {
     return wanted <= most ? wanted : least
   }
 
-  /// The first page on which the payload of the cell at `at` goes on, where its head agrees with its
-  /// size; nil where it does not go on.
-  func overflowPage(_ page: Span<UInt8>, _ at: Int, _ kind: PageKind) -> Int? {
-    guard let size = Bytes.varint(page, at), size.value >= 1, size.value < 1 << 31 else {
-      return nil
-    }
-    guard let start = kind.isTable ? Bytes.varint(page, size.end)?.end : size.end else {
-      return nil
-    }
-    let local = Self.localSize(size.value, inTable: kind.isTable, usable: file.usable)
-    guard local < size.value, start + local + 4 <= page.count,
-      Self.isHead(page.extracting(start..<start + local), of: size.value)
-    else { return nil }
-    return Bytes.number(page, start + local, 4)
-  }
-
   /// Whether the record that begins so has `size` bytes, by its own head.
-  private static func isHead(_ record: Span<UInt8>, of size: Int) -> Bool {
+  static func isHead(_ record: Span<UInt8>, of size: Int) -> Bool {
     guard let head = Bytes.varint(record, 0), head.value <= record.count, head.value >= 1 else {
       return false
     }
@@ -359,33 +348,5 @@ final class PageCells {
       if sum > size { return false }
     }
     return at == head.value && sum == size
-  }
-
-  /// Adds what overflow pages hold of a payload; whether others have those too. Nil where the chain
-  /// breaks, and for every chain once so many have led through the same pages that it is no database
-  /// that has this.
-  private func follow(
-    _ first: Int, _ out: inout ByteBuffer, _ size: Int, from number: Int
-  ) throws -> Bool? {
-    let usable = file.usable
-    guard (size - out.count) / (usable - 4) < file.pageCount else { return nil }
-    var next = first
-    var seen: Set<Int> = []
-    var isShared = false
-    while out.count < size {
-      guard next > 0, next <= file.pageCount, seen.insert(next).inserted,
-        !treePages.contains(next), followed < 64 * file.pageCount + 10_000
-      else { return nil }
-      followed += 1
-      if isClaimed(next, from: number) { isShared = true }
-      let more = try file.page(next)
-      let end = 4 + min(usable - 4, size - out.count)
-      guard more.count == file.pageSize, end <= file.limit(next) else { return nil }
-      next = Bytes.number(more.span, 0, 4)
-      out.append(more.span.extracting(4..<end))
-    }
-    guard next == 0 else { return nil }
-    overflow.formUnion(seen)
-    return isShared
   }
 }

@@ -39,6 +39,12 @@ extension PageLinks {
     return (link.rest - 4...link.rest + 4).contains(slots[last].filled) ? .exactly : .loosely
   }
 
+  /// Whether the last page of a row is full. A page that SQLite uses again within one transaction keeps
+  /// behind the row what was there before, which most often went to its end.
+  func mayBeFilledUp(_ link: Link, _ shift: Int) -> Bool {
+    last(of: link, shift).map { slots[$0].filled + 16 > usable } ?? false
+  }
+
   /// With which shift near this one a row ends just where it should; nil where it does with none.
   func near(of link: Link, _ shift: Int) -> Int? {
     [1, -1, 2, -2].map { shift + $0 }.first { end(of: link, $0) == .exactly }

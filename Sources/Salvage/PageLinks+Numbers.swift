@@ -150,7 +150,8 @@ extension PageLinks {
   }
 
   /// The slots of rows that do not end where they should, beside a page that is not what a link says: it
-  /// may be theirs that was lost. Those that would end so with another shift may be farther from it.
+  /// may be theirs that was lost. Those that would end so with another shift may be farther from it. What
+  /// is destroyed has not moved, and denies none that may end in bytes of another time.
   private func notAsTheyEnd(
     _ links: ArraySlice<Link>, _ shift: Int, _ placed: Set<Int>
   ) -> Set<Int> {
@@ -158,8 +159,10 @@ extension PageLinks {
     for index in links.indices where fit(links[index], shift) == .loosely {
       let reach = near(of: links[index], shift) == nil ? 2 : 6
       let beside = max(0, index - reach)..<min(self.links.count, index + reach + 1)
+      let mayBeFilledUp = mayBeFilledUp(links[index], shift)
       let isBeside = self.links[beside].contains {
         !holds($0, shift) && (placed.isEmpty || placed.contains($0.from))
+          && !(mayBeFilledUp && leadsToDestroyed($0, shift))
       }
       if isBeside {
         found.formUnion(slots(of: links[index], shift))
@@ -237,8 +240,12 @@ extension PageLinks {
   /// hold, and no more hold with the shift of the run.
   private func likelyTail(_ shift: Int, of run: Run, _ placed: Set<Int>) -> Int {
     var (start, led, own) = (0, [Int](), [Int]())
-    for link in links where placed.isEmpty || placed.contains(link.from) {
-      if isHeld(link, run.shift) { own.append(link.page - 1 + run.shift) }
+    for link in links {
+      let isPlaced = placed.isEmpty || placed.contains(link.from)
+      // Where a page above was lost, those below lead to theirs as before: by chance none just so.
+      let fit = fit(link, run.shift)
+      if fit == .exactly || (isPlaced && fit == .well) { own.append(link.page - 1 + run.shift) }
+      guard isPlaced else { continue }
       let slot = link.page - 1 + shift
       if slots.indices.contains(slot) {
         if isHeld(link, shift) { led.append(slot) } else { start = max(start, slot + 1) }
